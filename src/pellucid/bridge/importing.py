@@ -116,7 +116,8 @@ _ELSEWHERE = {
 _BESIDE = frozenset(
     {
         "torch.utils._pytree", "torch.utils.data._utils", "torch.utils.data._utils.collate", "torch._utils",
-        "torch.distributed.nn", "torch.distributed.nn.functional",
+        "torch.distributed.nn", "torch.distributed.nn.functional", "torch.distributed.algorithms",
+        "torch.distributed.algorithms.join",
     }
 )  # fmt: skip
 

@@ -160,6 +160,37 @@ def method_of_sparse(name: str, args: Arguments) -> Callable[..., Any] | None:
     return getattr(kind, name, None) if sparse else None
 
 
+def overridden(args: Arguments, kwargs: Attributes) -> Callable[..., Any] | None:
+    """The `__torch_function__` of the first argument that is no tensor and has one, also within a list; else None.
+
+    An object of a program's own class may so say what functions do with it, as in PyTorch.
+    """
+    for value in (*args, *kwargs.values()):
+        found = overridden(tuple(value), {}) if is_list(value) else None
+        if found is None and not isinstance(value, Tensor):
+            found = getattr(cast("object", type(value)), "__torch_function__", None)
+        if found is not None:
+            return found
+    return None
+
+
+def _types(args: Arguments, kwargs: Attributes) -> tuple[Any, ...]:
+    kinds: list[Any] = [type(value) for value in (*args, *kwargs.values())]
+    return tuple(dict.fromkeys(kind for kind in kinds if hasattr(kind, "__torch_function__")))
+
+
+def ask(asked: Callable[..., Any], function: Any, args: Arguments, kwargs: Attributes) -> Any:
+    """What `__torch_function__` makes of a call; raises TypeError where it says NotImplemented."""
+    result = asked(function, _types(args, kwargs), args, kwargs)
+    if result is NotImplemented:
+        kinds = "\n".join(f"  - tensor subclass {kind}" for kind in _types(args, kwargs))
+        raise TypeError(
+            f"Multiple dispatch failed for 'torch.{function.__name__}'; all __torch_function__ handlers returned "
+            f"NotImplemented:\n\n{kinds}"
+        )
+    return result
+
+
 def parsed(function: F, name: str, outs: bool = False) -> F:
     """The function, which takes NumPy's `axis` and `keepdims` for `dim` and `keepdim`, and refuses a wrong type."""
     parameters: Any = inspect.unwrap(function).__code__
@@ -186,11 +217,20 @@ def parsed(function: F, name: str, outs: bool = False) -> F:
             own = method_of_sparse(name, args)
             if own is not None:
                 return own(*args, **kwargs)
+            asked = overridden(args, kwargs)
+            if asked is not None:
+                return ask(asked, call, args, kwargs)
             newer = newer_order(name, args, kwargs)
             if newer is None:
                 raise
             args, kwargs = newer
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            asked = overridden(args, kwargs)
+            if asked is None:
+                raise
+            return ask(asked, call, args, kwargs)
 
     call.parses = True  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
     return cast("F", call)

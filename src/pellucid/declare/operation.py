@@ -38,7 +38,7 @@ from pellucid.core.tensor import Tensor
 from pellucid.errors import ShapeError, with_line, wrong_type
 from pellucid.types.dtypes import bfloat16, category, refuse_wide
 
-from .arguments import is_number, kind_of_argument, method_of_sparse
+from .arguments import ask, is_number, kind_of_argument, method_of_sparse, overridden
 from .older_order import newer_order
 from .outputs import stored
 
@@ -68,7 +68,9 @@ class Op(Declaration):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs and "out" in kwargs and not self.mutates:
             return stored(self.name, self, args, kwargs)
+        given = None
         if kwargs or len(args) != len(self.inputs) or self.star is not None:
+            given = args, kwargs
             args, kwargs = self.bind(args, kwargs)
         for position in self.tensors:
             if isinstance(args[position], int | float | complex):
@@ -82,6 +84,10 @@ class Op(Declaration):
             own = method_of_sparse(self.name, args)
             if own is not None:
                 return own(*args, **kwargs)
+            args, kwargs = given or (args, kwargs)
+            asked = overridden(args, kwargs)
+            if asked is not None:
+                return ask(asked, self, args, kwargs)
             self._refuse_types(args, failure)
             raise
 

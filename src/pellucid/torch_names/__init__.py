@@ -84,8 +84,6 @@ def message(where: str, name: str, there: Iterable[str]) -> str:
 
 # What to do where a module of PyTorch's is not here, by the beginning of the full name.
 _INSTEAD = {
-    "torch.fx": "it rewrites a model's program for PyTorch's compilers. To see what a model computes, type pellucid "
-    "graph in a terminal; to have what a layer gives, write layer.register_forward_hook(hook)",
     "torch.library": "it adds operators to PyTorch's dispatcher. Write a torch.autograd.Function with forward and "
     "backward, or declare an op: pellucid.declare.op",
     "torch.nested": "pad the rows with torch.nn.utils.rnn.pad_sequence, and hand on a mask of what is padding",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 __all__ = ["Future", "collect_all", "wait_all"]
 
+T = TypeVar("T")
 
-class Future:
+
+class Future(Generic[T]):
     """A result that is not there yet: `wait()` gives it once somebody has said `set_result` or `set_exception`."""
 
     def __init__(self, *, devices: Sequence[Any] | None = None) -> None:
@@ -74,7 +76,7 @@ class Future:
                 return
         call()
 
-    def then(self, callback: Callable[[Future], Any]) -> Future:
+    def then(self, callback: Callable[[Future[Any]], Any]) -> Future[Any]:
         """The future of what `callback(self)` gives once this one is done; its error, if it raises."""
         result = Future()
 
@@ -89,14 +91,14 @@ class Future:
         self._when_done(call)
         return result
 
-    def add_done_callback(self, callback: Callable[[Future], None]) -> None:
+    def add_done_callback(self, callback: Callable[[Future[Any]], None]) -> None:
         """Call `callback(self)` once this one is done."""
         self._when_done(lambda: callback(self))
 
 
-def collect_all(futures: Sequence[Future]) -> Future:
+def collect_all(futures: Sequence[Future[Any]]) -> Future[Any]:
     """The future of the list of all of them, done when all are."""
-    result: Future = Future()
+    result: Future[Any] = Future()
     remaining = len(futures)
     lock = threading.Lock()
 
@@ -115,6 +117,6 @@ def collect_all(futures: Sequence[Future]) -> Future:
     return result
 
 
-def wait_all(futures: Sequence[Future]) -> list[Any]:
+def wait_all(futures: Sequence[Future[Any]]) -> list[Any]:
     """The results of all of them, waited for; raises the first error among them."""
     return [future.wait() for future in collect_all(futures).wait()]

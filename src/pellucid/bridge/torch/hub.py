@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any, NoReturn
 
-__all__ = ["get_dir", "load", "load_state_dict_from_url", "set_dir"]
+__all__ = ["download_url_to_file", "get_dir", "load", "load_state_dict_from_url", "set_dir"]
 
 HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # what a file's name says of its content
 
@@ -42,6 +42,11 @@ def load_state_dict_from_url(
     if not os.path.exists(path):
         raise FileNotFoundError(f"pellucid fetches nothing: fetch {url} yourself, and put it at {path}")
     return pellucid.load(path, map_location, weights_only=weights_only)
+
+
+def download_url_to_file(url: str, dst: str, hash_prefix: str | None = None, progress: bool = True) -> NoReturn:
+    """Raises FileNotFoundError: nothing is fetched."""
+    raise FileNotFoundError(f"pellucid fetches nothing: fetch {url} yourself, and put it at {dst}")
 
 
 def load(repo_or_dir: str, model: str, *args: Any, **kwargs: Any) -> NoReturn:
