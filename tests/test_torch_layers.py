@@ -7,7 +7,9 @@ import pytest
 import torch as real
 
 import pellucid as torch
+from pellucid.bridge.class_names import class_names_of_torch
 from pellucid.bridge.torch import futures
+from pellucid.errors import ShapeError
 
 
 def here(value):
@@ -90,6 +92,38 @@ def test_check_says_what_the_program_said():
         torch._check(False, lambda: "too small")
     with pytest.raises(RuntimeError, match="Expected cond to be True"):
         torch._check(False)
+
+
+def test_a_module_takes_dicts_that_a_program_assigns_for_its_parameters():
+    # `higher` makes modules whose parameters are values of a computation, so.
+    layer = torch.nn.Linear(2, 1)
+    weight = layer.weight * 2
+    layer._parameters = {"weight": weight, "bias": None}
+    assert layer.weight is weight
+    assert torch.equal(layer(torch.ones(1, 2)), weight.sum().reshape(1, 1))
+    layer._parameters = {}
+    assert not hasattr(layer, "weight")
+
+
+def test_the_error_of_a_program_names_pytorchs_class():
+    with class_names_of_torch():
+        for bad, kind in (
+            (lambda: torch.ones(2) + torch.ones(3), RuntimeError),
+            (lambda: torch.ones(2).sum(5), IndexError),
+        ):
+            with pytest.raises(kind) as failure:
+                bad()
+            assert failure.type.__name__ == kind.__name__
+    assert ShapeError.__name__ == "ShapeError"
+
+
+def test_results_of_linear_algebra_go_where_out_says():
+    matrix = torch.tensor([[4.0, 2.0], [2.0, 3.0]])
+    L, info = torch.empty(0), torch.empty(0, dtype=torch.int32)
+    made = torch.linalg.cholesky_ex(matrix, out=(L, info))
+    assert made.L is L
+    assert torch.allclose(L @ L.T, matrix)
+    assert torch.linalg.cholesky_ex(matrix, out=None).info.item() == 0
 
 
 class TestFutures:

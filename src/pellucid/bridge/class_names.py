@@ -8,10 +8,15 @@ from collections.abc import Iterator
 
 import pellucid
 from pellucid import torch_names
+from pellucid.errors import DimensionError, ShapeError
 
 from .importing import module_of
 
 __all__ = ["class_names_of_torch"]
+
+
+# What a program prints of an error, `type(error).__name__` or a traceback, names the class that PyTorch raises.
+_ERRORS: dict[type, type] = {ShapeError: RuntimeError, DimensionError: IndexError}
 
 
 @contextlib.contextmanager
@@ -24,9 +29,14 @@ def class_names_of_torch() -> Iterator[None]:
     before = {kind: kind.__module__ for kind in _loaded()}
     for kind, own in before.items():
         kind.__module__ = _module_in_torch(kind, own)
+    names = {kind: (kind.__name__, kind.__module__) for kind in _ERRORS}
+    for kind, there in _ERRORS.items():
+        kind.__name__, kind.__qualname__, kind.__module__ = there.__name__, there.__name__, there.__module__
     try:
         yield
     finally:
+        for kind, (name, own) in names.items():
+            kind.__name__, kind.__qualname__, kind.__module__ = name, name, own
         for kind, own in before.items():
             kind.__module__ = own
 

@@ -117,7 +117,7 @@ _BESIDE = frozenset(
     {
         "torch.utils._pytree", "torch.utils.data._utils", "torch.utils.data._utils.collate", "torch._utils",
         "torch.distributed.nn", "torch.distributed.nn.functional", "torch.distributed.algorithms",
-        "torch.distributed.algorithms.join",
+        "torch.distributed.algorithms.join", "torch.nn.parallel.scatter_gather",
     }
 )  # fmt: skip
 

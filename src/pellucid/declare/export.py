@@ -22,7 +22,7 @@ def function(
     """Offer a function over tensors as `pellucid.NAME` and, with `method`, as `Tensor.NAME`; also under `aliases`."""
 
     def declare(made: F) -> F:
-        made = parsed(made, name or made.__name__, outs=public)
+        made = parsed(made, name or made.__name__, outs=public or (name or "").startswith("linalg."))
         for known in (name or made.__name__, *aliases):
             if public:
                 FUNCTIONS[known] = made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from typing import Any, NoReturn
+from urllib.parse import urlparse
 
 __all__ = ["download_url_to_file", "get_dir", "load", "load_state_dict_from_url", "set_dir"]
 
@@ -33,8 +34,6 @@ def load_state_dict_from_url(
     Raises:
         FileNotFoundError: it is not there; the message says where to put it.
     """
-    from urllib.parse import urlparse
-
     import pellucid
 
     folder = model_dir or os.path.join(get_dir(), "checkpoints")

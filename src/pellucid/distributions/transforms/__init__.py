@@ -20,6 +20,7 @@ from .events import (
 )
 from .pieces import CatTransform, StackTransform
 from .transform import Transform
+from .transform import _InverseTransform as _InverseTransform
 
 __all__ = [
     "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",

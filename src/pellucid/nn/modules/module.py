@@ -21,7 +21,7 @@ from ...ops.tensor_types import typename
 from ..parameter import Parameter
 from .hooks import *  # noqa: F403 - PyTorch has the hooks on all modules at this path
 from .hooks import Hooked, call_with_hooks, global_hooks, registered
-from .registry import REGISTRIES, Registry, registry_for
+from .registry import REGISTRIES, Registry, RegistryOf, registry_for
 from .state import IncompatibleKeys as _IncompatibleKeys
 from .state import load_into, load_tree, save_tree
 from .text import module_text, options_text
@@ -66,9 +66,12 @@ class Module(Tree, Hooked):
     dump_patches = False
     _version = 1
     training: bool
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
+    if TYPE_CHECKING:
+        _parameters: dict[str, Parameter | None]
+        _buffers: dict[str, Tensor | None]
+        _modules: dict[str, Module | None]
+    else:
+        _parameters, _buffers, _modules = RegistryOf(), RegistryOf(), RegistryOf()
     _non_persistent_buffers_set: set[str]
 
     if TYPE_CHECKING:  # parameters, buffers and children are attributes that no class declares

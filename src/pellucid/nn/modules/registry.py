@@ -73,6 +73,34 @@ class Registry(dict[str, T], Generic[T]):
     copy = __copy__
 
 
+class RegistryOf:
+    """The attribute `_parameters` of modules, or one of its like: a dict that a program assigns becomes a registry."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, module: Any, owner: type | None = None) -> Any:
+        if module is None:
+            return self
+        try:
+            return module.__dict__[self.name]
+        except KeyError:
+            raise AttributeError(f"{type(module).__name__!r} object has no attribute {self.name!r}") from None
+
+    def __set__(self, module: Any, value: Any) -> None:
+        before, values = module.__dict__.get(self.name), dict(value)
+        if value is before:  # of `module._parameters |= more`
+            return
+        if isinstance(before, Registry):
+            before.clear()
+        registry: Registry[Any] = Registry(module)
+        module.__dict__[self.name] = registry
+        registry.update(values)
+
+    def __delete__(self, module: Any) -> None:
+        del module.__dict__[self.name]
+
+
 def registry_for(own: dict[str, Any], name: str, value: Any, module: bool) -> str | None:
     """Which registry an assignment ``self.name = value`` belongs to; None is a plain attribute."""
     if isinstance(value, Parameter):

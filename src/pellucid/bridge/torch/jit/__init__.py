@@ -16,7 +16,10 @@ __all__ = [
 ]  # fmt: skip
 
 F = TypeVar("F")
-ScriptModule = Module
+
+
+class ScriptModule(Module):
+    """What programs descend from, or ask of a module; `script` and `trace` give the module itself, which is none."""
 
 
 class ScriptFunction:
