@@ -126,6 +126,14 @@ def test_results_of_linear_algebra_go_where_out_says():
     assert torch.linalg.cholesky_ex(matrix, out=None).info.item() == 0
 
 
+def test_the_inverse_error_function_of_float32_is_that_of_float64_rounded():
+    numbers = np.concatenate([np.linspace(-1, 1, 200_001), 1 - np.logspace(-7, -2, 2001), np.logspace(-30, -1, 2001)])
+    x = torch.tensor(numbers.astype(np.float32))
+    single, double = torch.erfinv(x).numpy(), torch.erfinv(x.double()).numpy()
+    np.testing.assert_allclose(single, double, rtol=5e-7)
+    assert torch.erfinv(torch.tensor([1.0, -1.0, 1.5])).tolist()[:2] == [np.inf, -np.inf]
+
+
 class TestFutures:
     def test_the_result_reaches_the_one_that_waits_in_another_thread(self):
         future, got = futures.Future(), []
