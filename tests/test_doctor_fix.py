@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pellucid.doctor.fix import fix
 from pellucid.doctor.notebook import Book, by_cells
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
-from pellucid.doctor.text import show, sparkline
+from pellucid.doctor.text import MARKS, as_text, show, sparkline
 from tests.test_doctor_causes import CLOUDS
 
 WRONG = CLOUDS.replace(" * (1 - h ** 2)", "")
@@ -294,3 +295,20 @@ def test_curves_of_one_fork_share_a_scale() -> None:
     assert sparkline([0.0, None], 2, 0.0, 1.0) == "▁✕"
     assert sparkline([float("nan")] * 3) == "✕"
     assert sparkline(list(np.geomspace(1, 1e-7, 8))) == "█▇▆▅▄▃▂▁"
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ([0.3, 0.3, 0.3, 0.3], [0.3, 0.2, 0.1, 0.05], ""),
+        ([100.0, 1.0, 1.0, 1.0], [100.0, 0.1, 0.02, 0.01], "logarithmic"),
+        ([9.0, 0.7, 0.7, 0.7, 0.7, 0.7], [9.0, 0.7, 0.69, 0.68, 0.65, 0.65], "█ is 0.7 and more"),
+        ([-9.0, 0.7, 0.7, 0.7, 0.7, 0.7], [-9.0, 0.7, 0.6, 0.5, 0.4, 0.3], ""),
+    ],
+)
+def test_curves_are_drawn_on_a_scale_that_parts_them(was: list[float], now: list[float], said: str) -> None:
+    finding = Finding("double-softmax", "error", 0.9, "", "", "", "a.py", 1, "x", True, {"as it is": was, "fixed": now})
+    text = as_text(Report("faults", [finding]))
+    one, other = (MARKS.index(curve[-1]) for curve in re.findall("  ([▁-█]{4,}) ", text))
+    assert abs(one - other) >= 3
+    assert said in text

@@ -87,6 +87,15 @@ def test_the_rule_and_its_constants(rule: Rule, ratio: float, expected: str) -> 
     assert update.said(found) == expected
 
 
+@pytest.mark.parametrize(("written", "told"), [({0.05}, True), ({0.1}, False), ({0.05, 0.2}, False), (set(), False)])
+def test_a_rate_other_than_the_one_written_is_said(written: set[float], told: bool) -> None:
+    passes = [StudiedPass(index, update={"w": np.full(3, -0.1)}) for index in range(3)]
+    judgement = Judgement(Candidate("seen", ("", "loss")), 1.0, 0.1, [], {"w": "right"})
+    said = update.said(update.of(SlopeStudy(passes, rates=frozenset(written)), judgement))
+    assert said.startswith("gradient descent, rate 0.1")
+    assert ("the program writes 0.05" in said) == told
+
+
 def test_an_unknown_memory_has_no_rule() -> None:
     rng = np.random.default_rng(0)
     memories: Memories = [(0.9, rng.normal(size=8), rng.normal(size=8)) for _ in range(3)]

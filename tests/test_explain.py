@@ -404,6 +404,13 @@ def pages() -> dict[str, str]:
     }
 
 
+def test_the_steps_of_the_text_are_those_of_the_page() -> None:
+    made = torch.explain(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), torch.ones(4, 2))
+    numbers = [int(found) for found in re.findall(r"^(\d+)\. ", str(made), re.M)]
+    assert numbers == list(range(1, len(made.steps) + 1))
+    assert "2. linear₁ = linear(X = input, W = 0.weight, b = 0.bias)" in str(made)
+
+
 def test_pages_ask_for_nothing_and_text_stays_text() -> None:
     for name, page in pages().items():
         outside = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
@@ -462,7 +469,7 @@ def test_the_walk_is_walked_by_slider_keys_and_clicks(tmp_path: Path) -> None:
     assert told["max"] == told["steps"] - 1
     assert "What is given" in told["first"]
     assert told["third"] == 2
-    assert "tanh = tanh(x = linear 1)" in told["panel"]
+    assert "tanh = tanh(x = linear₁)" in told["panel"]
     assert told["now"].startswith("tanh")
     assert told["later"] > 0
     assert told["second"] == 1
@@ -472,7 +479,7 @@ def test_the_walk_is_walked_by_slider_keys_and_clicks(tmp_path: Path) -> None:
     assert "0.weight" in told["end"]
     assert told["full"] > told["empty"] > 0
     assert "where its gradient comes from" in told["picked"]
-    assert "from linear 1, where it is W: dW (3, 2) = dYᵀ (3, 4) @ X (4, 2)" in told["picked"]
+    assert "from linear₁, where it is W: dW (3, 2) = dYᵀ (3, 4) @ X (4, 2)" in told["picked"]
     assert told["again"] == told["end"]
     assert told["before"] == told["steps"] - 2
     assert told["home"] == 0
@@ -530,6 +537,8 @@ def test_what_the_command_cannot_do_it_says(words: tuple[str, ...], message: str
          "Backward through"),
         ("import pellucid as t\nmodel = t.nn.Linear(2, 1)\nx, y = t.ones(3, 2), t.ones(3, 1)\nloss = t.nn.MSELoss()\n",
          "MSELoss(Linear(x), target)"),
+        ("import pellucid as t\nmodel = (lambda x: x * x + x)\nx = t.ones(3)\nloss = model(x).sum()\n",
+         "The loss of the file is a tensor"),
     ],
 )  # fmt: skip
 def test_the_command_runs_a_file(program: str, expected: str, tmp_path: Path) -> None:

@@ -225,6 +225,13 @@ def test_the_pages_draw_in_a_browser(tmp_path: Path) -> None:
         assert scale >= 0.6
 
 
+def test_a_linear_layer_without_a_bias_shows_none(tmp_path: Path) -> None:
+    script = 'return document.querySelector(".pellucid-graph").textContent'
+    for bias in (True, False):
+        drawing = viz.graph(nn.Linear(2, 3, bias=bias), torch.ones(1, 2))
+        assert ("xWᵀ+b" in in_browser(drawing.html(), tmp_path, script)) == bias
+
+
 def test_the_page_searches_opens_closes_and_tells(tmp_path: Path) -> None:
     page = viz.graph(Recurrent(), torch.ones(2, 12, 3)).html()
     script = (

@@ -85,6 +85,7 @@ def _of_name(name: str, shapes: list[tuple[int, ...]]) -> Derivation | Walk:
 
 
 def _of_file(path: Path) -> Derivation | Walk:
+    from pellucid.core import Tensor
     from pellucid.derivation.call import explain as make
 
     names = run(path)
@@ -96,7 +97,13 @@ def _of_file(path: Path) -> Derivation | Walk:
         if callable(model) and "x" in names:
             if callable(loss) and "y" in names:
                 return make(model, names["x"], names["y"], loss=loss)
-            return make(model, names["x"])
+            made = make(model, names["x"])
+            if isinstance(loss, Tensor) and isinstance(made, Walk):
+                made.notes.append(
+                    "The loss of the file is a tensor, which does not say how it was made. To go through the loss too, "
+                    "write `loss = nn.functional.mse_loss`, or whichever it is, and `y`."
+                )
+            return made
         if callable(loss):
             return make(loss)
     except (ValueError, TypeError, RuntimeError) as error:

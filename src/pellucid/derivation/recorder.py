@@ -15,7 +15,7 @@ from pellucid.core.context import state
 from pellucid.core.hooks import hang_on_node
 from pellucid.core.tensor import ones_like
 from pellucid.declare import Op
-from pellucid.errors import describe
+from pellucid.errors import describe, user_line
 from pellucid.nn import Module
 from pellucid.nn.graph import _arguments, _Modules, _tensors, _unchanged
 from pellucid.ops.cost import multiply_adds
@@ -201,7 +201,7 @@ def _walk(
             if source is not None and source in made.gradients:  # others need none
                 made.flows.append(Flow(source, node, app.names[i], slope, rule_of(app, i, g, slope)))
     _complete(made)
-    _call_by_lines(graph)
+    _call_by_lines(graph, user_line())
     if not graph.nodes[made.result].variable and graph.nodes[made.result].kind == "op":
         graph.nodes[made.result].variable = called
     back = list(dict.fromkeys(new[old] for old in watcher.order_back if old in new))
@@ -211,12 +211,15 @@ def _walk(
     return made
 
 
-def _call_by_lines(graph: Graph) -> None:
-    """Name the last op of each line `z = x @ w + b` by its variable: those of a function that has returned are gone."""
+def _call_by_lines(graph: Graph, asked: str | None) -> None:
+    """Name the last op of each line `z = x @ w + b` by its variable: those of a function that has returned are gone.
+
+    The line that `asked` for the walk gives its variable the walk.
+    """
     ops = [node for node in graph.nodes if node.kind == "op"]
     for node, after in zip(ops, [*ops[1:], None], strict=True):
         assigned = re.search(r": (\w+) = ", node.line)
-        if assigned and not node.variable and (after is None or after.line != node.line):
+        if assigned and not node.variable and node.line != asked and (after is None or after.line != node.line):
             node.variable = assigned[1]
 
 

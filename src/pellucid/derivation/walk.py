@@ -77,9 +77,9 @@ class Walk:
             return entry.name or entry.kind
         if entry.variable:
             called = [other.id for other in self.graph.nodes if entry.variable in (other.variable, other.name)]
-            return entry.variable if len(called) == 1 else f"{entry.variable} {called.index(node) + 1}"
+            return entry.variable if len(called) == 1 else f"{entry.variable}{_lowered(called.index(node) + 1)}"
         same = [o.id for o in self.graph.nodes if o.kind == "op" and o.name == entry.name and not o.variable]
-        return entry.name if len(same) == 1 else f"{entry.name} {same.index(node) + 1}"
+        return entry.name if len(same) == 1 else f"{entry.name}{_lowered(same.index(node) + 1)}"
 
     def words(self, step: Step) -> str:
         """A step in a sentence."""
@@ -195,6 +195,11 @@ class Walk:
         return "\n".join(_text(self))
 
 
+def _lowered(number: int) -> str:
+    """Which of several of one name, as in h₁: the numbers on the line are those of the steps."""
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
 # The text -------------------------------------------------------------------------------------------------------------
 
 
@@ -203,7 +208,7 @@ def _text(made: Walk) -> list[str]:
     lines = [title, "═" * len(title)]
     for note in made.notes:
         lines += words.wrapped(note, 0)
-    lines += words.heading("What is given")
+    lines += words.heading("1. What is given")
     for node in made.graph.nodes:
         if node.kind != "op":
             lines += _numbers(f"{made.name(node.id)} ({node.kind})" if node.kind != "input" else made.name(node.id),
@@ -224,7 +229,7 @@ def _text(made: Walk) -> list[str]:
     leaves = [node for node in made.graph.nodes if node.kind != "op" and node.id in made.gradients]
     if leaves:
         name = made.name(made.result)
-        lines += words.heading(f"The gradients of {name}")
+        lines += words.heading(f"{len(made.steps)}. The gradients of {name}")
     for node in leaves:
         uses = Counter(made.name(edge.target) for edge in made.into(node.id))
         told = ", ".join(f"{name} ({count} times)" if count > 1 else name for name, count in uses.items())

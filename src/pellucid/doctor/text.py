@@ -6,8 +6,9 @@ import math
 import re
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pellucid.doctor.finding import Examined, Finding, place
 from pellucid.doctor.rules.update import said
@@ -19,6 +20,9 @@ VERDICTS = {
 }
 COLOURS = {"faults": "bold red", "healthy": "bold green", "inconclusive": "bold yellow"}
 WIDEST = 96
+MARKS = "▁▂▃▄▅▆▇█"
+STEEP = 50  # times; a curve that falls by more is drawn on a logarithmic scale
+PARTED = 1.5  # marks; curves that lie so far from each other on the average are told apart at a glance
 
 
 def show(report: Examined, console: Any) -> None:
@@ -90,16 +94,38 @@ def _curves(fork: dict[str, Any], width: int) -> list[str]:
     curves = {name: values for name, values in fork.items() if isinstance(values, list) and values}
     if not curves:
         return []
-    known = [v for values in curves.values() for v in values if v is not None and math.isfinite(v)]
-    low, high = min(known, default=0.0), max(known, default=1.0)
     column = max(len(name) for name in curves)
     room = max(8, min(32, width - column - 34))
-    beside = f", with {fork['beside']} mended in both" if fork.get("beside") else ""
-    lines = list(_wrapped(f"Tried in a fork{beside}, {fork.get('what', 'loss')}:", width, "  "))
+    low, high, logarithmic = _scale([averaged(values, room) for values in curves.values()])
+    above = any(v is not None and v > high for values in curves.values() for v in averaged(values, room))
+    said = " (on a logarithmic scale)" if logarithmic else f" (█ is {number(high)} and more)" if above else ""
+    lines = [f"  Tried in a fork, {fork.get('what', 'loss')}{said}:"]
     for name, values in curves.items():
         went = f"{number(values[0])} → {number(values[-1])}"
-        lines.append(f"    {name:{column}}  {sparkline(values, room, low, high):{room}}  {went}")
+        lines.append(f"    {name:{column}}  {sparkline(values, room, low, high, logarithmic):{room}}  {went}")
     return lines
+
+
+def _scale(curves: list[list[float | None]]) -> tuple[float, float, bool]:
+    """The least and the largest number of a scale, and whether it is logarithmic: one on which the curves part.
+
+    The plain one where they do; where a leap at first, or a curve that runs away, would flatten them, another.
+    """
+    known = [v for values in curves for v in values if _finite(v)]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    settled = [v for values in curves for v in values[len(values) // 4 :] if _finite(v)]
+    scales = [(low, high, False)]
+    if low > 0:
+        scales.insert(0 if high / low > STEEP else 1, (low, high, True))
+    if settled:
+        scales.append((min(settled), max(settled), False))
+
+    def apart(scale: tuple[float, float, bool]) -> float:
+        levels = [[_level(v, *scale) if _finite(v) else len(MARKS) for v in values] for values in curves]
+        gaps = [abs(a - b) for one, other in pairwise(levels) for a, b in zip(one, other, strict=False)]
+        return sum(gaps) / max(len(gaps), 1)
+
+    return next((scale for scale in scales if apart(scale) >= PARTED), max(scales, key=apart))
 
 
 def _fix(fix: dict[str, Any], width: int) -> Iterator[tuple[str, str]]:
@@ -129,27 +155,44 @@ def facts(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def sparkline(values: list[float | None], width: int = 40, low: float | None = None, high: float | None = None) -> str:
+def sparkline(
+    values: list[float | None],
+    width: int = 40,
+    low: float | None = None,
+    high: float | None = None,
+    logarithmic: bool | None = None,
+) -> str:
     """A curve in one line of text; between `low` and `high`, where several share a scale."""
-    known = [value for value in values if value is not None and math.isfinite(value)]
+    known = [value for value in values if _finite(value)]
     if not known:
         return "✕"
     low, high = min(known) if low is None else low, max(known) if high is None else high
+    if logarithmic is None:
+        logarithmic = low > 0 and high / low > STEEP
+    picked = averaged(values, width)
+    return "".join(MARKS[_level(v, low, high, logarithmic)] if _finite(v) else "✕" for v in picked)
+
+
+def averaged(values: list[float | None], width: int) -> list[float | None]:
+    """A long curve as the means of at most `width` parts."""
     count = min(width, len(values))
-    parts = [values[i * len(values) // count : (i + 1) * len(values) // count] for i in range(count)]
-    picked = [mean(part) for part in parts]
-    logarithmic = low > 0 and high / low > 50
+    return [mean(values[i * len(values) // count : (i + 1) * len(values) // count]) for i in range(count)]
+
+
+def _level(value: float, low: float, high: float, logarithmic: bool) -> int:
+    """Which of the marks stands for a number; the first and the last also for what lies beyond."""
     scale = math.log if logarithmic else float
-    bottom, span = scale(low), (scale(high) - scale(low)) or 1.0
-    marks = "▁▂▃▄▅▆▇█"
-    return "".join(
-        "✕" if v is None or not math.isfinite(v) else marks[int((scale(v) - bottom) / span * 7)] for v in picked
-    )
+    value = min(max(value, low), high)
+    return int((scale(value) - scale(low)) / ((scale(high) - scale(low)) or 1.0) * (len(MARKS) - 1))
+
+
+def _finite(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
 
 
 def mean(values: list[float | None]) -> float | None:
     """None where one of them is no number."""
-    known = [value for value in values if value is not None and math.isfinite(value)]
+    known = [value for value in values if _finite(value)]
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 

@@ -21,6 +21,7 @@ from pellucid.doctor.rules.gradient import Judgement
 
 FITS = 1e-3  # what ε in a root and rounding leave
 BY_RATIO = ("gradient descent", "momentum", "Nesterov's momentum")  # their rate is known by the slopes alone
+NO_CONSTANT = ("rule", "written")
 LONGEST = 3000  # passes that a training may have had before
 
 
@@ -57,13 +58,23 @@ def of(study: SlopeStudy, judgement: Judgement) -> dict[str, Any]:
     rule = next(rule for rule in told if rule["rule"] == most)
     if not judgement.candidate.is_seen and most in BY_RATIO:  # whether the program takes the mean is not seen
         rule = {"rate for the sum of the losses" if key == "rate" else key: value for key, value in rule.items()}
+    elif most in BY_RATIO and len(study.rates) == 1:
+        (written,) = study.rates
+        if not math.isclose(rule["rate"], written, rel_tol=0.01):
+            rule["written"] = written
     return rule
 
 
 def said(rule: dict[str, Any]) -> str:
     """`Adam, rate 0.001, β₁ 0.9, β₂ 0.999`."""
-    constants = [f"{key} {value:.4g}" for key, value in rule.items() if key != "rule" and value is not None]
-    return ", ".join([rule["rule"], *constants])
+    constants = [f"{key} {value:.4g}" for key, value in rule.items() if key not in NO_CONSTANT and value is not None]
+    text = ", ".join([rule["rule"], *constants])
+    if "written" in rule:
+        text += (
+            f" (on the slope of the loss; the program writes {rule['written']:.4g}: a schedule, and what factor its "
+            "gradient has beside the slope, count here)"
+        )
+    return text
 
 
 def _of_tensor(passes: list[StudiedPass], name: str, ratio: float) -> dict[str, Any] | None:

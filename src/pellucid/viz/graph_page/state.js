@@ -24,7 +24,7 @@ const LEGEND = [
 ];
 const SYMBOLS = {
   add: "+", sub: "−", rsub: "−", mul: "×", true_divide: "÷", matmul: "@", neg: "−x", pow: "xⁿ", square: "x²",
-  sqrt: "√", sum: "Σ", prod: "Π", exp: "eˣ", cat: "⧺", abs: "|x|", maximum: "max", minimum: "min", linear: "Wx+b",
+  sqrt: "√", sum: "Σ", prod: "Π", exp: "eˣ", cat: "⧺", abs: "|x|", maximum: "max", minimum: "min",
   part: "[ ]", index: "[ ]", mean: "x̄", convolution: "∗", add_: "+=", mul_: "×=", sub_: "−=", relu: "max(x,0)",
 };
 
@@ -118,6 +118,12 @@ function title(key) {
   return it.name || it.kind;
 }
 
+// A formula in short; of a linear op only where its bias is in the record.
+function symbolOf(node) {
+  if (node.name !== "linear") return SYMBOLS[node.name];
+  return into[node.id].some(([, argument]) => argument === "bias") ? "xWᵀ+b" : undefined;
+}
+
 // What is written in a box: [text, class] for each line, the first its head.
 function lines(key) {
   const it = thing(key);
@@ -132,7 +138,7 @@ function lines(key) {
     if (facts.length) found.push([facts.join(" · "), "small"]);
     return found;
   }
-  const symbol = it.kind === "op" ? SYMBOLS[it.name] : undefined;
+  const symbol = it.kind === "op" ? symbolOf(it) : undefined;
   found.push([(symbol && symbol !== it.name ? `${symbol}  ` : "") + cut(title(key), 40), "head"]);
   const small = [];
   const uses = layout?.uses?.get(key)?.length ?? 0;

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.doctor.conditions.case import Case, at, called, error, number
+from pellucid.doctor.conditions.case import MEAN, Case, at, called, error, number
 from pellucid.doctor.conditions.rows import relabelled, related, together
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes import neighbours
@@ -49,7 +49,9 @@ def find(case: Case) -> Finding | None:
     if not other.level + 2 * other.noise < before:
         return None
     finding.verified = True
-    finding.evidence += f" After {other.passes} passes the loss is {number(before)}; {remedy.what} {other.level:.4g}."
+    finding.evidence += (
+        f" After {other.passes} passes the loss is {number(before)}, {MEAN}; {remedy.what} {other.level:.4g}."
+    )
     finding.fork = {"what": case.candidate.title, "as it is": was.curve(), remedy.what: other.curve()}
     return finding
 
