@@ -15,6 +15,7 @@ from pellucid import nn, optim
 from pellucid.doctor.observed import orders
 from pellucid.doctor.observed.compare import better, outcome, reached, stands
 from pellucid.doctor.observed.examination import _astray
+from pellucid.doctor.observed.matching import _far_off
 from pellucid.doctor.observed.record import (
     FinalRecord,
     HeldOutRecord,
@@ -470,6 +471,14 @@ def test_windows_of_a_text_that_are_drawn_with_one_seed(seeded: bool, found: lis
     assert causes(data.same_rows, record) == found
     line = inspect.getsourcelines(program)[1] + 6
     assert not seeded or next(data.same_rows(record)).place == (__file__, line)
+
+
+def test_columns_that_hardly_vary_do_not_make_an_evaluation_far_off() -> None:
+    draw = np.random.default_rng(0)
+    pixels = draw.random((600, 20)) * (draw.random((600, 20)) < np.array([0.004] * 5 + [0.9] * 15))
+    trained, x = pixels[:400], pixels[400:]
+    assert not _far_off(x, trained) and _far_off(20 * x + 3, trained) and _far_off(255 * x, trained)
+    assert not _far_off(20 * np.sign(x - 0.9), trained), "other data"
 
 
 def test_features_that_are_compared_are_no_answers() -> None:

@@ -73,10 +73,7 @@ def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
         f"Its inputs have a mean of {x.mean():.3g} and a standard deviation of {x.std():.3g}, those of the "
         f"training {trained.mean():.3g} and {trained.std():.3g}."
     )
-    far = ""
     for how, other, off in _others(x, trained):
-        if off > FAR and not far and _spread_alike(other, trained):
-            far = how
         if not off and (was is None or record.final is None or (record.final.accuracy or 0) - was < 0.2):
             continue
         now, won, lost = None, 0, 0
@@ -92,17 +89,24 @@ def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
         better = now is not None and was is not None and (found.now is None or now > found.now)
         if better or (now is None and off > found.off and not found.overall):
             found = MatchRecord(how, was, now, off, said, how == ALL, won, lost)
-    found.said, found.far = said, far
-    return found if found.how or far else None
+    found.said, found.far = said, ALL if _far_off(x, trained) else ""
+    return found if found.how or found.far else None
 
 
-def _spread_alike(x: np.ndarray, trained: np.ndarray) -> bool:
-    """Whether columns go from their low values to their high ones alike, in most of them."""
-    shares = (0.1, 0.25, 0.5, 0.75, 0.9)
-    own, theirs = (np.quantile(rows.reshape(len(rows), -1), shares, axis=0) for rows in (trained, x))
-    spread = trained.reshape(len(trained), -1).std(0)
-    apart = np.abs(own - theirs).max(0)[spread > 0] / spread[spread > 0]
-    return bool(apart.size) and float(np.quantile(apart, 0.9)) < ALIKE
+def _far_off(x: np.ndarray, trained: np.ndarray) -> bool:
+    """Whether half of the columns are far off, and go from their low values to their high ones as those of the
+    training once they are brought to their scale."""
+    x, trained = (rows.reshape(len(rows), -1) for rows in (x, trained))
+    used = (trained.std(0) > 0) & (x.std(0) > 0)
+    if not used.any():
+        return False
+    x, trained = x[:, used], trained[:, used]
+    own, theirs = trained.std(0), x.std(0)
+    apart, ratio = np.abs(x.mean(0) - trained.mean(0)) / own, np.maximum(own / theirs, theirs / own)
+    unit = [(rows - rows.mean(0)) / rows.std(0) for rows in (x, trained)]
+    shares = [np.quantile(rows, (0.1, 0.25, 0.5, 0.75, 0.9), axis=0) for rows in unit]
+    unlike = np.abs(shares[0] - shares[1]).max(0)
+    return float(np.median(np.maximum(apart, ratio))) > FAR and float(np.quantile(unlike, 0.9)) < ALIKE
 
 
 def _others(x: np.ndarray, trained: np.ndarray) -> Iterator[tuple[str, np.ndarray, float]]:
