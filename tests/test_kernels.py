@@ -18,7 +18,7 @@ import torch
 import pellucid
 from pellucid import kernels
 from pellucid.compile import loops, segment
-from pellucid.kernels import cache, compiler, elementwise, pool, products, table, winograd
+from pellucid.kernels import cache, compiler, elementwise, pool, products, table, tiles, windows, winograd
 from pellucid.kernels.emitter import Emitter
 
 pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
@@ -498,18 +498,18 @@ def test_filtering_is_as_exact_as_it_says(tile: int, of_channels: int, of_tiles:
         torch.nn.grad.conv2d_input(exact[0].shape, exact[1], exact[2], padding=1),
         torch.nn.grad.conv2d_weight(exact[0], exact[1].shape, exact[2], padding=1),
     )
-    tiles = -(-high // tile), -(-wide // tile)
+    down, across = -(-high // tile), -(-wide // tile)
 
     def largest(array: Any, around: int) -> Any:
         """Of the pixels that each tile sees: (images, channels, tiles down, tiles across)."""
         room = np.pad(np.abs(array), ((0, 0), (0, 0), (around, tile + 1), (around, tile + 1)))
         seen = np.lib.stride_tricks.sliding_window_view(room, (tile + 2 * around,) * 2, axis=(2, 3))
-        return seen[:, :, ::tile, ::tile].max((4, 5))[:, :, : tiles[0], : tiles[1]]
+        return seen[:, :, ::tile, ::tile].max((4, 5))[:, :, :down, :across]
 
     def of_each(array: Any) -> Any:
         return array.repeat(tile, 2).repeat(tile, 3)[:, :, :high, :wide]
 
-    peaks, count = np.abs(weight).max((2, 3)), 2 * tiles[0] * tiles[1]
+    peaks, count = np.abs(weight).max((2, 3)), 2 * down * across
     bounds = (
         of_channels * (45 + more) * np.einsum("nchw,oc->nohw", of_each(largest(x, 1)), peaks),
         of_channels * (37 + more) * np.einsum("nohw,oc->nchw", of_each(largest(g, 1)), peaks),
@@ -559,6 +559,36 @@ def test_filtering_needs_no_large_stack() -> None:
         threading.stack_size(before)
     np.testing.assert_array_equal(found[0], found[2])
     np.testing.assert_array_equal(found[1], found[3])
+
+
+@pytest.mark.parametrize("outputs", [8, 17, 48])  # blocks of 1, 2 and 3 vectors, some of which are not whole
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("tile", [2, 4])
+def test_filtering_stays_in_its_memory(tile: int, dtype: str, outputs: int) -> None:
+    random = np.random.default_rng(0)
+    whole = np.full(1 << 22, 0xAB, np.uint8)
+    for images, high, wide in ((2, 16, 12), (1, 9, 70), (5, 4, 4)):
+        x, weight, g = (
+            random.standard_normal(shape).astype(dtype)
+            for shape in ((images, 70, high, wide), (outputs, 70, 3, 3), (images, outputs, high, wide))
+        )
+        winograd._memory.bytes = whole
+        found = (
+            winograd.forward(x, weight, None, (high, wide), (1, 1), tile),
+            winograd.of_weight(g, x, weight.shape, (1, 1), tile),
+        )
+        wanted = (
+            torch.nn.functional.conv2d(torch.from_numpy(x), torch.from_numpy(weight), padding=1),
+            torch.nn.grad.conv2d_weight(torch.from_numpy(x), weight.shape, torch.from_numpy(g), padding=1),
+        )
+        for made, expected in zip(found, wanted, strict=True):
+            assert made is not None
+            near([made], [expected.numpy()], dtype, 3)
+        block = windows.block_of(outputs, x.itemsize)
+        assert block is not None
+        sizes = tiles.rooms_of(tile, table.TYPES[x.dtype], *block)
+        used = sum(-(-size * x.itemsize // 64) * 64 for size in sizes) + 64
+        assert used < whole.size and (whole[used:] == 0xAB).all()
 
 
 @pytest.mark.parametrize(

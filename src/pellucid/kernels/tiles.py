@@ -17,8 +17,13 @@ _SPARE = 16  # numbers between the planes of something: else they would meet in 
 
 
 def most_of(tile: int, type: str) -> int:
-    """Tiles that are gone through at a time: whole blocks."""
+    """Tiles that are gone through at a time."""
     return {2: 48, 4: 24}[tile] // (1 if type == "float" else 2)
+
+
+def _lines_of(most: int, vectors: int) -> int:
+    """Lines of a plane of products: those of the tiles, in whole blocks."""
+    return -(-most // _ROWS[vectors]) * _ROWS[vectors]
 
 
 def width_of(lanes: int, vectors: int) -> int:
@@ -30,7 +35,8 @@ def rooms_of(tile: int, type: str, lanes: int, vectors: int) -> tuple[int, ...]:
     """Numbers of the pixels of a strip, of what is made of it, and of its products or its gradient."""
     most, places = most_of(tile, type), FILTERINGS[tile].places
     pixels = tile * tile * most + 2 * tile * (most + 1) + 4 + lanes  # however the tiles lie, with what goes too far
-    return pixels * lanes, places * (most * DEEP + _SPARE), places * (most * width_of(lanes, vectors) + _SPARE)
+    lines = _lines_of(most, vectors)
+    return pixels * lanes, places * (most * DEEP + _SPARE), places * (lines * width_of(lanes, vectors) + _SPARE)
 
 
 class _Strip(NamedTuple):
@@ -160,7 +166,7 @@ def _forward(name: str, type: str, tile: int, lanes: int, vectors: int) -> Emitt
         with e.loop(0, e.blocks, side) as first:
             beside = e.smaller(e.blocks - first, e.constant("i64", side))
             width = beside * block
-            plane = width * most + _SPARE
+            plane = width * _lines_of(most, vectors) + _SPARE
             with e.loop(0, e.channels, DEEP) as begin:
                 end = e.smaller(begin + DEEP, e.channels)
                 deep = (end - begin + (lanes - 1)) / lanes * lanes
