@@ -50,7 +50,8 @@ def judge(judging: folds.CrossValidation, console: Console) -> None:
     go_on = f"to go on: pellucid train --resume {shell.quote(path)}"
 
     def ending() -> str:
-        return f"finishing a step of fold {len(judging.done) + 1} of {judging.count}; the folds before it are kept"
+        kept = f"the folds before it are kept; {go_on}" if judging.done else "nothing is kept of the first"
+        return f"finishing a step of fold {len(judging.done) + 1} of {judging.count}; {kept}"
 
     try:
         with stop_on_signal(judging.stop, ending) as received:
