@@ -4,12 +4,15 @@ the pass is done otherwise."""
 import ast
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pellucid.doctor import examine_script
 from pellucid.doctor.probes.otherwise import written
+from pellucid.doctor.probes.passes import _signed
 from pellucid.doctor.process.instrument import ORDER, Loops
-from pellucid.doctor.process.lab import Lab, PassRun
+from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
+from pellucid.doctor.process.moving import Parameters
 
 LAYERS = """
 import numpy as np
@@ -107,3 +110,14 @@ def test_only_the_loop_that_is_asked_for_is_turned_round() -> None:
     assert lab.order(3, [1, 2]) == [2, 1]
     assert lab.order(4, range(2)) == range(2)
     assert lab.orders == {4: "numbers"}
+
+
+@pytest.mark.parametrize(
+    ("values", "signed"), [([0.4, 0.9, 0.3, 0.8], False), ([0.4, -0.9, 0.3, 0.8], True)], ids=["squares", "gradients"]
+)
+def test_squares_that_hardly_grow_are_told_from_a_mean_of_gradients(values: list[float], signed: bool) -> None:
+    """The share that is kept is known to some digits only, and what is added may seem to be below zero by as much."""
+    before = np.array(values)
+    plain = PassOutcome({"m": before}, {"m": 0.999 * before + 1e-9}, {})
+    found = Parameters({}, ["w"], {"m": "w"}, {"m": 0.999 + 1e-7})
+    assert _signed("m", plain, found) is signed

@@ -118,10 +118,17 @@ def _below_the_root(update: np.ndarray, values: np.ndarray, fresh: np.ndarray) -
 
 
 def _signed(memory: str, plain: PassOutcome, found: Parameters) -> bool:
-    """Whether a memory holds numbers below zero, as a mean of gradients does and one of their squares does not."""
-    fresh = plain.after[memory] - found.response.get(memory, 0.0) * plain.before[memory]
-    rounding = 1e-9 * max(np.abs(plain.before[memory]).max(initial=0.0), np.abs(plain.after[memory]).max(initial=0.0))
-    return bool((fresh < -rounding).any() or (plain.after[memory] < -rounding).any())
+    """Whether a memory holds numbers below zero, as a mean of gradients does and one of their squares does not.
+
+    Of squares that hardly grow, what a pass adds to them is less than the share that is kept is known by.
+    """
+    before, after = plain.before[memory], plain.after[memory]
+    fresh = after - found.response.get(memory, 0.0) * before
+    size = max(np.abs(before).max(initial=0.0), np.abs(after).max(initial=0.0))
+    return bool((fresh < -KNOWN_BY * size).any() or (after < -1e-9 * size).any())
+
+
+KNOWN_BY = 1e-4  # the share that a memory keeps
 
 
 def _kind(memory: str, found: Parameters) -> str:
