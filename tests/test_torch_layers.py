@@ -1,5 +1,6 @@
 """The functions of layers in `torch` itself, futures, and what counts for symbols: against PyTorch."""
 
+import copy
 import threading
 
 import numpy as np
@@ -103,6 +104,37 @@ def test_a_module_takes_dicts_that_a_program_assigns_for_its_parameters():
     assert torch.equal(layer(torch.ones(1, 2)), weight.sum().reshape(1, 1))
     layer._parameters = {}
     assert not hasattr(layer, "weight")
+
+
+def test_a_class_with_a_getattr_of_its_own_is_asked_for_what_is_registered():
+    def make(library):
+        asked = []
+
+        class Watching(library.nn.Linear):
+            def __getattr__(self, name):
+                asked.append(name)
+                return super().__getattr__(name)
+
+        class Around(library.nn.Module):
+            def __init__(self, module):
+                super().__init__()
+                self.module = module
+
+            def __getattr__(self, name):
+                try:
+                    return super().__getattr__(name)
+                except AttributeError:
+                    return getattr(self.module, name)
+
+        layer = Around(Watching(2, 3, bias=False))
+        layer.module(library.ones(1, 2))
+        copied = copy.deepcopy(layer)
+        assert copied.weight is copied.module.weight
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            _ = layer.nothing
+        return layer.in_features, set(asked) >= {"weight", "bias", "nothing"}, list(layer.state_dict())
+
+    assert make(torch) == make(real)
 
 
 def test_the_error_of_a_program_names_pytorchs_class():

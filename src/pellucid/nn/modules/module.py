@@ -78,6 +78,13 @@ class Module(Tree, Hooked):
 
         def __getattr__(self, name: str) -> Any: ...
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__name__ != "_Asked" and "__getattr__" in cls.__dict__ and not issubclass(cls, _Asked):
+            # It may call super().__getattr__, and wants to be asked for parameters and children.
+            bases = tuple(_Asked if base is Module else base for base in cls.__bases__)
+            cls.__bases__ = bases if _Asked in bases else (*bases, _Asked)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
             given = f"{len(args)} positional argument(s)" if args else f"keyword argument {next(iter(kwargs))!r}"
@@ -348,3 +355,16 @@ class Module(Tree, Hooked):
 
     def __dir__(self) -> list[str]:
         return sorted(name for name in {*dir(type(self)), *self.__dict__} if not name[0].isdigit())
+
+
+class _Asked(Module):
+    """What stands between `Module` and a class with a `__getattr__` of its own: it finds what is registered."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            for registry in REGISTRIES:
+                registered_so = self.__dict__.get(registry, {})
+                if name in registered_so:
+                    return registered_so[name]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

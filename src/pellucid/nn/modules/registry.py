@@ -25,7 +25,8 @@ class Registry(dict[str, T], Generic[T]):
 
     def _attributes(self) -> dict[str, Any]:
         owner = self._owner()
-        return {} if owner is None else owner.__dict__
+        # A class with a `__getattr__` of its own is asked for what is registered, as in PyTorch.
+        return {} if owner is None or hasattr(type(owner), "__getattr__") else owner.__dict__
 
     def __setitem__(self, name: str, value: T) -> None:
         super().__setitem__(name, value)
