@@ -197,3 +197,29 @@ class TestFutures:
         assert futures.wait_all(several) == [0, 1, 2]
         assert together.wait() == several
         assert futures.collect_all([]).wait() == []
+
+
+@pytest.mark.parametrize("name", ["uint16", "uint32", "uint64"])
+class TestWideUnsignedIntegers:
+    """What programs do with them: files of 16-bit pictures, token numbers, hashes."""
+
+    def test_values(self, name):
+        array = np.arange(6, dtype=name).reshape(2, 3) + 7
+
+        def make(library):
+            x, kind = library.from_numpy(array), getattr(library, name)
+            made = library.tensor([1, 2], dtype=kind)
+            both = library.cat([x, x])
+            return [repr(kind), str(x), str(x[1:]), str(x.float() / 3), str(x.to(library.int64)), str(made),
+                    str(both), str(library.zeros(2, dtype=kind)), repr(library.iinfo(kind)), str(x * 2.0),
+                    x.numpy().dtype, x[0, 0].item(), str(library.promote_types(kind, library.float16)),
+                    kind.itemsize, kind.is_signed, str(x == x), str(x.sum())]  # fmt: skip
+
+        assert make(torch) == make(real)
+
+    def test_they_are_promoted_to_no_other_integer(self, name):
+        for library in (torch, real):
+            with pytest.raises(RuntimeError, match="Promotion for uint16, uint32, uint64 types is not supported"):
+                library.promote_types(getattr(library, name), library.int32)
+            with pytest.raises(RuntimeError, match="Promotion for uint16, uint32, uint64 types is not supported"):
+                library.tensor([1], dtype=getattr(library, name)) + library.tensor([1])

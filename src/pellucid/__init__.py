@@ -55,6 +55,9 @@ from .types.dtypes import (
     promote_types,
     short,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from .types.layouts import (
     channels_last,

@@ -1286,6 +1286,12 @@ def trunc(input: Tensor) -> Tensor:
 def trunc_(input: Tensor) -> Tensor:
     """In place: Integer part of each element, rounded towards 0; integers as they are."""
 
+uint16: dtype
+
+uint32: dtype
+
+uint64: dtype
+
 uint8: dtype
 
 def unbind_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:

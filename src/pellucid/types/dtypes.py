@@ -50,16 +50,19 @@ class dtype:
 float16, float32, float64, bfloat16 = dtype("float16"), dtype("float32"), dtype("float64"), dtype("bfloat16")
 int8, int16, int32, int64 = dtype("int8"), dtype("int16"), dtype("int32"), dtype("int64")
 uint8, bool_ = dtype("uint8"), dtype("bool")
+uint16, uint32, uint64 = dtype("uint16"), dtype("uint32"), dtype("uint64")
 complex64, complex128 = dtype("complex64"), dtype("complex128")
 cfloat, cdouble = complex64, complex128
 half, float_, double, short, int_, long = float16, float32, float64, int16, int32, int64
 
 ALL = (float16, bfloat16, float32, float64, complex64, complex128, int8, int16, int32, int64, uint8, bool_)
-OF_NUMPY: dict[np.dtype[Any], dtype] = {member.numpy: member for member in ALL}
+# Types to read files and arrays in and to cast from: PyTorch computes little in them, and promotes none of them.
+WIDE_UNSIGNED = (uint16, uint32, uint64)
+OF_NUMPY: dict[np.dtype[Any], dtype] = {member.numpy: member for member in (*ALL, *WIDE_UNSIGNED)}
 SCALAR_TYPES = {  # what PyTorch's messages call the types
     "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
     "float16": "Half", "float32": "Float", "float64": "Double", "bfloat16": "BFloat16", "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble",
+    "complex128": "ComplexDouble", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
 }  # fmt: skip
 _OF_PYTHON: dict[Any, dtype] = {bool: bool_, int: int64, float: float64, complex: complex128}
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}  # "V" is bfloat16
@@ -89,7 +92,7 @@ def as_dtype(value: Any) -> dtype:
     try:
         return bfloat16 if value == "bfloat16" else OF_NUMPY[np.dtype(value)]
     except (TypeError, KeyError):
-        names = ", ".join(member.name for member in ALL)
+        names = ", ".join(member.name for member in OF_NUMPY.values())
         raise TypeError(f"{value!r} is not an element type that pellucid has; it has {names}") from None
 
 
@@ -156,6 +159,11 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     inexact = a.is_floating_point or a.is_complex
     if inexact != (b.is_floating_point or b.is_complex):
         return a if inexact else b
+    if a is not b and (a in WIDE_UNSIGNED or b in WIDE_UNSIGNED):
+        raise RuntimeError(
+            "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+            f"{SCALAR_TYPES[a.name]} and {SCALAR_TYPES[b.name]}; write tensor.to(torch.int64) first"
+        )
     if a is not b and bfloat16 in (a, b):  # beside float16: neither has all numbers of the other
         a, b = (float32 if kind is bfloat16 else kind for kind in (a, b))
     return OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
@@ -174,7 +182,7 @@ class iinfo:
         self.dtype, self.bits, self.min, self.max = type.name, info.bits, int(info.min), int(info.max)
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"  # as C++ writes them
 
 
 class finfo:
