@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def check(path: Path, exercise: Exercise | None = None) -> Outcome:
             return Outcome(False, [f"It is no Python yet: {error.msg}", where])
         shown = "".join(traceback.format_exception_only(error)).strip()
         unused = "What a function of the file gives cannot be used: is it what the head of the file asks for?"
-        return Outcome(False, [f"It ends in an error: {shown}", where or unused])
+        return Outcome(False, [f"It ends in an error: {shown}", where or unused, *_shapes(path, error)])
 
 
 @contextlib.contextmanager
@@ -148,6 +149,19 @@ def _where(path: Path, error: BaseException) -> str:
     if not frames and isinstance(error, SyntaxError):
         return f"{path.name}, line {error.lineno}: {(error.text or '').strip()}"
     return f"{path.name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+
+
+def _shapes(path: Path, error: BaseException) -> list[str]:
+    """The shapes of what the last line of the file had, where it may have been they that did not fit."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if _is_of(frame, path)]
+    if not isinstance(error, ValueError | IndexError) or not frames:
+        return []
+    arrays = {name: value.shape for name, value in frames[-1].f_locals.items() if isinstance(value, np.ndarray)}
+    return [f"There {', '.join(f'{name} is {shape}' for name, shape in arrays.items())}."] if arrays else []
+
+
+def _is_of(frame: FrameType, path: Path) -> bool:
+    return Path(frame.f_code.co_filename).name == path.name
 
 
 def _checked(exercise: Exercise, given: Names) -> Outcome:
@@ -242,7 +256,8 @@ def _gives(forward: Any, solved: Any, answer: Any, x: Any, params: Names) -> Non
         raise _Misgiven(f"backward returns {len(found)} values, and {asked} {'is' if count == 1 else 'are'} asked for.")
     if any(np.asarray(one).dtype == bool for one in _arrays(found) if isinstance(one, np.ndarray)):
         raise _Misgiven(
-            "backward returns an array of truth values: in a * b > 0 the product comes before the comparison; "
+            _unmoved(forward, answer, x, params)
+            or "backward returns an array of truth values: in a * b > 0 the product comes before the comparison; "
             "a * (b > 0) has the product last."
         )
 
