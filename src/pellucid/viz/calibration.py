@@ -35,7 +35,7 @@ def calibration(target: Any, probability: Any, *, title: str | None = None, ax: 
         'probability of the answer'
     """
     confidence, accuracy, count = reliability(target, probability)
-    with style.sheet(ax, save, "calibration", width=5.4, height=3.8) as sheet:
+    with style.sheet(ax, save, "calibration", width=4.5, height=3.6) as sheet:
         ((axes,),) = sheet.grid(1, 1)
         axes.plot([0, 1], [0, 1], color=style.BLACK, linestyle="--", linewidth=1, label="calibrated")
         axes.scatter(

@@ -98,7 +98,7 @@ def _ticks(axes: Any, words: list[str]) -> None:
 
 def _numbers(axes: Any, counts: Array, share: Array, image: Any) -> None:
     n = len(counts)
-    size = 10 if n <= 6 else 8 if n <= 10 else 6.5
+    size = 10 if n <= 6 else 9 if n <= 10 else 6.5
     for i in range(n):
         for j in range(n):
             count = f"{counts[i, j]:,.0f}" if counts[i, j] == int(counts[i, j]) else f"{counts[i, j]:.3g}"
