@@ -67,14 +67,16 @@ def of(study: SlopeStudy, judgement: Judgement) -> dict[str, Any]:
 
 def said(rule: dict[str, Any]) -> str:
     """`Adam, rate 0.001, β₁ 0.9, β₂ 0.999`."""
-    constants = [f"{key} {value:.4g}" for key, value in rule.items() if key not in NO_CONSTANT and value is not None]
-    text = ", ".join([rule["rule"], *constants])
-    if "written" in rule:
-        text += (
-            f" (on the slope of the loss; the program writes {rule['written']:.4g}: a schedule, and what factor its "
-            "gradient has beside the slope, count here)"
-        )
-    return text
+    constants = {
+        key: f"{key} {value:.4g}" for key, value in rule.items() if key not in NO_CONSTANT and value is not None
+    }
+    if "written" not in rule:
+        return ", ".join([rule["rule"], *constants.values()])
+    constants["rate"] += " on the slope of the loss"
+    differs = (
+        f"(the program writes {rule['written']:.4g}; a factor in its gradient, or a schedule, makes the difference)"
+    )
+    return f"{', '.join([rule['rule'], *constants.values()])} {differs}"
 
 
 def _of_tensor(passes: list[StudiedPass], name: str, ratio: float) -> dict[str, Any] | None:
