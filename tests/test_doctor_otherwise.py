@@ -9,7 +9,7 @@ import pytest
 
 from pellucid.doctor import examine_script
 from pellucid.doctor.probes.otherwise import written
-from pellucid.doctor.probes.passes import _signed
+from pellucid.doctor.probes.passes import _signed, descent
 from pellucid.doctor.process.instrument import ORDER, Loops
 from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
 from pellucid.doctor.process.moving import Parameters
@@ -121,3 +121,19 @@ def test_squares_that_hardly_grow_are_told_from_a_mean_of_gradients(values: list
     plain = PassOutcome({"m": before}, {"m": 0.999 * before + 1e-9}, {})
     found = Parameters({}, ["w"], {"m": "w"}, {"m": 0.999 + 1e-7})
     assert _signed("m", plain, found) is signed
+
+
+def test_the_memories_of_a_single_number_are_told_by_those_of_the_other_tensors() -> None:
+    """They may be reached by another name, and a mean of gradients that is above zero looks like one of squares."""
+    g = {"W": np.array([0.5, -2.0, 1.0]), "c": np.array([0.4])}
+    names = {"opt['W']['m']": "W", "opt['W']['v']": "W", "o['m']": "c", "o['v']": "c"}
+    before, after = {n: np.ones(v.size) for n, v in g.items()}, {n: np.ones(v.size) - 0.01 for n, v in g.items()}
+    for memory, owner in names.items():
+        mean = memory.endswith("['m']")
+        share = 0.9 if mean else 0.999
+        before[memory] = np.full(g[owner].size, 0.2) if mean else np.full(g[owner].size, 0.05)
+        after[memory] = share * before[memory] + (1 - share) * (g[owner] if mean else g[owner] ** 2)
+    shares = {memory: 0.9 if memory.endswith("['m']") else 0.999 for memory in names}
+    found = Parameters({}, ["W", "c"], names, shares, dict.fromkeys(names, -1.0))
+    for name, gradient in g.items():
+        assert descent(name, PassOutcome(before, after, {}), found) == pytest.approx(0.1 * gradient)

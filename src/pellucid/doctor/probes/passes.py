@@ -68,9 +68,13 @@ def descent(name: str, plain: PassOutcome, found: Parameters) -> np.ndarray:
     if found.shared and not memories and beside is not None and beside.shape == update.shape and beside @ update < 0:
         return beside  # of one memory for all, which makes steps of gradients that the engine keeps beside its numbers
     best: np.ndarray | None = None
-    for memory in memories:
+    told = [m for m in memories if m in found.signs and _kind(m, found) in linear]
+    both = [m for m in memories if m in found.signs and m in plain.after]
+    if linear and not told and len(both) == 2:  # reached by another name here: the mean of gradients is the shorter one
+        told = [min(both, key=lambda m: found.response.get(m, 0.0))]
+    for memory in told:
         share = found.response.get(memory, 0.0)
-        if memory in found.signs and share < 0.9999 and _kind(memory, found) in linear:
+        if share < 0.9999:
             fresh = plain.after[memory] - share * plain.before[memory]
             best = fresh if found.signs[memory] < 0 else -fresh
     if best is not None and best.shape == update.shape:
