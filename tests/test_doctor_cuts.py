@@ -226,3 +226,34 @@ for step in range(3):
 def test_a_weight_is_shown_where_it_is_made() -> None:
     (said,) = model.first_weights(watched(written(OWN_LAYER)))
     assert (said.cause, said.place) == ("init-too-large", ("train.py", 8))
+
+
+LEFT_OUT = """import pellucid as torch
+from pellucid import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.take = nn.Linear(4, 8)
+        self.say = nn.Linear(8, 2)
+
+    def forward(self, x):
+        h = torch.relu(self.take(x))
+        h = torch.ones_like(h)
+        return self.say(h)
+
+
+torch.manual_seed(0)
+net, x = Net(), torch.randn(60, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for step in range(30):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(net(x), (x[:, 0] > 0).long()).backward()
+    optimizer.step()
+"""
+
+
+def test_an_input_that_is_ignored_is_shown_where_the_rest_begins() -> None:
+    (said,) = model.ignored(watched(written(LEFT_OUT)))
+    assert (said.cause, said.place) == ("input-ignored", ("train.py", 14))

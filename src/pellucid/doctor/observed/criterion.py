@@ -52,6 +52,7 @@ class SeenOp:
     result: Any
     place: Place | None
     module: tuple[Any, ...]
+    called: Place | None = None
 
     @property
     def finite(self) -> bool:
@@ -256,7 +257,7 @@ def _described(seen: SeenOp, names: dict[int, str]) -> OpRecord:
     inputs = [tuple(a.shape) for a in seen.args if isinstance(a, Tensor)]
     kwargs = {k: v for k, v in seen.kwargs.items() if isinstance(v, int | float | str | bool | None)}
     weight = next((names[id(a)] for a in seen.args if id(a) in names), "")
-    record = OpRecord(seen.key, seen.place, shape, inputs, kwargs, weight)
+    record = OpRecord(seen.key, seen.place, shape, inputs, kwargs, weight, called=seen.called)
     if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
         values = output.detach().numpy()
         known = values[np.isfinite(values)]

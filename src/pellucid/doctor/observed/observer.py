@@ -146,8 +146,8 @@ class Observer(Interpreter):
         if name in FOLLOWED and self.record.held_out and not result.requires_grad:
             self.evaluations.op(name, args, result)  # what is counted once the block without gradients has ended
         if self.looking or self.passes.written:
-            at = self._place_of_op() if self.looking else None
-            self.passes.seen.append(SeenOp(key, args, kwargs, result, at, tuple(self.stack[-1:])))
+            at, called = (self._place_of_op(), place()) if self.looking else (None, None)
+            self.passes.seen.append(SeenOp(key, args, kwargs, result, at, tuple(self.stack[-1:]), called))
         return result
 
     def _without_grad(self, name: str, args: Any, result: Any) -> None:

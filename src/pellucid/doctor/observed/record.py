@@ -19,6 +19,7 @@ class OpRecord:
     Attributes:
         key: its name and which one of that name it is in the pass: the same op in each pass and each fork.
         place: the line of the user's that says it: where the layer was made, or where the function was called.
+        called: the line that has it computed, as of a layer's call in forward().
         weight: the name of the parameter that it multiplies with; "" for ops without one.
         zero, limit: shares of its units that are 0, or at a limit of their range, on every row of the batch.
     """
@@ -33,6 +34,7 @@ class OpRecord:
     limit: float = 0.0
     low: float = 0.0
     high: float = 0.0
+    called: Place | None = None
 
 
 @dataclass

@@ -152,7 +152,8 @@ def _saturated(op: OpRecord) -> bool:
 
 
 def _last_line(record: ProgramRecord) -> tuple[str, int] | None:
-    places = [op.place for op in record.loss.body if op.place is not None]
+    """The line of the network that lies furthest ahead of its output, of those that still count."""
+    places = [at for op in record.loss.body if (at := op.called or op.place) is not None]
     return places[-1] if places else record.lines.get("forward")
 
 
