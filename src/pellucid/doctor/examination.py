@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pellucid.doctor import conditions, engines
+from pellucid.doctor import conditions, engines, uncleared
 from pellucid.doctor.conditions import regime
 from pellucid.doctor.naming import by_another_loss, by_classes, explain, is_named, sizes_of, sure
 from pellucid.doctor.probes.losses import of_classes
@@ -15,6 +15,7 @@ from pellucid.doctor.probes.noise import drawn
 from pellucid.doctor.probes.otherwise import early, turned, written
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.slopes import study
+from pellucid.doctor.probes.training import Mended
 from pellucid.doctor.probes.trials import Change, gently
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clock import OutOfTime, until
@@ -32,7 +33,7 @@ from pellucid.doctor.progress import (
     no_such_loss,
     no_usual_loss,
 )
-from pellucid.doctor.proof import as_note, at_ties, prove
+from pellucid.doctor.proof import as_note, at_ties, prove, rest_is_wrong
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, exchanged, gradient, update
 
@@ -186,19 +187,24 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     if certain or _proven(findings, session, judgement, seen):
         if findings:
             progress.wrong([*findings, *more])
+        rated = uncleared.at_own_rate(session, judgement) if findings and certain else judgement
+        mended: Mended | None = None
         for finding in findings if certain else []:
-            prove(finding, session, judgement, facts.get("update", {}).get("rule", ""))
+            mended = prove(finding, session, rated, facts.get("update", {}).get("rule", "")) or mended
         if findings and not more and whole and all(_disproved(finding) for finding in findings):
             return Report("inconclusive", facts=facts, reason=no_better(findings[0]))
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified
         findings += more
+        findings += uncleared.beside(session, findings)
         notes: list[Finding] = []
         if findings and all(at_ties(finding, judgement) for finding in findings):
             notes, findings = [as_note(findings[0])], []
             progress.right(judgement, len(seen.passes))
         if whole and not any(finding.severity == "error" for finding in findings):
             findings += conditions.look(session, judgement, seen)
+        elif whole and mended is not None and rest_is_wrong(findings) and session.left() > LASTING:
+            findings = _doubted(findings, _besides(session, judgement, seen, mended))
         elif whole and all(finding.verified is False for finding in findings):
             findings = _doubted(findings, conditions.look(session, judgement, seen))
         findings += notes
@@ -226,6 +232,24 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         )
     faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started)
+
+
+LASTING = 10.0  # seconds, the fewest in which a second fault can be told
+OF_LENGTH = ("too-few-updates", "lr-too-high", "lr-too-low", "late-instability")  # what the measured rate may be off by
+
+
+def _besides(
+    session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy, mended: Mended
+) -> list[Finding]:
+    """What keeps a program from learning though its gradient is mended, each confirmed by a fork with that gradient."""
+    right = replace(judgement, verdicts=dict.fromkeys(judgement.verdicts, "right"), climbs=False)
+    found = conditions.look(session, right, seen, mended=mended)
+    session.unfinished = session.blown_up = False
+    confirmed = [finding for finding in found if finding.verified and finding.cause not in OF_LENGTH]
+    for finding in confirmed:
+        called = {"as it is": "with the right gradient"}
+        finding.fork = {called.get(name, name): curve for name, curve in finding.fork.items()}
+    return confirmed
 
 
 def _replaced(session: TrainingSession, name: str) -> tuple[str, int] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.recorded import by_recording
-from pellucid.doctor.probes.training import Curve, by_differences, train
+from pellucid.doctor.probes.training import Curve, Mended, by_differences, train
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.report import Finding
@@ -22,8 +22,9 @@ MOSTLY = 0.75  # of the passes: a gradient that is wrong at ties alone is right 
 FEW = 400  # elements up to which the gradient may be taken by differences
 
 
-def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, rule: str = "") -> None:
+def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, rule: str = "") -> Mended | None:
     """Put both curves into the finding, and whether the right gradient did better. `rule`: how the program updates.
+    The right gradient is returned, for what may be wrong beside.
 
     The right gradient is that of the recorded pass; where a pass cannot be recorded and the parameters are few, by
     differences.
@@ -32,7 +33,7 @@ def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     rate = abs(judgement.ratio)
     elements = sum(found.groups[name].size for name in found.parameters)
     if not np.isfinite(rate) or rate <= 0:
-        return
+        return None
     still = any(verdict == "zero" for verdict in judgement.verdicts.values())
     by_memory = rule in BY_MEMORY and bool(judgement.wrong) and not still
     ways: list[Any] = [by_recording(found, candidate)]
@@ -41,7 +42,7 @@ def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     for way in ways:
         seconds = min(8.0, session.left() / 4)
         if seconds < 0.5:
-            return
+            return None
         how = {"gradient": way, "rate": None if by_memory else rate, "wrong": judgement.wrong}
         try:
             better = _trained(session, candidate, PASSES, seconds, "with the right gradient", **how)
@@ -52,7 +53,24 @@ def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
             continue
         finding.fork = {"what": candidate.title, "as it is": was.losses, "with the right gradient": better.losses}
         finding.verified = better.last < 0.98 * was.last or (was.last > was.start and better.last < better.start)
-        return
+        if not finding.verified:
+            finding.notes.append(UNPROVED)
+        return Mended(way, how["rate"], tuple(judgement.wrong))
+    return None
+
+
+UNPROVED = "With the right gradient a fork did no better in as many passes, so the curves prove nothing either way."
+LEARNS = 0.3  # of the loss at the beginning
+
+
+def rest_is_wrong(findings: list[Finding]) -> bool:
+    """Whether a fork with the right gradient learns nothing to speak of, either: something else is wrong beside."""
+    curves = [f.fork["with the right gradient"] for f in findings if f.fork and "with the right gradient" in f.fork]
+    return bool(curves) and not any(
+        np.mean(c[: max(1, len(c) // 10)]) - np.mean(c[-max(1, len(c) // 10) :])
+        > LEARNS * abs(np.mean(c[: max(1, len(c) // 10)]))
+        for c in curves
+    )
 
 
 def _trained(session: TrainingSession, candidate: Any, passes: int, seconds: float, what: str, **more: Any) -> Curve:
@@ -82,6 +100,6 @@ def as_note(finding: Finding) -> Finding:
     """What is left to say of a gradient that differs at ties alone."""
     text = "At a maximum of equal numbers, or at a kink, there are several slopes; the training goes on alike with any."
     return replace(
-        finding, severity="info", confidence=0.3, mistake="", explanation=text, fix="", details=[], file=None,
+        finding, severity="info", confidence=0.3, mistake="", explanation=text, fix="", details=[], notes=[], file=None,
         line=None, code="",
     )  # fmt: skip

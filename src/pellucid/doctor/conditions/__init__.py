@@ -11,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import LONGEST, MOST_PASSES, Case, Found, at
-from pellucid.doctor.conditions.causes import CAUSES, Cause, domain, finite
+from pellucid.doctor.conditions.causes import CAUSES, Cause, domain, finite, symmetry
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.passes import SlopeStudy
+from pellucid.doctor.probes.training import Mended
 from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.probes.trials import rewind as put_back
 from pellucid.doctor.process import origins
@@ -55,7 +56,8 @@ def no_number(session: TrainingSession, study: SlopeStudy) -> Finding | None:
 def of_outputs(session: TrainingSession, judgement: gradient.Judgement | None, study: SlopeStudy) -> list[Finding]:
     """What is wrong about the outputs and labels of the first pass already, whatever the gradient is."""
     case = Case.of(session, judgement, study)
-    _ask(case, "outputs")
+    if _ask(case, "outputs") and all(finding.cause != "symmetric-init" for finding in case.findings):
+        case.findings += symmetry.seen(case)
     return [case.placed(finding) for finding in case.findings]
 
 
@@ -64,10 +66,13 @@ def look(
     judgement: gradient.Judgement,
     study: SlopeStudy,
     stages: tuple[str, ...] = ("data", "training"),
+    mended: Mended | None = None,
 ) -> list[Finding]:
-    """The findings, the one to begin with first."""
+    """The findings, the one to begin with first; by the right gradient, where the program's is `mended`."""
     try:
-        return _look(Case.of(session, judgement, study), stages)
+        case = Case.of(session, judgement, study)
+        case.mended = mended
+        return _look(case, stages)
     except Lost:
         session.unfinished = True
         return []

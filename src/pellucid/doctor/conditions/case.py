@@ -13,6 +13,7 @@ from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.roles import Pair, pair_of, pair_of_sum, watched
+from pellucid.doctor.probes.training import Mended
 from pellucid.doctor.probes.trials import BURST, WIDE, Change, Remedy, Trial, shaken, to_values, trial
 from pellucid.doctor.process import culprits, places, settings
 from pellucid.doctor.process.controller import TrainingSession
@@ -68,6 +69,7 @@ class Case:
     output_is_known: bool = False  # the gradient is right by a usual loss of the output
     tried: Trial = field(default_factory=Trial)  # what the last attempt came to
     shaken: tuple[Remedy, Trial] | None = None  # the training so far, with other draws
+    mended: Mended | None = None  # the right gradient, where the program's is wrong
     pair: Pair | None = None  # of a loss that is the program's own number: the usual loss that it is
 
     @classmethod
@@ -156,7 +158,9 @@ class Case:
         """A training from the first parameters on, in a fork; it may end where the loss is below `enough`."""
         found, burst = self.session.found, self.burst
         return self.session.lab(
-            lambda lab: trial(lab, found, self.candidate, self.initial, passes, seconds, remedy, keys, burst, enough),
+            lambda lab: trial(
+                lab, found, self.candidate, self.initial, passes, seconds, remedy, keys, burst, enough, self.mended
+            ),
             found.groups,
             max(min(seconds * 3 + 1, self.session.left()), seconds * 1.3 + 1),  # of the clock: the machine may be busy
         )

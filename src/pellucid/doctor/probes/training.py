@@ -45,6 +45,16 @@ class Curve:
         return self.level(0.8, 1.0)
 
 
+@dataclass(frozen=True)
+class Mended:
+    """The right gradient in the place of the program's, at its rate. The tensors that are `wrong` go along it as far as
+    the program moves them, where there is no rate."""
+
+    gradient: Callable[[Lab], Generator[PassRun, PassOutcome, Values]]
+    rate: float | None
+    wrong: tuple[str, ...] = ()
+
+
 def train(
     lab: Lab,
     found: Parameters,
@@ -74,7 +84,7 @@ def train(
             outcome = yield Next(
                 watch=keys,
                 before=begin if not curve.losses else None,
-                after=_moving(lab, found, scale, other, rate, wrong),
+                after=moving(lab, found, scale, other, rate, wrong),
             )
             value = candidate.value(outcome.seen)
             curve.losses.append(value)
@@ -85,9 +95,10 @@ def train(
     return curve
 
 
-def _moving(
+def moving(
     lab: Lab, found: Parameters, scale: float, gradient: Values | None, rate: float | None, wrong: Collection[str]
 ) -> Callable[[Scope], Any] | None:
+    """What is done at the end of a pass, so that its updates are others; None where they are to stay."""
     if gradient is None and scale == 1.0:
         return None
 

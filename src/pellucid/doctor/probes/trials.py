@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.doctor.probes.losses import Candidate, Key
 from pellucid.doctor.probes.tables import Holder
+from pellucid.doctor.probes.training import Mended, moving
 from pellucid.doctor.process.lab import Again, Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope
@@ -162,9 +163,10 @@ def trial(
     keys: frozenset[Key] = frozenset(),
     burst: int = BURST,
     enough: float | None = None,
+    mended: Mended | None = None,
 ) -> Generator[PassRun, PassOutcome, Trial]:
     """In a laboratory: train from the initial parameters on, for a number of passes or of seconds of the processor, or
-    until the mean loss of a burst is below `enough`.
+    until the mean loss of a burst is below `enough`; by the right gradient, where the program's is `mended`.
 
     Not of the clock: on a busy machine a training would be cut short, and a remedy that helps late would not be seen.
     """
@@ -184,6 +186,10 @@ def trial(
                 begin = beginning(lab, found, initial, (*remedy.begin, *remedy.each)) if at == 0 else None
                 if at and remedy.each:
                     begin = _all(remedy.each)
+                if mended is not None and remedy.scale != 0.0:  # it is that of a state in which a pass has begun
+                    slopes = (yield from mended.gradient(lab)) if at else {}
+                    rate = None if mended.rate is None else mended.rate * remedy.scale
+                    move = moving(lab, found, 1.0, slopes, rate, mended.wrong) if at else scaled(lab, found, 0.0)
                 extra = keys and taken
                 outcome = yield (Again if (at + 1) % remedy.repeat else Next)(
                     watch=(all_keys if extra else losses) if taken else None, before=begin, after=move

@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions import start
-from pellucid.doctor.conditions.case import Case, Found, at
+from pellucid.doctor.conditions.case import Case, Found, at, error
 from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import origins
+from pellucid.doctor.report import Finding
+
+SOME = 30  # passes, in which units that are not alike go apart
+WHY = "Units that begin alike get the same gradient and stay alike: the layer is as good as one unit."
+FIX = "begin with random numbers: np.random.randn(n_in, n_out) / np.sqrt(n_in)"
 
 
 def find(case: Case) -> Found | None:
@@ -29,11 +34,33 @@ def find(case: Case) -> Found | None:
     finding = case.confirmed(
         remedy, other,
         f"At the beginning all units of {same} are the same" + (": every weight is 0." if zero else "."),
-        "Units that begin alike get the same gradient and stay alike: the layer is as good as one unit.",
-        "begin with random numbers: np.random.randn(n_in, n_out) / np.sqrt(n_in)",
+        WHY, FIX,
     )  # fmt: skip
     at(finding, origins.first_values(case.sources, names[0]))
     return Found(finding, remedy, other)
+
+
+def seen(case: Case) -> list[Finding]:
+    """Units of a hidden layer that begin alike, are moved, and are alike still after some passes in a fork, whatever
+    else is wrong with the program."""
+    tensors = case.tensors
+    hidden = [name for name in start.symmetric(tensors) if tensors[name].ndim > 1 and min(tensors[name].shape) > 1]
+    if not hidden:
+        return []
+    trained = case.run(Remedy(), SOME, 1.5)
+    now = {name: trained.values[name].reshape(tensors[name].shape) for name in hidden if name in trained.values}
+    hidden = [name for name in hidden if name in now]
+    names = [n for n in hidden if not np.array_equal(now[n], tensors[n]) and np.ptp(now[n]) > 0 and start.alike(now[n])]
+    if not names:
+        return []
+    finding = error(
+        "symmetric-init", 0.95,
+        f"At the beginning all units of {', '.join(names)} are the same, and after {trained.passes} passes, which move "
+        "them, they still are.",
+        WHY, FIX,
+    )  # fmt: skip
+    at(finding, origins.first_values(case.sources, names[0]))
+    return [case.placed(finding)]
 
 
 def stay_alike(case: Case) -> bool:

@@ -1,0 +1,79 @@
+"""Gradients that are added to in each pass and never set to zero, told beside what else is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import replace
+
+import numpy as np
+
+from pellucid.doctor import engines
+from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.controller import TrainingSession
+from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
+from pellucid.doctor.process.parameters import Parameters
+from pellucid.doctor.process.source import Assignments
+from pellucid.doctor.report import Finding
+from pellucid.doctor.rules.gradient import Judgement
+
+GRADIENT = re.compile(r"grad(ient)?s?$|(^|\W)(d|d_|delta_?|nabla_?)[A-Zwb]\w*$")
+
+
+def uncleared(found: Parameters) -> list[str]:
+    """The gradients that a pass adds to and leaves as they are: what is added to one before a pass moves its parameter,
+    and is in it whole after the pass. Empty unless that is so of all that were seen."""
+    gradients = sorted(name for name in found.memory if GRADIENT.search(name))
+    whole = [n for n in gradients if abs(found.response.get(n, 0.0) - 1) < 1e-6 and found.signs.get(n, 0.0) < 0]
+    return whole if len(whole) == len(gradients) else []
+
+
+def beside(session: TrainingSession, known: list[Finding]) -> list[Finding]:
+    """The finding of such gradients beside those of a wrong backward pass, whose right gradient is that of one pass."""
+    names = uncleared(session.found)
+    if not names or not any(f.cause == "wrong-backward" and f.severity == "error" for f in known):
+        return []
+    if any(f.mistake == "accumulated" for f in known):
+        return []
+    finding = Finding(
+        "missing-zero-grad",
+        "error",
+        0.97,
+        f"What is added to {', '.join(names[:3])}{' …' if len(names) > 3 else ''} before a pass is in it whole "
+        "after the pass, and has moved its parameter.",
+        "The gradients of earlier passes are still in: they are added to, and never set to zero.",
+        "set every gradient to zero before the backward pass",
+        mistake="accumulated",
+        fork=known[0].fork,
+        verified=known[0].verified,
+    )
+    groups = [session.found.groups[name] for name in session.found.parameters]
+    at = Assignments.of(session.program.loops.sources).adding(groups) or engines.updates_of(session)
+    if at is not None:
+        finding.file, finding.line = at
+        finding.code = session.program.loops.line(*at)
+    return [finding]
+
+
+def at_own_rate(session: TrainingSession, judgement: Judgement) -> Judgement:
+    """The judgement with the rate by which the program multiplies its sums: that of one pass's slope to such a sum
+    grows from pass to pass."""
+    found, names = session.found, uncleared(session.found)
+    if not names:
+        return judgement
+
+    def measured(lab: Lab) -> Generator[PassRun, PassOutcome, float]:
+        plain = yield PassRun()
+        rates: list[float] = []
+        for name in names:
+            total, owner = plain.after[name], found.memory[name]
+            step = plain.after[owner] - plain.before[owner]
+            if total.shape == step.shape and total.any():
+                rates.append(-float(step @ total) / float(total @ total))
+        return float(np.median(rates)) if rates else 0.0
+
+    try:
+        rate = session.lab(measured, found.groups, 3.0)
+    except Lost:
+        return judgement
+    return replace(judgement, ratio=rate) if rate > 0 else judgement
