@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pellucid.doctor import examine_script
 from pellucid.doctor.conditions import learning, start
 from pellucid.doctor.conditions.causes import coverage, imbalance
 from pellucid.doctor.probes import roles, tables, trials
@@ -313,3 +314,28 @@ def test_what_each_pass_adds_to_a_running_sum(totals, own):
 def test_a_batch_is_made_in_the_loop_and_the_training_rows_before_it(name, inside):
     source = "X_train = X[:80]\nfor epoch in range(9):\n    xb, yb = X[0:16], Y[0:16]\n    train(xb, yb)\n"
     assert orders.made_between({"a.py": source}, name, "a.py", 2, 4) is inside
+
+
+REGRESSION = """
+import numpy as np
+rng = np.random.default_rng(4)
+X = np.column_stack([rng.uniform(50, 300, 120), rng.integers(1, 6, 120), rng.uniform(0, 60, 120)])
+y = X @ np.array([3.0, {rooms}, -0.8]) + {constant} + rng.normal(0, {noise}, 120)
+w, b = np.zeros(3), 0.0
+for epoch in range(500):
+    predicted = X @ w + b
+    loss = np.mean((predicted - y) ** 2)
+    w -= 2e-5 * X.T @ (predicted - y) / len(y)
+    b -= 2e-5 * np.mean(predicted - y)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rooms", "constant", "noise", "expected"),
+    [(30.0, 40.0, 4.0, ["input-not-scaled"]), (0.5, 0.0, 40.0, [])],  # what the second leaves is noise
+)
+def test_inputs_of_a_size_that_leaves_most_of_a_small_loss(rooms, constant, noise, expected, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(REGRESSION.format(rooms=rooms, constant=constant, noise=noise), encoding="utf-8")
+    assert [finding.cause for finding in examine_script(script).findings] == expected

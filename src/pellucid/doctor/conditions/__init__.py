@@ -1,8 +1,9 @@
 """The causes that need no gradient: what the data, the first values, the rate and the length of a training make of it.
 
 Asked where the gradient is right. What a program does when left alone comes first: one that has arrived, with hardly
-any loss left or nearly all rows right, is not asked whether it could do better, and of one that learns only what leaves
-a good part of the gain is a fault (`learning.worthwhile`). Each cause of the table (`causes`) is asked, the first that
+any loss left or nearly all rows right, is not asked whether it could do better, unless the size of its inputs leaves
+most of the loss of numbers that it predicts; and of one that learns only what leaves a good part of the gain is a fault
+(`learning.worthwhile`). Each cause of the table (`causes`) is asked, the first that
 a fork confirms is kept, and the search goes on with its remedy until the training learns.
 """
 
@@ -119,6 +120,8 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
                 break
             if not _ask(case, "training"):
                 break
+        if not case.findings and case.arrived and session.left() > 3:
+            _ask(case, "arrived")
     session.unfinished = not case.findings and session.left() < 3 and case.was.finite and not case.learns
     session.blown_up = not case.findings and _blown_up(case)
     return [case.placed(finding) for finding in case.findings]

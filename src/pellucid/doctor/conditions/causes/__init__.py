@@ -48,7 +48,8 @@ class Cause:
         names: the ids of the vocabulary that it may give.
         find: see above.
         when: "outputs", before the gradient is judged; "data", where the labels of the passes are known; "training",
-            where the program does not learn: there the first that is confirmed is taken, and the order matters.
+            where the program does not learn: there the first that is confirmed is taken, and the order matters;
+            "arrived", where it has learnt nearly all.
     """
 
     names: tuple[str, ...]
@@ -85,4 +86,5 @@ CAUSES = [
     Cause(("lr-too-high", "lr-too-low", "late-instability"), rate.find, "training"),
     Cause(("too-few-updates",), updates.find, "training"),
     Cause(("log-of-zero",), domain.find, "training"),
+    Cause(("input-not-scaled", "feature-scale-mismatch"), scale.find_far, "arrived"),
 ]

@@ -13,6 +13,8 @@ from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.trials import Change, Remedy, transformed
 from pellucid.doctor.process import origins
 
+LEFT = 0.03  # of the loss of a guess, which a program has to have left
+LEAVES = 0.25  # of the loss of the program, below which scaled inputs have to bring it
 SMALL = 0.12  # the share of the gain that unscaled inputs may leave: they are a fault that is seen by itself
 
 
@@ -53,8 +55,24 @@ def _with_labels(case: Case, rows: np.ndarray, begin: tuple[Change, ...]) -> Rem
     return Remedy("", "with scaled inputs and labels", begin=(*begin, change), units=std**2)
 
 
+def find_far(case: Case) -> Found | None:
+    """Of a program that predicts numbers and has nearly arrived: inputs of a size that forced a rate on it by which
+    it leaves most of the loss. Confirmed by a training on standardised inputs, at rates that go with them."""
+    labels = case.data.all("labels") if case.data is not None else None
+    squared = case.pair is not None and case.pair.loss.kind == "squared"
+    if labels is None or not squared or probe.classes(labels) is not None or case.was.level < LEFT * case.guess:
+        return None
+    return _found(case, LEFT / 2, rates=(1.0, 0.3), far=LEAVES)
+
+
 def find(case: Case) -> Found | None:
     """Confirmed by a training on standardised inputs."""
+    return _found(case, SMALL)
+
+
+def _found(case: Case, worth: float, rates: tuple[float, ...] = (), far: float = 1.0) -> Found | None:
+    """`worth`: the share of the gain that has to be left; `rates`: of what goes with scaled inputs, those to be tried
+    alone; `far`: the share of the loss below which a training has to come."""
     rows = case.data.all("inputs") if case.data is not None else None
     if rows is None or len(rows) < 4 or not np.isfinite(rows).all():
         return None
@@ -76,14 +94,16 @@ def find(case: Case) -> Found | None:
     size = np.sqrt(np.mean(rows**2, axis=0))
     begin = (transformed(holders, standard),)
     remedy = Remedy(name, "with scaled inputs", begin=begin)
-    other = case.attempt(remedy, SMALL)
-    if other is None and size.max() > 3:  # a rate that goes with inputs of this size is too low for scaled ones
-        remedy = Remedy(name, "with scaled inputs and a rate that goes with them", scale=fitting(size), begin=begin)
-        other = case.attempt(remedy, SMALL)
-    if other is None and (both := _with_labels(case, rows, begin)) is not None:
+    other = None if rates else case.attempt(remedy, worth)
+    for share in (rates or (1.0,)) if size.max() > 3 else ():
+        if other is None:  # a rate that goes with inputs of this size is too low for scaled ones
+            scale = share * fitting(size)
+            remedy = Remedy(name, "with scaled inputs and a rate that goes with them", scale=scale, begin=begin)
+            other = case.attempt(remedy, worth)
+    if other is None and not rates and (both := _with_labels(case, rows, begin)) is not None:
         remedy = replace(both, name=name)
-        other = case.attempt(remedy, SMALL)
-    if other is None:
+        other = case.attempt(remedy, worth)
+    if other is None or not other.level <= far * case.was.level:
         return None
     evidence = (
         dwarfing(big, float(size.max() / max(np.median(np.delete(size, big)), 1e-300)))
@@ -100,11 +120,15 @@ def find(case: Case) -> Found | None:
     last = re.sub(r"\[.*", "", holder.name).split(".")[-1]
     pixels = not big and rows.min() >= 0 and 100 < rows.max() <= 255 and rows.shape[1] >= 16
     new = f"{last} / 255" if pixels else f"({last} - {last}.mean(axis=0)) / ({last}.std(axis=0) + 1e-8)"
+    how = (
+        f"{last} = {new}" if "[" not in holder.name else f"of each column of {holder.name}, minus its mean, by its std"
+    )
     finding = case.confirmed(
         remedy, other, evidence,
         "With inputs of this size one rate is too long for some weights and too short for others, and tanh and "
         "sigmoid saturate.",
-        f"scale them before the training, all rows by the numbers of the training rows: {last} = {new}",
+        f"scale them before the training, all rows by the numbers of the training rows: {how}"
+        + (f"; with a learning rate about {remedy.scale:.2g} times as large" if remedy.scale > 1 else ""),
     )  # fmt: skip
     at(finding, written[holder.name])
     if "[" not in holder.name:
