@@ -10,6 +10,7 @@ from pellucid.check.record.recording import recording
 from pellucid.check.record.reverse import backward
 from pellucid.doctor.probes.lines import Values
 from pellucid.doctor.probes.stepwise import stepwise
+from pellucid.doctor.probes.substitute import exchanged
 from pellucid.doctor.probes.truths import truths
 
 PROGRAM = """import numpy as np
@@ -61,6 +62,60 @@ def recorded(source: str, tmp_path: Path) -> tuple[Any, dict[str, np.ndarray]]:
         recorder.tape.result = recorder.node(space["loss"])
         given = {name: np.asarray(recorder.node(space[f"d{name}"]).value, dtype=float) for name in SHAPES}
     return recorder.tape, given
+
+
+HEADS = """import numpy as np
+
+q = x @ wq
+k = x @ wk
+v = x @ wv
+a = np.tanh(q @ k.T)
+out = a @ v
+loss = ((out - y) ** 2).sum()
+dout = 2 * (out - y)
+da = dout @ v.T
+dv = a.T @ dout
+ds = da * (1 - a ** 2)
+dq = ds @ k
+dk = ds.T @ q
+dwq, dwk, dwv = x.T @ dq, x.T @ dk, x.T @ dv
+"""
+
+
+@pytest.mark.parametrize(
+    ("planted", "expected"),
+    [
+        ({"da = dout @ v.T": "da = out @ v.T"}, ("take dout for out", "da =", ["wk", "wq"])),
+        ({"dk = ds.T @ q": "dk = ds.T @ v"}, ("take q for v", "dk =", ["wk"])),
+        ({"dq = ds @ k": "dq = da @ k"}, None),  # a derivative is left out, which is said by its own name
+        ({"dv = a.T @ dout": "dv = a @ dout"}, None),  # turned over
+    ],
+)
+def test_a_product_of_another_value_of_the_same_shape(planted, expected, tmp_path: Path) -> None:
+    source = HEADS
+    for right, wrong in planted.items():
+        source = source.replace(right, wrong)
+    path = tmp_path / "train.py"
+    path.write_text(source)
+    rng = np.random.default_rng(0)
+    names = ("wq", "wk", "wv")
+    space: dict[str, Any] = {"x": rng.normal(size=(5, 5)), "y": rng.normal(size=(5, 4))}
+    with recording() as recorder:
+        space |= {name: recorder.parameter(name, rng.normal(size=(5, 4)) / 3) for name in names}
+        exec(compile(source, str(path), "exec"), space)  # noqa: S102
+        recorder.tape.result = recorder.node(space["loss"])
+        given = {name: np.asarray(recorder.node(space[f"d{name}"]).value, dtype=float) for name in names}
+    true = backward(recorder.tape).gradients()
+    wrong = [name for name in names if not np.allclose(given[name], true[name])]
+    found = exchanged(recorder.tape, wrong, given, {})
+    assert wrong
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.site is not None
+        assert found.said({found.site.file: source})[1] == expected[0]
+        assert (found.site.line, sorted(found.tensors)) == (line(expected[1], source), expected[2])
 
 
 def line(text: str, source: str) -> int:

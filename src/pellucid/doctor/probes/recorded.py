@@ -21,6 +21,7 @@ from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.stepwise import Step, stepwise
+from pellucid.doctor.probes.substitute import exchanged
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves
@@ -106,6 +107,13 @@ def autopsy(
     lines = of_factors(tape, factors, agreed, given, moved, files)
     by_steps: list[Named] = []
     left = set(wrong)
+    other = exchanged(tape, wrong, given, moved) if wrong else None
+    if other is not None:
+        text, fix = other.said(files)
+        at = place(other.site, files)
+        named = [Named(tensor, "swapped-tensors", 0.85, text, fix, None, at) for tensor in other.tensors]
+        if left <= {*other.tensors}:
+            return Autopsy("wrong", named, [], True, first, lines, derived)
     if wrong:
         until = lab.left() * (1 / 2 if len(tape.useful()) > LONG else 3 / 4)
         steps, left = stepwise(tape, given, wrong, agreed, moved, sizes, lambda: lab.left() > until)

@@ -1,0 +1,122 @@
+"""A product of a recorded backward pass that takes another value of the same shape than it should."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from pellucid.check.record.tape import Site, Tape, TapeNode
+from pellucid.doctor.edits import statement_at
+from pellucid.doctor.probes.lines import Value, Values, first_alike
+from pellucid.doctor.probes.truths import along
+
+MOST = 400  # values that are put in the place of one
+PRODUCTS: dict[str, Callable[..., np.ndarray]] = {
+    "matmul": lambda values, _: np.matmul(*values),
+    "einsum": lambda values, node: np.einsum(node.attributes["spec"], *values),
+}
+
+
+class Exchanged:
+    """A product that would be a true gradient with another value in the place of one that it takes."""
+
+    def __init__(self, node: TapeNode, taken: TapeNode, meant: TapeNode, tensors: list[str]) -> None:
+        self.site, self.taken, self.meant, self.tensors = node.site, taken, meant, tensors
+
+    def said(self, files: Mapping[str, str]) -> tuple[str, str]:
+        """What is wrong and what to write, by the names of the program."""
+        taken, meant = (called(node.site, files) or "a value" for node in (self.taken, self.meant))
+        where = f" of line {self.meant.site.line}" if self.meant.site is not None else ""
+        shape = tuple(self.meant.shape)
+        text = f"The product takes {taken} where it should take {meant}{where}: both have the shape {shape}."
+        return text, f"take {meant} for {taken}"
+
+
+def exchanged(
+    tape: Tape, wrong: Iterable[str], given: Mapping[str, np.ndarray], moved: Mapping[str, np.ndarray]
+) -> Exchanged | None:
+    """The first such product on the way to the wrong tensors; None where no value, or more than one, would do."""
+    right = Values(tape, moved)
+    led: dict[int, list[str]] = {}
+    for name, step in first_alike(right, list(wrong), given).items():
+        for behind in _behind(step, right):
+            led.setdefault(behind.index, []).append(name)
+    known = _known(right)
+    for index in sorted(led):
+        found = _meant(right.steps[index], tape, right, known)
+        if found is not None:
+            return Exchanged(*found, led[index])
+    return None
+
+
+def _behind(step: Value, right: Values) -> list[Value]:
+    """The products of the backward pass that a value was made of and that are no true gradients, itself among them."""
+    todo, seen, found = [step], {step.index}, list[Value]()
+    while todo:
+        here = todo.pop()
+        if here.op in PRODUCTS and len(here.nodes) == 1 and not right(here):
+            found.append(here)
+        before = [s for s in right.sources(here) if s.index not in seen and s.needs]
+        todo += [s for s in before if s.nodes[0].index not in right.forward and s.op != "parameter"]
+        seen |= {s.index for s in before}
+    return found
+
+
+def _known(right: Values) -> frozenset[int]:
+    """The nodes whose whole gradients the backward pass computes."""
+    made = [s for s in right.steps.values() if s.needs and s.value.size > 1 and s.nodes[0].index not in right.forward]
+    told = [truth for s in made if (truth := right.truth(s)) is not None and truth.whole]
+    return frozenset[int]().union(*(truth.nodes for truth in told))
+
+
+def _meant(step: Value, tape: Tape, right: Values, known: frozenset[int]) -> tuple[TapeNode, TapeNode, TapeNode] | None:
+    """The product, what it takes, and what makes of it a gradient that is computed nowhere else."""
+    node = step.nodes[0]
+    found: list[tuple[TapeNode, TapeNode]] = []
+    for position, taken in enumerate(node.inputs):
+        for other in _alike(tape.nodes[: node.index], taken):
+            values = [other.value if i == position else source.value for i, source in enumerate(node.inputs)]
+            truth = right.truths.of(PRODUCTS[node.op](values, node))
+            if truth is None or not truth.whole or truth.nodes & known:
+                continue
+            alike = (other.index in right.forward) == (taken.index in right.forward)
+            if alike and (_made_of(other, taken) or _made_of(taken, other)):
+                continue  # a step that is left out, or taken twice, is another mistake
+            if not any(along(other.value, first.value) for _, first in found):
+                found.append((taken, other))
+    return (node, *found[0]) if len(found) == 1 else None
+
+
+def _made_of(node: TapeNode, source: TapeNode) -> bool:
+    todo, seen = [node], set[int]()
+    while todo:
+        here = todo.pop()
+        if here.index == source.index:
+            return True
+        new = [n for n in here.inputs if n.index >= source.index and n.index not in seen]
+        seen |= {n.index for n in new}
+        todo += new
+    return False
+
+
+def _alike(nodes: list[TapeNode], taken: TapeNode) -> Iterator[TapeNode]:
+    """Other values of a shape, the latest first; what is the same turned over is another mistake."""
+    turned = taken.value.T if taken.value.ndim == 2 else None
+    fitting = [n for n in reversed(nodes) if n.shape == taken.shape and n.value.size > 3 and n.site is not None]
+    for other in fitting[:MOST]:
+        same = turned is not None and other.shape == turned.shape and np.array_equal(other.value, turned)
+        if not same and not np.array_equal(other.value, taken.value):
+            yield other
+
+
+def called(site: Site | None, files: Mapping[str, Any]) -> str | None:
+    """The name that a line assigns its value to."""
+    if site is None or site.file not in files:
+        return None
+    statement = statement_at(ast.parse(files[site.file]), site.line)
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name | ast.Attribute):
+        return ast.unparse(statement.targets[0])
+    return None
