@@ -312,3 +312,52 @@ def test_curves_are_drawn_on_a_scale_that_parts_them(was: list[float], now: list
     one, other = (MARKS.index(curve[-1]) for curve in re.findall("  ([▁-█]{4,}) ", text))
     assert abs(one - other) >= 3
     assert said in text
+
+
+RECURRENT = """def backward(ps, hs, Why, Whh):
+    dh_next = 0
+    for t in reversed(range(len(ps))):
+        dy = ps[t]
+        dh = Why.T @ dy
+        raw = (1 - hs[t] ** 2) * dh
+        dh_next = Whh.T @ raw
+    return raw
+"""
+
+
+@pytest.mark.parametrize("mistake", ["dropped-term", "missing-step"])
+def test_a_gradient_that_is_computed_and_read_nowhere_is_added(mistake: str) -> None:
+    finding = Finding("wrong-backward", "error", 0.9, "", "", "", mistake=mistake, line=5)
+    assert "        dh = Why.T @ dy + dh_next\n" in next(repairs(finding, RECURRENT))
+    assert not list(repairs(finding, RECURRENT.replace("raw = (1", "raw = dh_next + (1")))
+
+
+LISTED = """class Net:
+    def sigmoid(self, z):
+        return 1 / (1 + np.exp(-z))
+
+    def forward(self, X):
+        self.a = [X]
+        for W in self.W:
+            self.a.append(self.sigmoid(self.a[-1] @ W))
+
+    def backward(self, Y):
+        delta = self.a[-1] - Y
+        for i in reversed(range(len(self.W))):
+            dW = self.a[i].T @ delta
+            delta = delta @ self.W[i].T
+"""
+
+
+def test_a_derivative_is_taken_at_the_outputs_that_a_list_keeps() -> None:
+    detail = {"forward": ("train.py", 3)}
+    finding = Finding("wrong-backward", "error", 0.9, "", "", "", mistake="missing-activation-derivative", line=14)
+    finding.details = [detail]
+    assert "delta = delta @ self.W[i].T * self.a[i] * (1 - self.a[i])\n" in next(repairs(finding, LISTED))
+
+
+def test_rows_are_shuffled_above_the_loop_over_them() -> None:
+    source = "for epoch in range(3):\n    for j in range(0, 9, 3):\n        xb = X[j:j + 3]\n"
+    finding = Finding("unshuffled-data", "warning", 0.9, "", "", "", line=3)
+    finding.patch = {"before": "X = X[order]", "line": 2}
+    assert next(repairs(finding, source)).splitlines()[1] == "    X = X[order]"

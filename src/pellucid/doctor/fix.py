@@ -74,7 +74,9 @@ def _reason(report: Report, tried: int, late: bool) -> str:
     if report.status != "faults":
         return "There is nothing to repair."
     if not tried:
-        return "No copy was written: this cannot be repaired by changing a line. The fix above says what to do."
+        return (
+            "No copy was written: no change of a line is known that might repair this. The fix above says what to do."
+        )
     why = "the time was up" if late else "with none of them the doctor found the program healthy"
     return f"No copy was written: {tried} repair{'s were' if tried > 1 else ' was'} tried, and {why}."
 

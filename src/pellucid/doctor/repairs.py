@@ -15,6 +15,7 @@ from typing import TypeGuard
 from pellucid.doctor.edits import Text, statement_at
 from pellucid.doctor.finding import Finding
 from pellucid.doctor.patches import PATCHES
+from pellucid.doctor.patches_backward import before_line, from_list, with_unread
 
 MOST = 4  # of one finding
 
@@ -37,6 +38,8 @@ def repairs(finding: Finding, source: str) -> Iterator[str]:
         made.append(text.with_line(finding.line, str(finding.patch["old"]), str(finding.patch["new"])))
     if finding.patch and "insert" in finding.patch:
         made.append(text.after(statement, str(finding.patch["insert"])))
+    if finding.patch and "before" in finding.patch:
+        made.append(before_line(source, int(finding.patch["line"]), str(finding.patch["before"])))
     for make in (*PATCHES.get(kind, ()), *makers.get(kind, ())):
         made += list(make(finding, statement, text))
     seen = {source}
@@ -174,6 +177,7 @@ def _activations(finding: Finding, text: Text) -> Iterator[tuple[str, str]]:
                 called = ast.unparse(node.value.func).split(".")[-1]
                 if called == around[-1].name and isinstance(node.targets[0], ast.Name | ast.Attribute):
                     yield text.of(node.targets[0]), kind
+        yield from ((h, kind) for h in from_list(finding, text))
         return
 
 
@@ -381,6 +385,8 @@ OF_MISTAKE = {
     "transpose": (_turned,),
     "missing-broadcast-sum": (_summed,),
     "zero-gradient": (_moved_too,),
+    "dropped-term": (with_unread,),
+    "missing-step": (with_unread,),
 }
 OF_CAUSE = {
     "loss-sign-flipped": (_other_sign,),

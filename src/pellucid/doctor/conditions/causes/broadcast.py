@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, error
@@ -42,8 +44,13 @@ def find(case: Case) -> Finding | None:
                     where = case.study.lines.get(key)
                     if where is not None:
                         finding.file, finding.line = where
+                        code = case.session.program.loops.line(*where)
+                        name = re.escape(label_key[1])
+                        new = re.sub(rf"(?<![\w.]){name}(?![\w.\[(])", f"{label_key[1]}.reshape(-1, 1)", code)
+                        finding.patch = {"old": code, "new": new}
                     else:  # no statement that stores it: the line that makes the labels is the one to change
                         at(finding, origins.first_values(case.sources, label_key[1]))
+                        finding.patch = {"insert": f"{label_key[1]} = {label_key[1]}.reshape(-1, 1)"}
                     return finding
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, called
@@ -20,9 +22,10 @@ def find(case: Case) -> Finding | None:
     order = sorted_labels(data) if data is not None else None
     if data is None or order is None or labels is None:
         return None
-    shuffled = _shuffled(case, data)
-    if shuffled is None:
+    found = _shuffled(case, data)
+    if found is None:
         return None
+    shuffled, held = found
     passes = max(40, min(case.as_is.passes, 3000))
     was, other = case.alone(passes, 2.5), case.run(shuffled, passes, 2.5)
     if not was.finite or not other.finite:
@@ -55,6 +58,11 @@ def find(case: Case) -> Finding | None:
         },
     )
     loop = case.session.program.loops.loops[case.session.number]
+    if held and all(re.fullmatch(r"[\w.]+", name) for name in held):
+        rows = ", ".join(f"{name}[order]" for name in held)
+        new = f"order = np.random.permutation(len({held[0]})); {', '.join(held)} = {rows}"
+        finding.fix = f"shuffle inputs and labels together before each epoch: {new}"
+        finding.patch = {"before": new, "line": loop.line}
     names = {called(key) for key in (data.keys.inputs, data.keys.labels) if key is not None}
     at(finding, orders.sorted_rows(case.sources, names, loop.file, loop.line))
     return finding
@@ -77,8 +85,8 @@ def sorted_labels(data: SeenData) -> tuple[int, int] | None:
     return (count, changes) if changes < 0.15 * expected and changes < len(found) / 8 else None
 
 
-def _shuffled(case: Case, data: SeenData) -> Remedy | None:
-    """The rows of all that holds the data, in one new order."""
+def _shuffled(case: Case, data: SeenData) -> tuple[Remedy, list[str]] | None:
+    """The rows of all that holds the data, in one new order; and the names of what holds the rows of the passes."""
     labels, inputs = data.all("labels"), data.all("inputs")
     if labels is None or inputs is None:
         return None
@@ -93,4 +101,5 @@ def _shuffled(case: Case, data: SeenData) -> Remedy | None:
         order = np.random.default_rng(0).permutation(count)
         tensors = list({g.name: g for pair in pairs for g in pair if g.shape[0] == count}.values())
         changes.append(transformed(tensors, lambda values, order=order: values[order]))
-    return Remedy("unshuffled-data", "with shuffled rows", begin=tuple(changes))
+    names = list({group.name: group for group in pairs[0]}) if len(pairs) == 1 else []
+    return Remedy("unshuffled-data", "with shuffled rows", begin=tuple(changes)), names
