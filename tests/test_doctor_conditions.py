@@ -67,7 +67,7 @@ def run(source, **names):
     loops, passes = Loops(), []
     code = loops.compile(source, "a.py")
     hooks = {"head": passes.append, "tail": lambda n: False, "leave": lambda n: False, "left": lambda n: False}
-    hooks |= {"enter": lambda n: None, "value": lambda n, value: value}
+    hooks |= {"enter": lambda n: None, "value": lambda n, value: value, "order": lambda n, items: items}
     for name, hook in hooks.items():
         setattr(builtins, f"__pellucid_{name}__", hook)
     try:
