@@ -20,6 +20,7 @@ from pellucid.check.record.traced import ArrayRecorder, Traced
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass
+from pellucid.doctor.probes.shares import unequal
 from pellucid.doctor.probes.stepwise import Step, stepwise
 from pellucid.doctor.probes.substitute import exchanged
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
@@ -114,6 +115,12 @@ def autopsy(
         named = [Named(tensor, "swapped-tensors", 0.85, text, fix, None, at) for tensor in other.tensors]
         if left <= {*other.tensors}:
             return Autopsy("wrong", named, [], True, first, lines, derived)
+    parts = unequal(tape, wrong, given, moved) if wrong else None
+    if parts is not None and left <= {*parts.tensors}:
+        mistake, text, fix = parts.named(sizes)
+        at = place(parts.site, files)
+        named = [Named(tensor, mistake, 0.85, text, fix, None, at) for tensor in parts.tensors]
+        return Autopsy("wrong", named, [], True, first, lines, derived)
     if wrong:
         until = lab.left() * (1 / 2 if len(tape.useful()) > LONG else 3 / 4)
         steps, left = stepwise(tape, given, wrong, agreed, moved, sizes, lambda: lab.left() > until)
