@@ -57,6 +57,7 @@ def recorded(source: str, tmp_path: Path) -> tuple[Any, dict[str, np.ndarray], d
         ("d = 2 * (out - y)", "d = 2 * (y - out)", dict.fromkeys(NAMES, -1.0), ()),
         ("d = 2 * (out - y)", "d = 2 * (out - y) / -3", dict.fromkeys(NAMES, -1.0), ()),
         ("dw2 = h.T @ d", "dw2 = h.T @ d * 3", {"w2": 3.0}, ("w1", "b1", "b2")),
+        ("return 1 - square", "return square - 1", dict.fromkeys(("w1", "b1"), -1.0), ("w2", "b2")),
         ("new_w1 = w1 - 0.1 * dw1", "new_w1 = w1 + 0.1 * dw1", {"w1": -1.0}, ("b1", "w2", "b2")),
     ],
 )

@@ -120,7 +120,7 @@ def of_factors(
             if after.index not in cleared and _puts_in(factors[name], after, before, right)
         ]
         if jumps:
-            culprit = jumps[-1]
+            culprit = _derivative(jumps[-1], right) or jumps[-1]
         elif step.value.size == 1 and len(steps) > 1:  # what the number was summed up by, before it took the rate
             culprit = steps[-1]
         elif _near(factors[name], -1.0) and step.value.size > 1 and right.times(step) < 0:
@@ -309,6 +309,21 @@ def _of_helper(step: Value, right: Values) -> Value | None:
     factors = [s for s in sources if s.nodes[0].index not in right.forward and _of_forward(s, right)]
     inner = [s for s in factors if s.site is not None and len(s.site.calls) > len(step.site.calls)]
     return inner[0] if len(inner) == 1 else None
+
+
+def _derivative(step: Value, right: Values) -> Value | None:
+    """Where a product of a right gradient and a derivative has a factor too many, which the derivative alone can have
+    brought in, that derivative, if a line of its own computes it: `d = y ** 2 - 1`, `g = g * d`."""
+    sources = [s for s in right.sources(step) if s.needs]
+    if step.op not in ("multiply", "mul") or len(sources) != 2 or not any(right(s) for s in sources):
+        return None
+    found = [
+        s for s in sources
+        if s.nodes[0].index not in right.forward and s.value.size > 1 and not right(s) and _of_forward(s, right)
+    ]  # fmt: skip
+    if len(found) != 1 or found[0].site is None or step.site is None or found[0].site.line == step.site.line:
+        return None
+    return found[0]
 
 
 def _of_forward(step: Value, right: Values) -> bool:
