@@ -185,6 +185,7 @@ class _Face(importlib.abc.Loader):
         from .torch.torch_version import TorchVersion
 
         module.__file__ = pellucid.__file__
+        module.torch = module  # type: ignore[attr-defined]  as PyTorch's own file imports itself
         module.__version__ = TorchVersion(VERSION)  # type: ignore[attr-defined]
 
 
