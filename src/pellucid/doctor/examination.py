@@ -204,7 +204,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         if whole and not any(finding.severity == "error" for finding in findings):
             findings += conditions.look(session, judgement, seen)
         elif whole and mended is not None and rest_is_wrong(findings) and session.left() > LASTING:
-            findings = _doubted(findings, _besides(session, judgement, seen, mended))
+            rest = _besides(session, judgement, seen, mended)
+            doubted = all(finding.verified is False for finding in findings)
+            findings = _doubted(findings, rest) if doubted else [*findings, *rest]
         elif whole and all(finding.verified is False for finding in findings):
             findings = _doubted(findings, conditions.look(session, judgement, seen))
         findings += notes

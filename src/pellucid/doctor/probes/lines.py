@@ -290,6 +290,19 @@ def origins(step: Value, right: Values) -> list[Value]:
     return sorted(found, key=lambda s: s.index)
 
 
+def behind(step: Value, right: Values) -> list[Value]:
+    """The values of the backward pass that a value was made of and that are no true gradients, itself among them."""
+    todo, seen, found = [step], {step.index}, list[Value]()
+    while todo:
+        here = todo.pop()
+        if len(here.nodes) == 1 and not right(here):
+            found.append(here)
+        before = [s for s in right.sources(here) if s.index not in seen and s.needs]
+        todo += [s for s in before if s.nodes[0].index not in right.forward and s.op != "parameter"]
+        seen |= {s.index for s in before}
+    return found
+
+
 def _wrong_sources(step: Value, right: Values, seen: set[int]) -> list[Value]:
     sources = [
         s for s in right.sources(step)

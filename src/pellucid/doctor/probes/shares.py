@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.check.record.reverse import ReversePass, backward, contributions
 from pellucid.check.record.tape import Site, Tape, TapeNode
-from pellucid.doctor.probes.lines import Value, Values, first_alike
+from pellucid.doctor.probes.lines import Value, Values, behind, first_alike
 
 MOST = 6  # paths
 FITS = 1e-5  # of a value, which guards as in log(p + 1e-8) leave
@@ -62,8 +62,8 @@ def unequal(
     right = Values(tape, moved, way)
     led: dict[int, list[str]] = {}
     for name, step in first_alike(right, list(wrong), given).items():
-        for behind in _behind(step, right):
-            led.setdefault(behind.index, []).append(name)
+        for made in behind(step, right):
+            led.setdefault(made.index, []).append(name)
     own = {node.index for node in tape.parameters.values()}  # of which a penalty is a part
     sums = [parts for of, parts in _parts(way).items() if 2 <= len(parts) <= MOST and of not in own]
     for index in sorted(led):
@@ -118,17 +118,4 @@ def _parts(way: ReversePass) -> dict[int, list[Part]]:
             for source, value in contributions(node, adjoint, way.change)[1] if adjoint is not None else ():
                 if value.size > 1:
                     found.setdefault(source.index, []).append(Part(node, value))
-    return found
-
-
-def _behind(step: Value, right: Values) -> list[Value]:
-    """The values of the backward pass that a value was made of and that are no true gradients, itself among them."""
-    todo, seen, found = [step], {step.index}, list[Value]()
-    while todo:
-        here = todo.pop()
-        if len(here.nodes) == 1 and not right(here):
-            found.append(here)
-        before = [s for s in right.sources(here) if s.index not in seen and s.needs]
-        todo += [s for s in before if s.nodes[0].index not in right.forward and s.op != "parameter"]
-        seen |= {s.index for s in before}
     return found

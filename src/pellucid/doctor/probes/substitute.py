@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.check.record.tape import Site, Tape, TapeNode
 from pellucid.doctor.edits import statement_at
-from pellucid.doctor.probes.lines import Value, Values, first_alike
+from pellucid.doctor.probes.lines import Value, Values, behind, first_alike
 from pellucid.doctor.probes.truths import along
 
 MOST = 400  # values that are put in the place of one
@@ -42,27 +42,14 @@ def exchanged(
     right = Values(tape, moved)
     led: dict[int, list[str]] = {}
     for name, step in first_alike(right, list(wrong), given).items():
-        for behind in _behind(step, right):
-            led.setdefault(behind.index, []).append(name)
+        for made in (value for value in behind(step, right) if value.op in PRODUCTS):
+            led.setdefault(made.index, []).append(name)
     known = _known(right)
     for index in sorted(led):
         found = _meant(right.steps[index], tape, right, known)
         if found is not None:
             return Exchanged(*found, led[index])
     return None
-
-
-def _behind(step: Value, right: Values) -> list[Value]:
-    """The products of the backward pass that a value was made of and that are no true gradients, itself among them."""
-    todo, seen, found = [step], {step.index}, list[Value]()
-    while todo:
-        here = todo.pop()
-        if here.op in PRODUCTS and len(here.nodes) == 1 and not right(here):
-            found.append(here)
-        before = [s for s in right.sources(here) if s.index not in seen and s.needs]
-        todo += [s for s in before if s.nodes[0].index not in right.forward and s.op != "parameter"]
-        seen |= {s.index for s in before}
-    return found
 
 
 def _known(right: Values) -> frozenset[int]:
