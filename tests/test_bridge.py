@@ -273,6 +273,12 @@ def test_check_of_a_program_that_lacks_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "pellucid has all 2 names of PyTorch's in 1 file.\n")
 
 
+def test_check_of_a_program_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import pellucid as torch\nx = torch.ones(2)\n")
+    said = list(check_program(tmp_path / "train.py").lines())
+    assert said == ["No name of PyTorch's is in 1 file: what is looked for follows `import torch`."]
+
+
 def test_a_name_of_pellucids_own_is_not_torchs() -> None:
     assert has("torch.compile") and has("torch.cuda.is_available") and not has("torch.derivation")
 

@@ -71,6 +71,8 @@ class Lacking:
                 f"{len(lacking)} of the {len(self.names)} names of PyTorch's in {files} are lacking. "
                 + torch_names.covered("torch")
             )
+        elif not self.names:
+            yield f"No name of PyTorch's is in {files}: what is looked for follows `import torch`."
         else:
             yield f"pellucid has all {len(self.names)} names of PyTorch's in {files}."
 
