@@ -26,7 +26,7 @@ LONGEST = 3.5  # seconds of the processor that a training in a fork may take
 MOST_PASSES = 200_000
 QUICK = 2e-3  # seconds of a pass, of which some hundreds are nothing
 PROVED = 0.2  # of the loss of the training so far: one that is there has shown enough
-MEAN = "the mean of the last of them"  # a level is; a curve goes on to its last value
+MEAN = "means of the last of them"  # a level is; a curve goes on to its last value
 WORSE = 1.5  # times the loss of a guess, for a training that got nowhere
 NOWHERE = 0.97  # of the loss of a guess: who ends there has learnt nothing that tells one row from another
 EXPLAINS = 0.9  # the score of a loss that is the one, or proportional to it
@@ -296,9 +296,9 @@ class Case:
         """The finding of a remedy that helped, with both curves."""
         went = self.was.level if other.passes >= 0.9 * self.was.passes else self.was.level_at(other.passes)
         longer = other.passes > 1.1 * self.was.passes
-        proof = f"After {self.was.passes if longer else other.passes} passes the loss is {number(went)}, {MEAN}; "
+        proof = f"After {self.was.passes if longer else other.passes} passes the loss is {number(went)}; "
         proof += f"{remedy.what} it is {other.level:.4g}{f' after {other.passes}' if longer else ''} "
-        proof += f"(it begins at {self.frozen.level:.4g})."
+        proof += f"({MEAN}; it begins at {self.frozen.level:.4g})."
         return Finding(
             cause or remedy.name,
             "warning",

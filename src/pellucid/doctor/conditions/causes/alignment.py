@@ -50,7 +50,7 @@ def find(case: Case) -> Finding | None:
         return None
     finding.verified = True
     finding.evidence += (
-        f" After {other.passes} passes the loss is {number(before)}, {MEAN}; {remedy.what} {other.level:.4g}."
+        f" After {other.passes} passes the loss is {number(before)}; {remedy.what} {other.level:.4g} ({MEAN})."
     )
     finding.fork = {"what": case.candidate.title, "as it is": was.curve(), remedy.what: other.curve()}
     return finding
