@@ -96,9 +96,12 @@ def _curves(fork: dict[str, Any], width: int) -> list[str]:
         return []
     column = max(len(name) for name in curves)
     room = max(8, min(32, width - column - 34))
-    low, high, logarithmic = _scale([averaged(values, room) for values in curves.values()])
-    above = any(v is not None and v > high for values in curves.values() for v in averaged(values, room))
-    said = " (on a logarithmic scale)" if logarithmic else f" (█ is {number(high)} and more)" if above else ""
+    drawn = [averaged(values, room) for values in curves.values()]
+    low, high, logarithmic = _scale(drawn)
+    known = [v for values in drawn for v in values if _finite(v)]
+    beyond = [f"█ is {number(high)} and more"] if max(known, default=high) > high else []
+    beyond += [f"▁ is {number(low)} and less"] if min(known, default=low) < low else []
+    said = " (on a logarithmic scale)" if logarithmic else f" ({', '.join(beyond)})" if beyond else ""
     lines = [f"  Tried in a fork, {fork.get('what', 'loss')}{said}:"]
     for name, values in curves.items():
         went = f"{number(values[0])} → {number(values[-1])}"
