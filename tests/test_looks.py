@@ -22,7 +22,7 @@ from tests.devtools import Tab, chromium, tab
 from tests.pages import ROOT
 
 SPOKEN = {"button", "link", "checkbox", "combobox", "searchbox", "textbox", "image", "region", "table", "columnheader"}
-WIDTHS = (400, 800, 1400)
+WIDTHS = (400, 500, 800, 1400)
 
 # Whatever reaches beyond the window, but for what lies in a frame that moves by itself.
 BEYOND = """(() => {

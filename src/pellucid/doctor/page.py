@@ -55,6 +55,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; margin-top: 12
 th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere;
   vertical-align: top; }
 th { white-space: nowrap; }
+@media (max-width: 640px) { svg text { font-size: 20px; } }
 @media (max-width: 480px) { main { padding-top: 20px; } h1 { font-size: 1.45rem; } svg text { font-size: 24px; } }
 """
 
