@@ -46,7 +46,8 @@ def suspicion(column: Column) -> str:
     name = column.quoted
     if _counts(numbers):
         return f"numbers the rows: an identifier? --ignore {name} leaves it out"
-    if _rises(numbers):  # of as many rows as this, no quantity does, unless the table is sorted by it
+    evenly = 10 * np.diff(numbers).max() < numbers[-1] - numbers[0]
+    if _rises(numbers) and evenly:  # of as many rows as this, no quantity does, unless the table is sorted by it
         return f"rises from row to row: an identifier? --ignore {name} leaves it out"
     if _CALLED.match(column.name) and len(np.unique(numbers)) > 20:
         return f"an identifier, as it is called so? --categorical {name} takes it as one, --ignore {name} leaves it out"
