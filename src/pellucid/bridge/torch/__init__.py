@@ -29,6 +29,7 @@ from pellucid.ops.tensor_types import (
 
 from . import _foreach, _layers, _symbols
 from ._compile import compile
+from ._layers import *  # noqa: F403
 from ._older import (
     celu,
     detach,
@@ -71,6 +72,7 @@ from ._settings import (
     set_warn_always,
     use_deterministic_algorithms,
 )  # fmt: skip
+from ._symbols import *  # noqa: F403
 from .amp import GradScaler, autocast
 from .amp.autocast_mode import active, fast_dtype
 from .futures import Future
@@ -93,9 +95,10 @@ __all__ = [
     "triplet_margin_loss", "use_deterministic_algorithms", "vander", "vmap", "wait",
 ]  # fmt: skip
 
-for _room, _names in (
-    (_foreach, _foreach.NAMES), (_layers, _layers.__all__), (_symbols, [*_symbols.__all__, *_symbols.PRIVATE]),
-):  # fmt: skip
+__all__ += _layers.__all__
+__all__ += _symbols.__all__
+
+for _room, _names in ((_foreach, _foreach.NAMES), (_symbols, _symbols.PRIVATE)):
     globals().update({_name: getattr(_room, _name) for _name in _names})
     __all__ += _names  # pyright: ignore[reportUnsupportedDunderAll]
 
