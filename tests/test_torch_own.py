@@ -303,7 +303,7 @@ def test_float_of_what_requires_a_gradient(call: Callable[[Any], Any], monkeypat
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("fx", "register_forward_hook"), ("library", "autograd.Function"), ("nested", "pad_sequence"),
+    [("library", "autograd.Function"), ("nested", "pad_sequence"),
      ("export", "state_dict"), ("ao", "fake_quantize"), ("quint8", "fake_quantize"),
      ("float8_e4m3fn", "bfloat16")],
 )  # fmt: skip
