@@ -569,6 +569,52 @@ def test_a_softmax_over_the_batch_of_one_row() -> None:
     assert causes(loss.normalised_twice, watched(program)) == ["softmax-wrong-axis"]
 
 
+@pytest.mark.parametrize(("dim", "found"), [(1, []), (-1, ["softmax-wrong-axis"]), (2, ["softmax-wrong-axis"])])
+def test_a_softmax_over_places_where_classes_are_asked_for(dim: int, found: list[str]) -> None:
+    def program() -> None:
+        network, x = nn.Conv2d(1, 3, 1), torch.randn(6, 1, 5, 5)
+        for _ in range(3):
+            F.nll_loss(torch.log_softmax(network(x), dim=dim), (x[:, 0] > 0).long()).backward()
+
+    assert causes(loss.normalised_twice, watched(program)) == found
+
+
+@pytest.mark.parametrize(("scale", "found"), [(1, ["output-range-mismatch"]), (6, [])])
+def test_targets_beyond_a_sigmoid_behind_many_ops(scale: int, found: list[str]) -> None:
+    def program() -> None:
+        network, x = nn.Linear(4, 2), torch.randn(30, 4)
+        for _ in range(3):
+            score = (network(x).squeeze() * 2 + 1).sum(1) + network(x).mean(1)
+            score = torch.sigmoid(score).reshape(-1)
+            F.mse_loss(score if scale == 1 else scale * score, x[:, 0].abs() * 2 + 1).backward()
+
+    assert causes(loss.unreachable, watched(program)) == found
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_attention_along_the_rows(batch_first: bool) -> None:
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.out = nn.Embedding(5, 8), nn.Linear(8, 2)
+            self.attend = nn.MultiheadAttention(8, 2, batch_first=batch_first)
+
+        def forward(self, x: Any) -> Any:
+            h = self.embed(x)
+            return self.out(self.attend(h, h, h)[0][:, 0])
+
+    def program() -> None:
+        network = Attending()
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(6):
+            x = torch.randint(0, 5, (12, 7))
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), (x[:, 1] > 2).long()).backward()
+            optimizer.step()
+
+    assert causes(data.mixed, watched(program)) == ([] if batch_first else ["samples-mixed"])
+
+
 def test_rewards_that_are_tensors_of_one_number() -> None:
     def program() -> None:
         policy = nn.Linear(3, 2)

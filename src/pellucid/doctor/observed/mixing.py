@@ -75,7 +75,9 @@ def _mixed(network: Any, batch: Any, axis: int, of_output: int) -> float:
     """See `measure`: along an axis of the batch, which is that axis of the output."""
     array = np.moveaxis(batch.detach().numpy(), axis, 0)
     other = array.copy()
-    other[:-1] = array[:-1][::-1]
+    # To attention all orders are the same, so there the others are put away. Elsewhere they stay, as a normalisation by
+    # the numbers of the batch may be meant.
+    other[:-1] = array[:1] if _attends_first(network) else array[:-1][::-1]
     was, now = (first_of(quietly(network, x)) for x in (batch, batch.new_tensor(np.moveaxis(other, 0, axis).copy())))
     if not isinstance(was, Tensor) or not isinstance(now, Tensor) or was.dim() <= of_output:
         return 0.0
@@ -90,6 +92,11 @@ def _mixed(network: Any, batch: Any, axis: int, of_output: int) -> float:
     a, b = np.moveaxis(a, of_output, 0), np.moveaxis(b, of_output, 0)
     spread = float(np.abs(a - a.mean(0)).mean()) or 1.0
     return float(np.abs(a[-1] - b[-1]).max()) / spread
+
+
+def _attends_first(network: Any) -> bool:
+    """Whether there is attention along the first axis, as of layers without `batch_first`."""
+    return any(getattr(m, "in_proj_weight", None) is not None and not m.batch_first for m in network.modules())
 
 
 def unused(networks: list[Any], batch: Any) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.doctor.probes.neighbours import MOST, nearest
 
-from ..criterion import BINARY, DISTANCES, SQUARES
+from ..criterion import BINARY, DISTANCES, SHAPING, SQUARES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, Descend, LogProbabilities, SameShape, ScaleGradients, Treatment
@@ -72,6 +72,18 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
             "softmax-wrong-axis",
             f"{soft.key[0]} of shape {soft.shape} is taken over axis 0, which is the batch.",
             "Probabilities of one sample do not sum to 1; what is normalised is a class over the samples of a batch.",
+            f"{soft.key[0]}(…, dim=1)",
+            soft.place,
+            [Attribute(soft.key, "dim", 1)],
+            certain=True,
+            same_loss=False,
+        )
+        return
+    if loss.kind == "nll_loss" and loss.chain[0] is soft and len(soft.shape) > 2 and dim != 1:
+        yield Suspicion(
+            "softmax-wrong-axis",
+            f"{soft.key[0]} of shape {soft.shape} is taken over axis {dim}, and nll_loss takes axis 1 for the classes.",
+            "Probabilities of the classes at one place do not sum to 1; what is normalised is a class over the places.",
             f"{soft.key[0]}(…, dim=1)",
             soft.place,
             [Attribute(soft.key, "dim", 1)],
@@ -193,8 +205,8 @@ def unreachable(record: ProgramRecord) -> Iterator[Suspicion]:
     loss = record.start or record.loss
     if loss.kind not in DISTANCES or not record.targets:
         return
-    op = first(loss.chain, *RANGES)
-    if op is None or len(loss.chain) > 4:
+    op = next((op for op in loss.chain if op.key[0] not in SHAPING), None)  # 5 * sigmoid(x) has another range
+    if op is None or op.key[0] not in RANGES:
         return
     low, high = RANGES[op.key[0]]
     targets = np.concatenate([t.ravel() for t in record.targets]).astype(float)
