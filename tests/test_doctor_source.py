@@ -67,6 +67,19 @@ def test_labels_that_are_changed_where_they_are_keep_their_order() -> None:
     assert torn.place.line == 3
 
 
+@pytest.mark.parametrize("order", ["np.random.shuffle(data)\n", "order = rng.permutation(9)\ndata = data[order]\n"])
+@pytest.mark.parametrize(
+    ("labels", "torn"),
+    [
+        ("rows = data[:300].T\nX_train, Y_train = rows[1:], rows[0]\n", False),
+        ("Y_train = data[:, 0].astype(int)\nX_train = data[:, 1:]\n", False),
+        ("Y_train = load()\nX_train = data[:, 1:]\n", True),
+    ],
+)
+def test_labels_that_are_cut_out_of_what_is_put_in_order(order: str, labels: str, torn: bool) -> None:
+    assert (orders.torn({FILE: f"data = table()\n{order}{labels}"}) is not None) == torn
+
+
 def test_how_opaque_a_drawing_is_is_no_learning_rate() -> None:
     source = "step_size = 1.0\nplt.contourf(a, b, c, alpha=0.4)\nax[0].scatter(a, b, alpha=0.9)\n"
     found = rates.rate({FILE: source}, [])

@@ -108,7 +108,7 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
         if more > 1.5 * case.as_is.seconds:
             case.as_is = case.was = case.run(Remedy(), ENOUGH, more, case.asked)
     case.frozen = case.run(Remedy(scale=0.0), case.burst, 1.5)
-    if case.keys.labels is not None:
+    if case.keys.labels is not None and not case.candidate.frozen:  # what a pass computes is no data
         seen = session.lab(
             lambda lab: probe.observe(lab, case.keys, case.candidate, 400, 2.0), session.found.groups, 4.0
         )

@@ -62,7 +62,7 @@ def _shuffled_apart(file: str, scope: ast.AST) -> Torn | None:
         for node in loops
         if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple)
     }
-    shuffles = [item for item in shuffles if item[0] not in pairs]
+    shuffles = [item for item in shuffles if item[0] not in pairs and not _holds_labels(scope, item[0])]
     x = [item for item in shuffles if INPUTS.match(item[0])]
     y = [item for item in shuffles if LABELS.match(item[0])]
     names = {name for node in _own(scope) for name in ([node.id] if isinstance(node, ast.Name) else [])}
@@ -86,6 +86,26 @@ def _drawn_anew(node: ast.Assign) -> str | None:
     given = [ast.unparse(argument) for argument in call.args]
     alone = given[:1] == [name] and given[1:] in ([], [f"len({name})"])
     return name.removeprefix("self.") if draws and alone else None
+
+
+def _holds_labels(scope: ast.AST, name: str) -> bool:
+    """Whether labels are cut out of the array: `rows = data[:300].T; y = rows[0]`."""
+    parts = {name}
+    for node in sorted((n for n in _own(scope) if isinstance(n, ast.Assign)), key=lambda node: node.lineno):
+        for target in node.targets:
+            several = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+            pairs = zip(target.elts, node.value.elts, strict=False) if several else ((target, node.value),)  # type: ignore[attr-defined]
+            for one, value in pairs:
+                if isinstance(one, ast.Name) and value is not one and _cut_out_of(value) in parts:
+                    parts.add(one.id)
+    return any(LABELS.match(part) for part in parts - {name})
+
+
+def _cut_out_of(value: ast.AST) -> str:
+    """The array that `data[:, 0].T`, `data[1:].astype(int)` and the like are parts of; empty for anything else."""
+    while isinstance(value, ast.Subscript | ast.Attribute | ast.Call):
+        value = value.func if isinstance(value, ast.Call) else value.value
+    return value.id if isinstance(value, ast.Name) else ""
 
 
 def _ordered_apart(file: str, scope: ast.AST) -> Torn | None:
@@ -121,7 +141,11 @@ def _ordered_apart(file: str, scope: ast.AST) -> Torn | None:
     labels = {name for name in everything if LABELS.match(name)}
     for order, bases in taken.items():
         bases = [item for item in bases if (order, item[0]) not in changed]
-        x = [item for item in bases if INPUTS.match(item[0]) and not LABELS.match(item[0])]
+        x = [
+            item
+            for item in bases
+            if INPUTS.match(item[0]) and not LABELS.match(item[0]) and not _holds_labels(scope, item[0])
+        ]
         y = [item for item in bases if LABELS.match(item[0])]
         if x and not y and labels and not any(b not in [n for n, _ in x] for b, _ in bases):
             label = min(labels, key=lambda name: (len(name), name))
