@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.doctor.finding import Examined, Finding
-from pellucid.doctor.text import VERDICTS, facts, last_line, mean
+from pellucid.doctor.text import VERDICTS, compared, facts, last_line, mean
 from pellucid.files import write_atomically
 
 STYLE = """
@@ -201,7 +201,7 @@ def _proof(fork: dict[str, Any]) -> str:
     finite = [v for values in curves.values() for v in values if v is not None and math.isfinite(v)]
     if not finite:
         return ""
-    what = str(fork.get("what", "loss")) + (f", with {fork['beside']} mended in both" if fork.get("beside") else "")
+    what = compared(fork)
     starts = [v for values in curves.values() for v in values[:1] if v is not None and math.isfinite(v)]
     limit = HIGHEST * max(map(abs, starts or finite))
     finite = [min(v, limit) for v in finite]

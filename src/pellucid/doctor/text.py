@@ -89,6 +89,11 @@ def last_line(note: str) -> str:
     return f"{lines[0].partition('Traceback')[0].strip()} {lines[-1]}".strip()
 
 
+def compared(fork: dict[str, Any]) -> str:
+    """What the curves of a fork show, and beside which other fix both of them were trained."""
+    return str(fork.get("what", "loss")) + (f", with {fork['beside']} mended in both" if fork.get("beside") else "")
+
+
 def _curves(fork: dict[str, Any], width: int) -> list[str]:
     """The curves of the fork below each other, on one scale."""
     curves = {name: values for name, values in fork.items() if isinstance(values, list) and values}
@@ -102,7 +107,7 @@ def _curves(fork: dict[str, Any], width: int) -> list[str]:
     beyond = [f"█ is {number(high)} and more"] if max(known, default=high) > high else []
     beyond += [f"▁ is {number(low)} and less"] if min(known, default=low) < low else []
     said = " (on a logarithmic scale)" if logarithmic else f" ({', '.join(beyond)})" if beyond else ""
-    lines = [f"  Tried in a fork, {fork.get('what', 'loss')}{said}:"]
+    lines = [f"  Tried in a fork, {compared(fork)}{said}:"]
     for name, values in curves.items():
         went = f"{number(values[0])} → {number(values[-1])}"
         lines.append(f"    {name:{column}}  {sparkline(values, room, low, high, logarithmic):{room}}  {went}")
