@@ -90,6 +90,15 @@ def test_rates_go_as_far_as_is_usual_and_no_further() -> None:
     assert [s.cause for s in rate.lower(record)] == ["lr-too-high"] * 2
 
 
+@pytest.mark.parametrize(("rate_of_it", "far"), [(0.01, False), (0.1, False), (30.0, True), (1000.0, True)])
+def test_of_a_rate_that_nobody_would_take_usual_ones_are_tried(rate_of_it: float, far: bool) -> None:
+    record = watched(written(SPREAD.replace("lr=0.01", f"lr={rate_of_it}").replace("range(120)", "range(3)")))
+    for tried in (list(rate.lower(record)), [s for s in rate.near(record) if s.direction < 0]):
+        assert all(s.strictly != far for s in tried)
+        rates = [rate_of_it * t.factor for s in tried for t in s.treatments if isinstance(t, LearningRate)]
+        assert len(rates) == 2 and (not far or max(rates) < 0.02)
+
+
 # Losses that are written out, networks without modules, and rows beside those with labels -----------------------------
 
 BY_HAND = """import pellucid as torch

@@ -117,8 +117,8 @@ def _within_usual(record: ProgramRecord, factors: tuple[float, ...]) -> Iterator
 
 
 def lower(record: ProgramRecord) -> Iterator[Suspicion]:
-    """A tenth and a hundredth."""
-    yield from trials(record, (0.1, 0.01))
+    """A tenth and a hundredth; where nobody would take the rate, those that are usual."""
+    yield from usual(record) if _far_above_usual(record) else trials(record, (0.1, 0.01))
 
 
 def up_to_usual(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -135,7 +135,7 @@ def usual(record: ProgramRecord) -> Iterator[Suspicion]:
     rate = float(record.optimizers[0].options.get("lr") or 0) if record.optimizers else 0.0
     if rate > 0:
         low, high = USUAL.get(record.optimizers[0].name, ADAM)
-        factors = (math.sqrt(low * high) / rate, high / 3 / rate)
+        factors = [float(f"{new:.0e}") / rate for new in (math.sqrt(low * high), high / 3)]
         yield from trials(record, tuple(factor for factor in factors if not 1 / 3 < factor < 3))
 
 
@@ -144,6 +144,14 @@ def _far_below_usual(record: ProgramRecord) -> bool:
         return False
     low, _ = USUAL.get(record.optimizers[0].name, ADAM)
     return 0 < float(record.optimizers[0].options.get("lr") or low) <= low / 50
+
+
+def _far_above_usual(record: ProgramRecord) -> bool:
+    """Whether nobody would take the rate, so that a lower one has to do only somewhat better."""
+    if not record.optimizers:
+        return False
+    _, high = USUAL.get(record.optimizers[0].name, ADAM)
+    return float(record.optimizers[0].options.get("lr") or 0.0) > BEYOND * high
 
 
 def _up_to_usual(record: ProgramRecord) -> Iterator[float]:
@@ -158,7 +166,13 @@ def _up_to_usual(record: ProgramRecord) -> Iterator[float]:
 
 
 def near(record: ProgramRecord) -> Iterator[Suspicion]:
-    """A factor of ten and of a hundred; of a program that stands still under a rate far below what is usual, none."""
+    """A factor of ten and of a hundred; of a program that stands still under a rate far below what is usual, none.
+
+    Where the rate is far above, those that are usual.
+    """
+    if _far_above_usual(record):
+        yield from usual(record)
+        return
     optimizer = record.optimizers[0] if record.optimizers else None
     low, _ = USUAL.get(optimizer.name, ADAM) if optimizer is not None else ADAM
     rate = float(optimizer.options.get("lr", low)) if optimizer is not None else low
@@ -191,7 +205,7 @@ def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Itera
             fix,
             record.loss.place if cause == "loss-reduction-scale" else optimizer.place,
             [LearningRate(factor)],
-            strictly=True,
+            strictly=factor > 1 or not _far_above_usual(record),
             direction=1 if factor > 1 else -1,
             beyond=not 0.1 <= factor <= 10,
         )
