@@ -96,7 +96,7 @@ def _mixed(network: Any, batch: Any, axis: int, of_output: int) -> float:
 
 def _attends_first(network: Any) -> bool:
     """Whether there is attention along the first axis, as of layers without `batch_first`."""
-    return any(getattr(m, "in_proj_weight", None) is not None and not m.batch_first for m in network.modules())
+    return any(hasattr(m, "in_proj_weight") and not getattr(m, "batch_first", True) for m in network.modules())
 
 
 def unused(networks: list[Any], batch: Any) -> tuple[int, int] | None:

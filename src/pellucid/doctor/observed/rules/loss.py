@@ -68,28 +68,11 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
         yield _single(soft.place, f"{soft.key[0]} of shape {soft.shape} over axis {dim}")
         return
     if dim == 0 and len(soft.shape) >= 2 and record.steps and record.steps[0].count in (0, soft.shape[0]):
-        yield Suspicion(
-            "softmax-wrong-axis",
-            f"{soft.key[0]} of shape {soft.shape} is taken over axis 0, which is the batch.",
-            "Probabilities of one sample do not sum to 1; what is normalised is a class over the samples of a batch.",
-            f"{soft.key[0]}(…, dim=1)",
-            soft.place,
-            [Attribute(soft.key, "dim", 1)],
-            certain=True,
-            same_loss=False,
-        )
+        yield _not_over_classes(soft, "0, which is the batch", "one sample", "the samples of a batch")
         return
     if loss.kind == "nll_loss" and loss.chain[0] is soft and len(soft.shape) > 2 and dim != 1:
-        yield Suspicion(
-            "softmax-wrong-axis",
-            f"{soft.key[0]} of shape {soft.shape} is taken over axis {dim}, and nll_loss takes axis 1 for the classes.",
-            "Probabilities of the classes at one place do not sum to 1; what is normalised is a class over the places.",
-            f"{soft.key[0]}(…, dim=1)",
-            soft.place,
-            [Attribute(soft.key, "dim", 1)],
-            certain=True,
-            same_loss=False,
-        )
+        asked = f"{dim}, and nll_loss takes axis 1 for the classes"
+        yield _not_over_classes(soft, asked, "the classes at one place", "the places")
         return
     inner = first(loss.chain[loss.chain.index(soft) + 1 :], "softmax")
     if inner is not None and _axis(inner) == dim:  # after log_softmax, both change nothing
@@ -115,6 +98,19 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
             [Bypass(soft.key)],
             certain=True,
         )
+
+
+def _not_over_classes(soft: OpRecord, axis: str, sums: str, over: str) -> Suspicion:
+    return Suspicion(
+        "softmax-wrong-axis",
+        f"{soft.key[0]} of shape {soft.shape} is taken over axis {axis}.",
+        f"Probabilities of {sums} do not sum to 1; what is normalised is a class over {over}.",
+        f"{soft.key[0]}(…, dim=1)",
+        soft.place,
+        [Attribute(soft.key, "dim", 1)],
+        certain=True,
+        same_loss=False,
+    )
 
 
 def _other_axes(loss: LossRecord) -> Iterator[Suspicion]:
