@@ -123,6 +123,8 @@ def _limited() -> Iterator[None]:
             if time.process_time() - used > SECONDS or time.monotonic() - begun > WAIT:
                 late.set()
                 _thread.interrupt_main()
+                while not done.wait(1.0):  # Python drops what is raised within a destructor
+                    _thread.interrupt_main()
                 return
 
     watcher = threading.Thread(target=watch, name="exercise", daemon=True)
@@ -132,6 +134,7 @@ def _limited() -> Iterator[None]:
         done.set()
         watcher.join()  # an interrupt that is on its way arrives within this block
     except KeyboardInterrupt as interrupt:
+        done.set()
         if not late.is_set():
             raise
         taken = time.process_time() - used

@@ -185,7 +185,7 @@ def _limit(lab: Lab) -> Iterator[None]:
     )
     before = [signal.signal(number, late) for number, _, _ in timers]
     for _, timer, seconds in timers:
-        signal.setitimer(timer, min(max(1.0, seconds - 0.5), LONGEST))
+        signal.setitimer(timer, min(max(1.0, seconds - 0.5), LONGEST), 1.0)  # again: a destructor may swallow it
     try:
         yield
     finally:

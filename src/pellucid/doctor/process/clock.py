@@ -25,7 +25,8 @@ def until(deadline: float) -> Iterator[None]:
         raise OutOfTime
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 0.01))
+    # Once a second from then on: Python drops what is raised within a destructor or a weak reference's callback.
+    signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 0.01), 1.0)
     try:
         yield
     finally:
