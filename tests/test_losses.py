@@ -105,7 +105,7 @@ def test_a_loss_module_has_the_signature_of_pytorchs(name: str) -> None:
         ]
 
 
-@pytest.mark.parametrize("name", nn.functional.loss.__all__)
+@pytest.mark.parametrize("name", nn.functional.loss.__all__ + nn.functional.margin.__all__)
 def test_a_loss_function_has_the_signature_of_pytorchs(name: str) -> None:
     ours, theirs = (inspect.signature(getattr(T.nn.functional, name)) for T in (pellucid, torch))
     assert [(p.name, p.default) for p in ours.parameters.values()] == [

@@ -185,6 +185,7 @@ from pellucid.core.promotion import result_type as result_type
 from pellucid.core.tensor import Tensor as Tensor
 from pellucid.derivation.call import explain as explain
 from pellucid.nn.graph import record_graph as record_graph
+from pellucid.ops.adaptive_pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
 from pellucid.ops.axes import adjoint as adjoint
 from pellucid.ops.axes import channel_shuffle as channel_shuffle
 from pellucid.ops.axes import flip as flip
@@ -281,7 +282,6 @@ from pellucid.ops.parts import unsafe_chunk as unsafe_chunk
 from pellucid.ops.parts import unsafe_split as unsafe_split
 from pellucid.ops.parts import unsafe_split_with_sizes as unsafe_split_with_sizes
 from pellucid.ops.parts import vsplit as vsplit
-from pellucid.ops.pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
 from pellucid.ops.pooling import avg_pool1d as avg_pool1d
 from pellucid.ops.pooling import avg_pool2d as avg_pool2d
 from pellucid.ops.pooling import max_pool1d as max_pool1d

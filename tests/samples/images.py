@@ -1,4 +1,4 @@
-"""Rows for `ops/convolution.py` and `ops/pooling.py`."""
+"""Rows for `ops/convolution.py`, `ops/pooling.py` and `ops/adaptive_pooling.py`."""
 
 import numpy as np
 import torch

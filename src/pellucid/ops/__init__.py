@@ -8,6 +8,7 @@ from pellucid.declare import install_ops
 
 from . import (
     activation,
+    adaptive_pooling,
     arithmetic,
     attention,
     autocast,
@@ -81,6 +82,7 @@ autocast.install()
 
 __all__ = [
     "activation",
+    "adaptive_pooling",
     "arithmetic",
     "attention",
     "autocast",

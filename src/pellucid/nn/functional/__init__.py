@@ -13,13 +13,14 @@ from ...ops.norms import cosine_similarity, normalize, pairwise_distance
 from ...ops.padding import pad
 from ...ops.search import one_hot
 from ...ops.volumes import conv3d, conv_transpose3d
-from . import activation, attention, bags, ctc, layers, loss, pooling, sampling
+from . import activation, attention, bags, ctc, layers, loss, margin, pooling, sampling
 from .activation import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .bags import *  # noqa: F403
 from .ctc import *  # noqa: F403
 from .layers import *  # noqa: F403
 from .loss import *  # noqa: F403
+from .margin import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .sampling import *  # noqa: F403
 
@@ -52,6 +53,7 @@ __all__ += bags.__all__
 __all__ += ctc.__all__
 __all__ += layers.__all__
 __all__ += loss.__all__
+__all__ += margin.__all__
 __all__ += pooling.__all__
 __all__ += sampling.__all__
 

@@ -8,19 +8,16 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor, called, from_data
-from ...ops.convolution import numbers
-from ...ops.pooling import (
+from ...ops.adaptive_pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
     adaptive_max_pool1d,
     adaptive_max_pool2d,
     adaptive_max_pool3d,
-    avg_pool1d,
-    avg_pool2d,
-    max_pool1d,
-    max_pool2d,
 )
+from ...ops.convolution import numbers
+from ...ops.pooling import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from ...ops.volumes import avg_pool3d, max_pool3d
 from ...types.dtypes import bfloat16, int64
 from .. import vocabulary as ops

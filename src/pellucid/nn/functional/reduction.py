@@ -214,3 +214,12 @@ def hint(input: Tensor, target: Tensor) -> str:
     if input.numel() == target.numel():
         return ": write target.reshape(input.shape), if the order of the elements is the same"
     return ": give tensors of the same shape"
+
+
+def same_kind(input: Tensor, target: Tensor) -> None:
+    """Refuse an input of whole numbers or bools, whose dtype the loss would have."""
+    if not input.is_floating_point() and target.is_floating_point():
+        raise RuntimeError(
+            f"result type {target.dtype!r} can't be cast to the desired output type {input.dtype!r}: "
+            "write input.float()"
+        )

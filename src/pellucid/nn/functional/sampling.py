@@ -12,7 +12,7 @@ import numpy as np
 from ...core import Tensor, called, from_data
 from ...core.promotion import refused_dtype
 from ...errors import warn
-from ...ops.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, along_dimension
+from ...ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, along_dimension
 from ...ops.refusals import without
 from ...types.dtypes import iinfo, int64, uint8
 from .. import vocabulary as ops
