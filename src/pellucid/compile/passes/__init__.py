@@ -3,6 +3,7 @@
 | pass | what it does |
 |---|---|
 | `constants` | what follows from constants alone is computed once |
+| `lookups` | a table is multiplied where the rows that are looked up in it would be |
 | `lowering` | a layer becomes a product and a sum, and a copy of what nobody else has becomes the thing itself |
 | `common` | what is computed twice is computed once |
 | `dead` | what nobody reads is not computed |
@@ -14,10 +15,11 @@
 from collections.abc import Callable
 
 from ..graph import Graph
-from . import common, constants, dead, descent, fusion, lowering, normalising
+from . import common, constants, dead, descent, fusion, lookups, lowering, normalising
 
 PASSES: tuple[tuple[str, Callable[[Graph], None]], ...] = (
     ("constants", constants.run),
+    ("lookups", lookups.run),
     ("lowering", lowering.run),
     ("common", common.run),
     ("dead", dead.run),
