@@ -119,11 +119,13 @@ def test_the_progress_bar_of_a_narrow_terminal(width: int, shown: list[str], lef
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, legacy_windows=False)
     screen = Screen(console, "accuracy")
     learner: Any = SimpleNamespace(loader=range(10), epochs=2000, epoch=7, step=75, samples=640, train_loss=0.5)
+    learner.optimizer, learner.evaluation = SimpleNamespace(param_groups=[{"lr": 0.1}]), {"accuracy": 0.9}
     screen.before_fit(learner)
-    screen.evaluation = {"accuracy": 0.9}
     screen.samples = 64_000
-    screen.show(learner)
+    screen.after_epoch(learner)
     screen.progress.stop()
+    line = "epoch    7/2000  loss 0.5000  val accuracy 0.9000  lr 0.1"
+    assert line in " ".join(console.file.getvalue().split("\n"))  # type: ignore[attr-defined]
     last = console.file.getvalue().split("epoch")[-1]  # type: ignore[attr-defined]
     assert all(words in f"epoch{last}" for words in shown)
     assert not any(words in last for words in left_out)

@@ -1,7 +1,6 @@
 """What runs say beside one another, what an exported network's numbers mean, and that a long epoch is not silent."""
 
 import dataclasses
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
-from pellucid.cli import screen
 from pellucid.cli.program import app
 from pellucid.experiments.network import forward, trained
 from pellucid.experiments.options import from_json
 from pellucid.train import RunFolder
+from pellucid.train.callbacks import lines as lines_of_a_run
 from tests.trained import Runs
 
 
@@ -108,12 +106,12 @@ class Fit:
 
 def test_a_long_epoch_is_not_silent_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = [0.0]
-    monkeypatch.setattr(screen.time, "perf_counter", lambda: seconds[0])
-    written = io.StringIO()
-    lines = screen.Lines(Console(file=written, width=200))
+    monkeypatch.setattr(lines_of_a_run.time, "perf_counter", lambda: seconds[0])
+    written: list[str] = []
+    lines = lines_of_a_run.Lines(written.append)
     fit: Any = Fit()
     lines.before_fit(fit)
     for _ in range(25):
         seconds[0] += 1
         lines.after_batch(fit)
-    assert written.getvalue().splitlines() == [f"epoch 1/3  batch 7 of 100  loss 0.5000  {s}.0 s" for s in (10, 20)]
+    assert written == [f"epoch 1/3  batch 7 of 100  loss 0.5000  {s}.0 s" for s in (10, 20)]

@@ -1,6 +1,7 @@
-"""Progress: a bar on a terminal and in a notebook, silence elsewhere."""
+"""Progress: a line an epoch, a bar below them on a terminal, curves in a notebook."""
 
 import io
+import re
 import subprocess
 import sys
 import types
@@ -48,18 +49,32 @@ def test_progress_of_a_resumed_run_begins_where_it_was(monkeypatch: pytest.Monke
     assert "100%|" in shown[-1]
 
 
-def test_progress_is_silent_in_a_pipe(capfd: pytest.CaptureFixture[str]) -> None:
+LINE = r"epoch {}/2  loss \d+\.\d{{4}}  val loss \d+\.\d{{4}}  val accuracy \d\.\d{{4}}  lr 0\.\d+  \d+\.\d s"
+
+
+def test_progress_is_a_line_an_epoch_in_a_pipe(capfd: pytest.CaptureFixture[str]) -> None:
     learner().fit(2)
-    assert capfd.readouterr() == ("", "")
+    printed, told = capfd.readouterr()
+    assert printed == ""  # which is the program's own
+    for epoch, line in enumerate(told.splitlines(), start=1):
+        assert re.fullmatch(LINE.format(epoch), line)
+    assert told.count("\n") == 2
 
 
-def test_progress_is_silent_without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_leaves_a_line_an_epoch_above_the_bar_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    learner().fit(2)
+    lines = [line.rpartition("\r")[2] for line in terminal.getvalue().split("\n")]
+    assert [epoch for epoch in (1, 2) if any(re.fullmatch(LINE.format(epoch), line) for line in lines)] == [1, 2]
+
+
+def test_progress_is_lines_without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a default of each Learner, and a base installation has NumPy alone."""
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     monkeypatch.setattr(progress_module, "find_spec", lambda name: None)
     run = learner()
     run.fit(2)
-    assert terminal.getvalue() == ""
+    assert [line[:9] for line in terminal.getvalue().splitlines()] == ["epoch 1/2", "epoch 2/2"]
     assert len(run.recorder.epochs) == 2
 
 
@@ -78,7 +93,8 @@ def test_a_learner_imports_numpy_alone() -> None:
     )
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert done.stdout == "[]\n"
+    assert [line[:9] for line in done.stderr.splitlines()] == ["epoch 1/2", "epoch 2/2"]
 
 
 class Notebook:

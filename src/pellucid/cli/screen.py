@@ -1,9 +1,9 @@
-"""What is shown of a run: in a terminal a line that moves while it trains, else one per epoch; a table at the end."""
+"""What is shown of a run: a line per epoch, below them in a terminal one that moves; a table at the end."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
@@ -11,23 +11,23 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from pellucid.train import Callback, Learner
-from pellucid.train.records.recorder import scalars
+from pellucid.train.callbacks.lines import Lines
 
-QUIET = 10.0  # seconds without a line after which one within the epoch shows that it goes on
 SECONDS = 0.5  # from one drawing to the next, which takes a millisecond
 BESIDE = 26  # columns for a short bar, the percentage and the time left, with the gaps between them
 
 
 class Screen(Callback):
-    """A progress bar: epoch, loss, validation metric, samples per second, time left.
+    """A progress bar: epoch, loss, validation metric, samples per second, time left. Each epoch leaves a line above it.
 
-    It is drawn on a terminal only: in a file or a pipe it would be noise, see `Lines`.
+    It is drawn on a terminal only: in a file or a pipe it would be noise, and the lines are enough.
     """
 
     order = 50
 
     def __init__(self, console: Console, metric: str) -> None:
         self.metric, self.evaluation = metric, {}
+        self.lines = Lines(console.print, within=False)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -42,6 +42,7 @@ class Screen(Callback):
 
     def before_fit(self, learner: Learner) -> None:
         self.steps = len(learner.loader)
+        self.lines.before_fit(learner)
         self.progress.start()
         for task in self.progress.task_ids:
             self.progress.remove_task(task)  # of a fit before this one
@@ -57,6 +58,7 @@ class Screen(Callback):
 
     def after_epoch(self, learner: Learner) -> None:
         self.evaluation = learner.evaluation
+        self.lines.after_epoch(learner)
         if time.perf_counter() >= self.next:
             self.show(learner)
 
@@ -81,41 +83,6 @@ class Screen(Callback):
             refresh=True,
         )
         self.next = time.perf_counter() + SECONDS
-
-
-class Lines(Callback):
-    """A line after each epoch, for a log or a pipe, where nothing can move; and within an epoch that takes long."""
-
-    order = 50
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    def before_fit(self, learner: Learner) -> None:
-        self.since = self.said = time.perf_counter()
-
-    def after_batch(self, learner: Learner) -> None:
-        now = time.perf_counter()
-        if now - self.said < QUIET:
-            return
-        self.said = now
-        epoch = f"epoch {learner.epoch + 1:{len(str(learner.epochs))}}/{learner.epochs}"
-        batches = f"batch {learner.batch} of {len(learner.loader)}"
-        self.console.print(f"{epoch}  {batches}  loss {learner.train_loss:.4f}  {now - self.since:.1f} s")
-
-    def after_epoch(self, learner: Learner) -> None:
-        figures = {"loss": learner.train_loss, **scalars(learner.evaluation)}
-        rate = learner.optimizer.param_groups[0]["lr"]
-        self.console.print(
-            epoch_line(learner.epoch, learner.epochs, figures, float(rate), time.perf_counter() - self.since)
-        )
-        self.said = time.perf_counter()
-
-
-def epoch_line(epoch: int, epochs: int, figures: Mapping[str, float], rate: float, seconds: float) -> str:
-    """What is said of an epoch in a line."""
-    shown = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
-    return f"epoch {epoch:{len(str(epochs))}}/{epochs}  {shown}  lr {rate:.3g}  {seconds:.1f} s"
 
 
 def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:

@@ -14,13 +14,14 @@ from pellucid import shell
 from pellucid.cli.interrupt import stop_on_signal
 from pellucid.cli.judging import cross_validation, judge
 from pellucid.cli.options import of_config
-from pellucid.cli.screen import Lines, Screen, table
+from pellucid.cli.screen import Screen, table
 from pellucid.experiments import choices, folds, overfitting
 from pellucid.experiments import session as sessions
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.session import Diverged, RunSession
 from pellucid.experiments.settings_file import read_settings
 from pellucid.train import Tracker
+from pellucid.train.callbacks.lines import Lines
 
 MOST_COLUMNS = 40  # of a table that is shown whole
 
@@ -78,7 +79,7 @@ def _run(session: RunSession, console: Console, with_report: bool) -> None:
         console.print(_columns(session.data.facts["table"]))
     console.print(session.headline())
     if not console.quiet:
-        session.learner.add(Screen(console, session.metric) if console.is_terminal else Lines(console))
+        session.learner.add(Screen(console, session.metric) if console.is_terminal else Lines(console.print))
         if session.written is not None:
             session.written.say = console.print
     try:

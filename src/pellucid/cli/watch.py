@@ -17,9 +17,9 @@ from rich.text import Text
 from pellucid import shell
 from pellucid.cli.chart import Points, draw
 from pellucid.cli.interrupt import INTERRUPTED
-from pellucid.cli.screen import epoch_line
 from pellucid.experiments.following import Moment, follow, newest
 from pellucid.experiments.sources import short_dataset
+from pellucid.train.callbacks.lines import epoch_line
 
 TALL = 12  # lines of the curve of the loss where the terminal is high enough
 BESIDE = 12  # lines of everything else

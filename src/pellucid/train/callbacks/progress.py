@@ -1,4 +1,4 @@
-"""How far a run is: a bar in the terminal, a bar and live curves in a notebook, nothing in a file or a pipe."""
+"""How far a run is: a line an epoch, below them a bar in a terminal; a bar and live curves in a notebook."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import warnings
 from importlib.util import find_spec
 from typing import Any
 
+from pellucid.train.callbacks.lines import Lines
 from pellucid.train.loop import Callback, Loop
 from pellucid.train.records.recorder import Recorder, scalars
 
@@ -23,9 +24,10 @@ PLOT_SHARE = 0.05  # of the time may go into drawing, which so becomes rarer as 
 class Progress(Callback):
     """Shows epoch, step, loss and metrics, and the time left.
 
-    In a terminal it is a bar of tqdm on the standard error stream. In a notebook it is a bar too (where ipywidgets is
-    installed), and under it the curves of the run, drawn anew in their place about every second, with at most a
-    twentieth of the time. In a file or a pipe, and without tqdm, it is silent. It changes nothing in the run.
+    In a terminal it is a bar of tqdm on the standard error stream, above which each epoch leaves a line. In a file or a
+    pipe, and without tqdm, it is these lines, and one every ten seconds in a long epoch. In a notebook it is a bar
+    (where ipywidgets is installed), and under it the curves of the run, drawn anew in their place about every second,
+    with at most a twentieth of the time. It changes nothing in the run.
 
     Args:
         plot: whether to draw the curves in a notebook (this needs matplotlib, and a `Recorder` in the Learner).
@@ -38,6 +40,7 @@ class Progress(Callback):
         self.plot = plot
         self._bar: Any = None
         self._picture: LivePlot | None = None
+        self._lines: Lines | None = None
         self._next = math.inf  # when to show something again: never, outside of a fit
         self._evaluation: dict[str, float] = {}
 
@@ -51,6 +54,9 @@ class Progress(Callback):
             self._bar = None
         else:
             self._bar = make_bar(learner.steps, _done(learner)) if notebook or sys.stderr.isatty() else None
+        self._lines = None if notebook else Lines(self._write, within=self._bar is None)
+        if self._lines is not None:
+            self._lines.before_fit(learner)
         self._evaluation = {}
         self._started, self._first = time.perf_counter(), _done(learner)
         self._next = 0.0 if self._bar is not None or draws else math.inf
@@ -58,20 +64,31 @@ class Progress(Callback):
     def after_batch(self, learner: Loop) -> None:
         if time.perf_counter() >= self._next:
             self._show(learner)
+        if self._lines is not None:
+            self._lines.after_batch(learner)
 
     def after_epoch(self, learner: Loop) -> None:
         self._evaluation = {
             name if name == "val_loss" else name.removeprefix("val_"): value
             for name, value in scalars(learner.evaluation).items()
         }
-        self.after_batch(learner)
+        if self._lines is not None:
+            self._lines.after_epoch(learner)
+        if time.perf_counter() >= self._next:
+            self._show(learner)
 
     def after_fit(self, learner: Loop) -> None:
         if self._next < math.inf:
             self._show(learner, last=True)
         if self._bar is not None:
             self._bar.close()
-        self._bar, self._picture, self._next = None, None, math.inf
+        self._bar, self._picture, self._lines, self._next = None, None, None, math.inf
+
+    def _write(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stderr)
+        else:
+            sys.stderr.write(f"{line}\n")
 
     def _show(self, learner: Loop, last: bool = False) -> None:
         epoch = f"epoch {min(learner.epoch + 1, learner.epochs)}/{learner.epochs}"
