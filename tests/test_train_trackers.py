@@ -133,12 +133,14 @@ def test_the_command_says_where_a_run_can_be_seen(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    how = ["train", "circle", "--epochs", "1", "--no-report", "--out", "run"]
+    how = ["train", "circle", "--epochs", "1", "--no-report", "--out", "runs/run"]
     callbacks = ["--callback", "tensorboard", "--callback", "wandb:project=mine", "--callback", "mlflow"]
     # Both stand-ins share one service, which holds one run at a time.
     result = CliRunner().invoke(app, [*how, *callbacks[:4]])
     assert result.exit_code == 0, result.output
-    assert "TensorBoard: tensorboard --logdir run\n" in result.output  # it calls a run by its path below that
+    # TensorBoard calls a run by its path below the folder that it is given: "run", as everything else does.
+    assert "TensorBoard: tensorboard --logdir runs\n" in result.output
+    assert list(Path("runs/run").glob("*.tfevents.*"))
     assert "Weights & Biases: https://wandb.test/run-1" in result.output
     result = CliRunner().invoke(app, [*how[:-1], "runs/other", *callbacks[4:]])
     assert "MLflow: mlflow ui --backend-store-uri file:///runs (experiment pellucid, run run-2)" in result.output

@@ -174,7 +174,8 @@ def _callbacks() -> dict[str, type]:
     }
 
 
-CALLBACKS = Words("callback", _callbacks)
+# TensorBoard calls a run by the folder of its files: by the run's own name where they lie in its own folder.
+CALLBACKS = Words("callback", _callbacks, places={"tensor-board": "."})
 
 
 def with_observers(own: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:

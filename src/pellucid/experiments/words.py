@@ -31,6 +31,7 @@ class Words:
         own: arguments that have an option of their own, or are given by the program; they are no words.
         option: what the words are written after, in an error; by default the option of the command line.
         refused: names of the library that cannot be asked for, and why.
+        places: folders below a run's own for the files of some of them; those of the others bear their name.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class Words:
         own: Collection[str] = (),
         option: str = "",
         refused: Mapping[str, str] | None = None,
+        places: Mapping[str, str] | None = None,
     ) -> None:
         self.what, self._find, self._own = what, find, own
-        self._refused = refused or {}
+        self._refused, self._places = refused or {}, places or {}
         self.option = option or f"--{what}"
 
     @cached_property
@@ -79,7 +81,7 @@ class Words:
         values |= {key: _value(option, key, value, kind) for key, value in arguments.items()}
         for key, parameter in self.arguments(kind).items():
             if key in _FILES:
-                place = Path(values.get(key, name if key == "folder" else f"{name}.csv"))
+                place = Path(values.get(key, self._places.get(name, name) if key == "folder" else f"{name}.csv"))
                 values[key] = place if place.is_absolute() else folder / place
             elif parameter.default is inspect.Parameter.empty and key not in values:
                 raise UsageError(f"{option}: {name} needs {key}. Write {self.option} {name}:{key}=VALUE.")
