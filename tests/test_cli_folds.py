@@ -123,6 +123,26 @@ def test_what_is_done_is_kept_where_folds_are_interrupted(tmp_path: Path, monkey
     assert not (run / "folds-unfinished.json").exists()
 
 
+def test_all_folds_are_judged_after_the_same_epoch(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(60, 8))
+    kinds = np.where(x[:, 0] + rng.normal(size=60) > 0, "up", "down")
+    names = ",".join([*(f"v{i}" for i in range(8)), "kind"])
+    rows = [",".join([*(f"{v:.3f}" for v in row), kind]) for row, kind in zip(x, kinds, strict=True)]
+    (tmp_path / "noise.csv").write_text("\n".join([names, *rows]) + "\n")
+    how = ["--target", "kind", "--lr", 0.02, "--epochs", 30, "--no-report"]
+    answer = pellucid("train", tmp_path / "noise.csv", *how, "--folds", 3, "--out", tmp_path / "run")
+    assert answer.exit_code == 0, answer.output
+    folds = json.loads((tmp_path / "run" / "folds.json").read_text())
+    means = [np.mean([row["val_loss"] for row in rows]) for rows in zip(*(f["course"] for f in folds), strict=True)]
+    epoch = 1 + int(np.argmin(means))
+    assert 1 < epoch < 30 and [fold["kept_epoch"] for fold in folds] == [epoch] * 3
+    assert [fold["val_loss"] for fold in folds] == [fold["course"][epoch - 1]["val_loss"] for fold in folds]
+    accuracies = [fold["course"][epoch - 1]["val_accuracy"] for fold in folds]
+    assert f"{np.mean(accuracies):.4f} ± {np.std(accuracies, ddof=1):.4f}" in answer.output
+    assert f"Over 3 folds after epoch {epoch}" in answer.output and f"With --epochs {epoch}" in answer.output
+
+
 def test_folds_do_not_go_on_with_another_table(tmp_path: Path) -> None:
     table = tmp_path / "pets.csv"
     table.write_text(PETS)

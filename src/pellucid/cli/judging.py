@@ -11,7 +11,7 @@ from rich.console import Console
 from pellucid import shell
 from pellucid.cli.interrupt import stop_on_signal
 from pellucid.cli.screen import table
-from pellucid.experiments import folds
+from pellucid.experiments import folds, overfitting
 from pellucid.experiments import options as settings
 from pellucid.experiments import session as sessions
 from pellucid.experiments.errors import UsageError
@@ -38,7 +38,10 @@ def judge(judging: folds.CrossValidation, console: Console) -> None:
 
     def tell(fold: folds.Fold) -> None:
         figures = ", ".join(f"{_spoken(name)} {fold[name]:.4f}" for name in fold if name.startswith("val_"))
-        best = f" (best after epoch {fold['kept_epoch']})" if "kept_epoch" in fold else ""
+        course = fold.get("course")
+        best = ""
+        if course and (turn := overfitting.turning(course, fold["chance_loss"])) is not None:
+            best = f" (the loss was least after epoch {turn['epoch']}, {turn['val_loss']:.4f})"
         console.print(
             f"Fold {fold['fold']} of {judging.count}: {fold['train']:,} train, {fold['val']:,} validation; "
             f"{figures}{best}"
@@ -62,7 +65,8 @@ def judge(judging: folds.CrossValidation, console: Console) -> None:
     done = judging.done
     if len(done) > 1:
         rows = [(_spoken(name), f"{mean:.4f} ± {spread:.4f}") for name, mean, spread in folds.measured(done)]
-        title = f"Over {len(done)}{'' if whole else f' of {judging.count}'} folds, mean ± standard deviation"
+        then = f" after epoch {done[0]['kept_epoch']}" if "kept_epoch" in done[0] else ""
+        title = f"Over {len(done)}{'' if whole else f' of {judging.count}'} folds{then}, mean ± standard deviation"
         console.print(table(title, rows))
     if not whole:
         if done:
@@ -70,12 +74,11 @@ def judge(judging: folds.CrossValidation, console: Console) -> None:
         else:
             console.print("Interrupted in the first fold: nothing is kept.")
         raise typer.Exit(received.exit_code)
-    turned = [str(fold["kept_epoch"]) for fold in done if "kept_epoch" in fold]
-    if turned:
+    if "kept_epoch" in done[0]:
+        epoch = done[0]["kept_epoch"]
         console.print(
-            f"{len(turned)} of {judging.count} folds overfitted: their figures are those of their best epochs "
-            f"({', '.join(turned)}), which flatters them a little. With --epochs {max(map(int, turned))} they hardly "
-            "would."
+            f"They overfitted: the mean of their losses was least after epoch {epoch}, and the figures are those of "
+            f"then, which flatters a little, as it was chosen by them. With --epochs {epoch} the training ends there."
         )
     console.print(
         f"These are what to expect of new rows. Kept is the run of fold {folds.best(done)}, the one with the least "

@@ -2,6 +2,8 @@
 
 Each row of the table is in one of K parts (of classes, each part has the same share of each), and judges once. What the
 parts say together is the estimate of what the network is worth on new rows; the run that is kept is that of one part.
+All are judged after the same epoch: the last, or, where the mean of their losses rose again, that of its least. So one
+number is chosen by what judges, and not one for each part, which would promise too much.
 
 Source: Stone, Cross-Validatory Choice and Assessment of Statistical Predictions, 1974.
 """
@@ -21,12 +23,15 @@ from pellucid.experiments import data as source
 from pellucid.experiments import options as settings
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
-from pellucid.train import Learner, NaNGuard, NonFiniteError, RunFolder, write_json
+from pellucid.train import Callback, Learner, NaNGuard, NonFiniteError, RunFolder, write_json
+from pellucid.train.loop import Loop
 
 FILE = "folds.json"
 UNFINISHED = "folds-unfinished.json"  # what a cross-validation has so far, and what it was asked for
 
-Fold = dict[str, Any]  # fold, train, val (rows), and what was measured: val_loss, val_accuracy, …
+# fold, train, val (rows), and what was measured: val_loss, val_accuracy, …; chance_loss, and in "course" what was
+# measured after each epoch (empty where the network is not that of the last one); kept_epoch, where it is no last one
+Fold = dict[str, Any]
 
 
 class CrossValidation:
@@ -68,6 +73,7 @@ class CrossValidation:
             if number < self.count:
                 self._keep()
             each(found)
+        self.done = after_the_same_epoch(self.done)
         return True
 
     def _of_fold(self, number: int) -> Fold:
@@ -76,7 +82,7 @@ class CrossValidation:
         config = settings.complete(own, source.classes_of(data))
         loaders = source.loaders(data, config.batch_size, config.seed, config.device)
         with tempfile.TemporaryDirectory() as folder:  # for what callbacks write
-            course = overfitting.BestWeights()
+            course = _Course()
             learner = self._learner = build.learner(config, data, loaders, [NaNGuard(), course], folder=Path(folder))
             try:
                 if not self.stopped:
@@ -89,12 +95,9 @@ class CrossValidation:
         if self.stopped:
             return {}
         chance = baseline.chance(data, config.loss, config.class_weights == "balanced").get("chance_loss", 1.0)
-        turn = overfitting.turning(course.epochs, chance) if overfitting.has_its_last_weights(learner) else None
-        if turn is not None:
-            learner.model.load_state_dict(course.weights)
-        figures = {f"val_{name}": value for name, value in learner.evaluate(loaders.val).items()}
-        found = {"fold": number, "train": len(data.x_train), "val": len(loaders.val.dataset), **figures}
-        return found if turn is None else {**found, "kept_epoch": turn["epoch"]}
+        rows = course.rows if overfitting.has_its_last_weights(learner) else []
+        sizes = {"train": len(data.x_train), "val": len(loaders.val.dataset), "chance_loss": chance}
+        return {"fold": number, **sizes, **_figures(learner.evaluate(loaders.val)), "course": rows}
 
     def _keep(self) -> None:
         self.folder.path.mkdir(parents=True, exist_ok=True)
@@ -136,6 +139,54 @@ def _checksum(options: Options) -> str:
         return hashlib.sha256(Path(options["dataset"]).read_bytes()).hexdigest()
     except OSError as error:
         raise UsageError(f"{options['dataset']} cannot be read: {error.strerror}.") from error
+
+
+class _Course(Callback):
+    """What was measured after each epoch."""
+
+    observes = True
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def after_epoch(self, learner: Loop) -> None:
+        self.rows.append({"epoch": learner.epoch, **_figures(learner.evaluation)})
+
+
+def _figures(evaluation: dict[str, float]) -> dict[str, float]:
+    return {f"val_{name}": value for name, value in evaluation.items()}
+
+
+def after_the_same_epoch(folds: list[Fold]) -> list[Fold]:
+    """The folds as they were after the epoch with the least mean loss, where that rose much since; else as they are.
+
+    >>> losses = {1: (0.5, 0.2, 0.9), 2: (0.5, 0.4, 0.3)}
+    >>> folds = [
+    ...     {
+    ...         "fold": k,
+    ...         "chance_loss": 0.7,
+    ...         "val_loss": each[-1],
+    ...         "course": [{"epoch": i + 1, "val_loss": loss} for i, loss in enumerate(each)],
+    ...     }
+    ...     for k, each in losses.items()
+    ... ]
+    >>> [(fold["val_loss"], fold["kept_epoch"]) for fold in after_the_same_epoch(folds)]
+    [(0.2, 2), (0.4, 2)]
+    """
+    courses = [fold.get("course", []) for fold in folds]
+    if len({len(course) for course in courses}) > 1:  # some ended early, and are judged as they ended
+        return folds
+    means = [
+        {"epoch": rows[0]["epoch"], "val_loss": statistics.fmean(row["val_loss"] for row in rows)}
+        for rows in zip(*courses, strict=True)
+    ]
+    turn = overfitting.turning(means, statistics.fmean(fold["chance_loss"] for fold in folds))
+    if turn is None:
+        return folds
+    kept = {"kept_epoch": turn["epoch"]}
+    then = [next(row for row in course if row["epoch"] == turn["epoch"]) for course in courses]
+    measured_then = [{name: row[name] for name in row if name.startswith("val_")} for row in then]
+    return [{**fold, **row, **kept} for fold, row in zip(folds, measured_then, strict=True)]
 
 
 def best(folds: list[Fold]) -> int:

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pellucid.core import no_grad
-from pellucid.train import EMA, Callback, CheckpointError, EarlyStopping, load_checkpoint
+from pellucid.train import EMA, CheckpointError, EarlyStopping, load_checkpoint
 from pellucid.train.loop import Loop
 
 RISE = 1.2  # times its least value that the loss is at the end
@@ -80,20 +79,3 @@ def weights_of_best(checkpoint: Path | None, epoch: int) -> dict[str, Any] | Non
     except CheckpointError:
         return None
     return None if state is None or state.get("epoch") != epoch else state["model"]
-
-
-class BestWeights(Callback):
-    """Remembers the weights with the least validation loss, for a training that keeps no checkpoints."""
-
-    observes = True
-
-    def __init__(self) -> None:
-        self.epochs: list[Row] = []
-        self.weights: dict[str, Any] = {}
-
-    def after_epoch(self, learner: Loop) -> None:
-        loss = float(learner.evaluation.get("loss", math.nan))
-        if all(loss < row["val_loss"] for row in self.epochs):
-            with no_grad():
-                self.weights = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
-        self.epochs.append({"epoch": learner.epoch, "val_loss": loss})
