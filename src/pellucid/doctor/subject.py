@@ -17,6 +17,8 @@ from typing import Any
 
 from pellucid.doctor.conditions.causes import class_numbers
 from pellucid.doctor.examination import Options, examine
+from pellucid.doctor.finding import place
+from pellucid.doctor.misfit import misfit
 from pellucid.doctor.notebook import by_cells, is_notebook
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
@@ -100,17 +102,19 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
         return Report("faults", [crash])
     if error is not None and not (isinstance(error, SystemExit) and not error.code):
         shown = "".join(traceback.format_exception_only(error)).strip()
-        place = next(
-            (
-                f
-                for f in reversed(traceback.extract_tb(error.__traceback__))
-                if f.filename in controller.program.loops.sources
-            ),
-            None,
-        )
-        where = f" ({place.filename}, line {place.lineno}: {place.line})" if place else ""
+        frames = [
+            pair
+            for pair in traceback.walk_tb(error.__traceback__)
+            if pair[0].f_code.co_filename in controller.program.loops.sources
+        ]
+        where = ""
+        if frames:
+            frame, line = frames[-1]
+            file = frame.f_code.co_filename
+            code = controller.program.loops.line(file, line).strip()
+            where = f" ({place(file, line)}: {code}). {misfit(error, frame, line)}".rstrip(" .") + "."
         if isinstance(error, SystemExit) and not controller.program.args:  # as one does that wants arguments
-            where += ". Give it the arguments that it takes: pellucid doctor SCRIPT -- ARGS"
+            where += " Give it the arguments that it takes: pellucid doctor SCRIPT -- ARGS"
         return Report("inconclusive", reason=f"The program ended with {shown}{where}", facts={"error": shown})
     if controller.failures:
         more = ". Give it more: pellucid doctor SCRIPT --budget 300" if late else ""

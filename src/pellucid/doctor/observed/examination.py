@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import traceback
 
+from pellucid.doctor.finding import place
 from pellucid.doctor.report import Finding, Report
 
 from .compare import by_guessing, explained, outcome, stands
@@ -52,9 +53,11 @@ def examine(laboratory: Laboratory) -> Report:
     if base.error:
         findings = findings_of_error(base)
         if not findings and len(base.steps) < ENOUGH:
-            where = f" ({base.error_place[0]}, line {base.error_place[1]})" if base.error_place else ""
+            # An error of pellucid's own says where it was.
+            where = f" ({place(*base.error_place)})" if base.error_place and "\n  at " not in base.error else ""
+            misfit = f". {base.misfit}" if base.misfit else ""
             facts["error"] = base.error
-            return Report("inconclusive", [], facts, reason=f"The program ended with {base.error}{where}")
+            return Report("inconclusive", [], facts, reason=f"The program ended with {base.error}{where}{misfit}")
     if laboratory.loss and base.steps and not base.named:
         there = ", ".join(base.numbers) or "none that a gradient flows to"
         reason = f"--loss {laboratory.loss}: no number has this name where backward() is called. There: {there}."

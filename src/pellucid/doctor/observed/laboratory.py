@@ -15,6 +15,7 @@ import numpy as np
 
 import pellucid.random as streams
 from pellucid.bridge import run_script
+from pellucid.doctor.misfit import misfit
 from pellucid.doctor.process import sandbox
 from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork
 from pellucid.errors import in_package
@@ -85,6 +86,7 @@ def note_error(record: ProgramRecord, error: BaseException, trace: Any) -> None:
     for frame, line in traceback.walk_tb(trace):
         if not in_package(frame):
             record.error_place = (frame.f_code.co_filename, line)
+            record.misfit = misfit(error, frame, line)
 
 
 @dataclass

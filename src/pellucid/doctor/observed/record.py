@@ -268,6 +268,7 @@ class ProgramRecord:
     ended: bool = False
     error: str = ""
     error_place: Place | None = None
+    misfit: str = ""  # which arrays do not fit there
     seconds: float = 0.0
     processor_seconds: float = 0.0
     named: int = 0  # backwards at which the loss that was named by the user was there
