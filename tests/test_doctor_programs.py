@@ -221,6 +221,14 @@ def test_a_parameter_that_never_moves(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_mask_that_nothing_passes(tmp_path: Path) -> None:
+    report = examined(tmp_path, TWO_LAYERS, "l1_error * sigmoid(l1, deriv=True)", "l1_error * (l1 < 0)")
+    assert report.findings[0].title == "parameter-not-optimized: zero-gradient"
+    assert report.findings[0].code.startswith("l1_delta =")
+    assert "l1_delta is zero in every pass" in report.findings[0].fix
+
+
+@pytest.mark.slow
 def test_weights_that_are_updated_too_early(tmp_path: Path) -> None:
     early = "    syn1 += l1.T.dot(l2_delta)\n"
     report = examined(tmp_path, TWO_LAYERS, early, "", "    l1_error =", early + "    l1_error =")

@@ -283,6 +283,22 @@ def _place(
     elif finding.mistake == "zero-gradient":
         computed = {key[1].split(".")[-1] for key, series in seen.seen.items() if series[0].any()}
         at = source.unmoved(wrong, right, computed) or at
+        zero = {key[1].split(".")[-1] for key, series in seen.seen.items() if not any(value.any() for value in series)}
+        chain = {line for group in wrong for line in source.slice(group, 6)}
+        cut = min(
+            (
+                (a.file, a.line, min(a.targets & zero))
+                for a in source.assignments
+                if a.targets & zero and not a.update and (a.file, a.line) in chain
+            ),
+            default=None,
+        )
+        if cut is not None:
+            at = cut[:2]
+            finding.fix = (
+                f"the gradient is computed, and {cut[2]} is zero in every pass: look for a mask that nothing passes, "
+                "or a factor of 0, in this line"
+            )
     if at is not None:
         _put(finding, session, at)
 

@@ -68,7 +68,8 @@ def by_numbers(
         yield Explanation(
             ZERO_GRADIENT,
             f"The gradient of {name} is zero; the true one has norm {size:.3g}.",
-            "look whether the path to it is cut, or the result is never written into the dict",
+            "look whether the path to it is cut (a mask that nothing passes, a factor of 0), or the result is never "
+            "written into the dict",
             3.0,
         )
         return
