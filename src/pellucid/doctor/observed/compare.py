@@ -165,6 +165,8 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
             return b.progress > 0.2
         if same_loss and a.loss > 3 * max(by_guessing(was), 0.7) and b.loss < 0.3 * a.loss and gain > -spread:
             return b.progress > 0.2  # the answers may be right, but what it is sure of is wrong
+        if strictly and same_loss and _knows_less(was, a) and not _knows_less(was, b):
+            return gain > max(0.12, 3 * spread) and b.loss < 0.4 * a.loss
         if strictly:
             return gain > max(0.12, 3 * spread) and a.progress < 0.6 * b.progress
         if same_loss and b.loss < 0.4 * a.loss and gain > -spread / 2 and a.accuracy < 0.995:
@@ -187,15 +189,36 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
     return b.loss < 0.7 * a.loss
 
 
-def is_worse(was: ProgramRecord, now: ProgramRecord | None) -> bool:
-    """Whether a run is clearly behind another in as many steps: by its loss, and by its hits where there are any."""
+def may_fall(record: ProgramRecord) -> bool:
+    """Whether a number that is no known loss is one that training is to bring down: the only one of its program, of no
+    game, and above 0 all along, or else of a run that does not move at all."""
+    if len(record.optimizers) != 1 or record.rewarded or record.weighed:
+        return False
+    return all(loss > 0 for loss in record.losses if math.isfinite(loss)) or stays(record)
+
+
+def is_still(record: ProgramRecord) -> bool:
+    """Whether the loss is not lower at the end than at first, beyond noise."""
+    end = outcome(record)
+    return not end.finite or end.begin - end.loss <= max(UNMOVED * abs(end.begin), 3 * end.noise)
+
+
+def _knows_less(record: ProgramRecord, end: Outcome) -> bool:
+    """Whether it does worse at the end than by saying how frequent the classes are, by its answers and by its loss."""
+    guessing = by_guessing(record)
+    return end.accuracy is not None and end.accuracy < end.chance - 0.1 and end.loss > 1.5 * guessing > 0
+
+
+def is_worse(was: ProgramRecord, now: ProgramRecord | None, share: float = 0.0) -> bool:
+    """Whether a run is clearly behind another in as many steps: by its loss, beyond noise and beyond a share of it, and
+    by its hits where there are any."""
     if now is None or not now.steps:
         return False
     steps = min(len(was.steps), len(now.steps))
     a, b = outcome(was, steps), outcome(now, steps)
     if not a.finite or not b.finite:
         return a.finite
-    if b.loss <= a.loss + 3 * (a.noise + b.noise):
+    if b.loss <= a.loss + max(3 * (a.noise + b.noise), share * abs(b.loss)):
         return False
     return a.accuracy is None or b.accuracy is None or b.accuracy < a.accuracy
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .compare import better, better_held_out, outcome, reached, stays
+from .compare import better, better_held_out, is_worse, outcome, reached, stays
 from .record import ProgramRecord
 from .suspicion import Suspicion
 
+SLIGHTLY = 0.1  # of the loss, by which the program has to do worse than the fork
 FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
 
 
@@ -27,6 +28,8 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
         return False
     if suspicion.times > 1:
         return reached(now) - max(reached(was), 0.0) > FAR
+    if suspicion.slightly:
+        return better(was, now) or is_worse(now, was, SLIGHTLY)
     strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better
     return better(was, now, strictly, suspicion.same_loss)
 

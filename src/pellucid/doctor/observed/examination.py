@@ -8,7 +8,7 @@ import traceback
 from pellucid.doctor.finding import place
 from pellucid.doctor.report import Finding, Report
 
-from .compare import by_guessing, explained, outcome, stands
+from .compare import by_guessing, explained, is_still, outcome, stands
 from .findings import facts_of, finding_of, findings_of_error, status_of
 from .laboratory import Laboratory
 from .record import ProgramRecord
@@ -71,10 +71,21 @@ def examine(laboratory: Laboratory) -> Report:
         search = Search(laboratory, base)
         findings = search.findings()
         if search.learns and status_of(findings) == "healthy":
-            reason = _astray(base) or (LATE if search.unfinished and stands(base) else "")
+            reason = _astray(base) or _unknown(base) or (LATE if search.unfinished and stands(base) else "")
             if reason:
                 return Report("inconclusive", findings, facts, reason=reason)
     return Report(status_of(findings), findings, facts)
+
+
+def _unknown(record: ProgramRecord) -> str:
+    """What is said of a run whose loss is none that is known, and does not fall; "" of others."""
+    if record.loss.kind or not is_still(record):
+        return ""
+    end = outcome(record)
+    return (
+        f"The number that backward() is called on is {end.begin:.4g} at first and {end.loss:.4g} at the end. It is no "
+        "loss that is known, so it cannot be told whether it is to fall: --loss NAME names the variable that holds it."
+    )
 
 
 def _look_closer(laboratory: Laboratory, base: ProgramRecord) -> None:

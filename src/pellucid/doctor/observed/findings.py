@@ -15,7 +15,8 @@ from .suspicion import Suspicion
 
 # what a wrong gradient or wrong data may look like, and never the other way round
 OF_SCALE = (
-    "lr-too-low", "lr-too-high", "late-instability", "too-few-updates", "exploding-gradients", "excessive-weight-decay"
+    "lr-too-low", "lr-too-high", "late-instability", "too-few-updates", "exploding-gradients", "excessive-weight-decay",
+    "loss-reduction-scale",
 )  # fmt: skip
 POINTS = 60
 

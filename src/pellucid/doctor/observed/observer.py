@@ -188,6 +188,8 @@ class Observer(Interpreter):
                 self.record.without_grad += 1
                 if id(module) in self.roots:
                     return self._evaluation(call, module, args, kwargs)
+        if self.looking and getattr(module, "batch_first", True) is False and not self.inside:
+            self.passes.note_time_first(module, args)
         self.stack.append(module)
         try:
             result = call(module, *args, **kwargs)

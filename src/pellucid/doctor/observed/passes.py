@@ -66,6 +66,14 @@ class PassNotes:
             return False
         return bool(rows.dim() and self.batch.dim() and len(rows) != len(self.batch))
 
+    def note_time_first(self, layer: Any, args: tuple[Any, ...]) -> None:
+        """A layer that takes its axis of time first is called: whether with that of the batch there."""
+        given, at = args[0] if args else None, self.parameters.line_of(layer)
+        if not isinstance(given, Tensor) or not isinstance(self.batch, Tensor) or at is None:
+            return
+        if given.dim() == 3 and self.batch.dim() >= 2 and given.shape[:2] == self.batch.shape[:2]:
+            self.record.lines.setdefault("time first", at)
+
     def forget(self) -> None:
         """The next pass begins."""
         self.seen, self.calls, self.given, self.network, self.output = [], [], (), None, None
@@ -135,6 +143,8 @@ class PassNotes:
         self.edge = None
         written_alone = call is not None and not self.calls
         rewarded, at = (0, None) if written_alone else policy.direction(self.seen, root)
+        if call is None and not record.weighed:
+            record.weighed = policy.weighs(self.seen, root)
         if rewarded:
             record.rewarded.append(rewarded)
         if at is not None:
@@ -185,7 +195,9 @@ class PassNotes:
             return
         wholes = [cut.args[0] for cut in cuts if cut is not None]
         if len({id(whole) for whole in wholes}) == 1 and wholes[0].shape[1:] == windows[0].shape[1:]:
-            record.available = record.distinct = len(wholes[0]) // max(len(windows[0]), 1)
+            length = max(len(windows[0]), 1)
+            record.available = len(wholes[0]) // length
+            record.distinct = distinct(wholes[0][: record.available * length].reshape(record.available, -1))
             if stacked is not None and stacked.place is not None:
                 record.lines["rows"] = stacked.place
 

@@ -39,6 +39,11 @@ def direction(ops: list[SeenOp], root: Any) -> tuple[int, Place | None]:
     return 0, None
 
 
+def weighs(ops: list[SeenOp], root: Any) -> bool:
+    """Whether log-probabilities are multiplied with numbers that differ, whatever these are called."""
+    return any(np.ptp(weights) > 0 for _, weights, _ in _terms(root, producers(ops)))
+
+
 def _terms(root: Any, made: dict[int, SeenOp]) -> list[Term]:
     """What log-probabilities are multiplied with in a loss, and with which sign; single ones of a sum are put together,
     in their order."""

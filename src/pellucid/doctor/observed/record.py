@@ -246,6 +246,7 @@ class ProgramRecord:
     mixing: float = 0.0  # how much the output of a row depends on the other rows
     ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
     rewarded: list[int] = field(default_factory=list)  # in passes that were looked at: see `policy.direction`
+    weighed: bool = False  # whether logarithms of probabilities are weighed with numbers, as by what an action brought
     unused: tuple[int, int] | None = None  # of a network that learns nothing: see `mixing.unused`
     final: FinalRecord | None = None
     held_out: list[HeldOutRecord] = field(default_factory=list)

@@ -9,7 +9,7 @@ from typing import Any
 from pellucid.doctor.report import Finding
 
 from . import joint
-from .compare import better, does_well, is_worse, outcome, says_nothing, stands
+from .compare import better, does_well, is_too_short, is_worse, may_fall, outcome, says_nothing, stands
 from .confirmation import as_good_as_best, confirms
 from .findings import finding_of, proved_beside, rank
 from .laboratory import Laboratory
@@ -131,9 +131,9 @@ class Search:
         Not of games and of adversaries, whose losses need not fall, nor where a network makes the targets.
         """
         base = self.base
-        if base.rewarded:
+        if base.rewarded or not (base.loss.kind or may_fall(base)):
             return False
-        if not base.loss.kind or len(base.steps) < ENOUGH or base.without_grad > 0.9 * len(base.steps) > 0:
+        if len(base.steps) < ENOUGH or base.without_grad > 0.9 * len(base.steps) > 0:
             return False
         if not base.optimizers:
             return "step" in base.lines
@@ -189,6 +189,8 @@ class Search:
         runs = self._try(suspicions)
         for suspicion, run in zip(suspicions, runs, strict=True):
             self._is_tried(suspicion)
+            if run is not None and run.error and suspicion.certain and is_too_short(self.current, run):
+                run = None  # the program cannot be run like this, which says nothing of what it states
             helped = confirms(suspicion, self.current, run)
             if not (suspicion.certain or helped or suspicion.otherwise):
                 continue
@@ -276,8 +278,20 @@ class Search:
                 self._prove()
                 if of_rate and not self._stated():  # what a rate hid can be told now
                     self._at_higher(joint.at_higher_rates(suspicion, confirmed), before)
+                if of_rate:
+                    self._classes()
                 return not of_rate
         return False
+
+    def _classes(self) -> None:
+        """Classes that are not learnt at the right rate either, which a wrong one hides."""
+        suspicions = self._ask(model.CLASSES)
+        for suspicion, run in zip(suspicions, self._try(suspicions), strict=True):
+            if run is not None and confirms(suspicion, self.current, run):
+                finding = finding_of(suspicion, self.current, run)
+                finding.verified = True
+                self._add(finding)
+                self.treatments, self.current = [*self.treatments, *suspicion.treatments], run
 
     def _at_higher(self, tried: list[tuple[Suspicion, ProgramRecord]], before: list[Treatment]) -> None:
         """See `joint.at_higher_rates`: each brings its rate, in the place of the one that was chosen."""

@@ -16,6 +16,7 @@ class Suspicion:
     Attributes:
         certain: the record alone proves it; the fork is only shown.
         strictly: a fork has to come very much further, as for hyperparameters.
+        slightly: a fork has to come only somewhat further, beyond noise, as the record speaks for it clearly.
         same_loss: whether the losses of the fork and of the program are the same function.
         by_final: what counts is the accuracy, or the error, in eval() at the end.
         by_recall: what counts is how much of each class is recognised at the end, all classes alike.
@@ -35,6 +36,7 @@ class Suspicion:
     treatments: list[Treatment] = field(default_factory=list)
     certain: bool = False
     strictly: bool = False
+    slightly: bool = False
     same_loss: bool = True
     by_final: bool = False
     by_recall: bool = False

@@ -12,10 +12,11 @@ from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
 from .. import orders
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import Shuffle
+from ..treatments import BatchFirst, Shuffle
 
 FEW = 4  # rows of a batch, which say nothing of their order
 WINDOW = 12
+MIXED = 1e-3  # of its spread, by which a row's output changes with the others
 OFTEN = 6  # times that each row was used
 FEW_TWICE = 0.9  # of the rows, that differ, where few are there more than once
 LEARNT = 0.95  # of the answers right at the end
@@ -200,7 +201,8 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
     """A row's output that depends on other rows."""
     varied = len(record.rows) > 1 and len(record.rows[0]) == len(record.rows[1])
     same = varied and len(record.rows[0]) > 0 and np.allclose(np.sort(record.rows[0]), np.sort(record.rows[1]))
-    if record.mixing > 1e-3 and varied and not same:
+    if record.mixing > MIXED and varied and not same:
+        time_first = record.lines.get("time first")
         yield Suspicion(
             "samples-mixed",
             f"In eval(), the output of the last row changes by {record.mixing:.2g} of its spread when other rows of "
@@ -208,8 +210,10 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
             "Samples are mixed: a view() or reshape() where a transpose was meant, or an axis of time taken for that "
             "of the batch.",
             "keep the axis of the batch apart: transpose() or permute() instead of view(), batch_first=True",
-            next((op.place for op in record.loss.body if op.key[0] in ("view", "reshape")), None)
+            time_first
+            or next((op.place for op in record.loss.body if op.key[0] in ("view", "reshape")), None)
             or record.lines.get("turned", record.loss.place),
+            [BatchFirst()] if time_first else [],
             certain=True,
             confidence=0.8,
         )

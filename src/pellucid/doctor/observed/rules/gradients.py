@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from ..compare import outcome
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attached, OptimizeAll, TrainStrangers, Treatment, ZeroGradients
 
 HALF_WAY = 0.5  # from chance, or the loss at first, to what could be reached
+ALIKE = 0.5  # for the correlation of what a network is given with what it is to give back
 
 
 def listed(parameters: list[ParameterRecord], most: int = 4) -> str:
@@ -74,6 +77,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             )
         return
     listed_all = all(p.listed for p in record.parameters.values() if p.reached)
+    by_half = autoencodes(record)
     strangers = [p for p in record.parameters.values() if p.reached and not p.known and not p.frozen]
     reached = [p for p in record.parameters.values() if p.reached]
     if strangers:
@@ -93,7 +97,8 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
                 treatments,
                 certain=twice is not None or not listed_all or not any(p.known for p in reached),
                 # a head that is trained alone, on features as they are, may well be meant, where it does well
-                strictly=listed_all and (half_way or treatments is not tried[0]),
+                strictly=listed_all and not by_half and (half_way or treatments is not tried[0]),
+                slightly=by_half and treatments is tried[0],
                 otherwise="" if any(p.loaded for p in reached) or treatments is not tried[0] else "info",
             )
     frozen = [p for p in record.parameters.values() if p.frozen and p.used]
@@ -107,6 +112,15 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             [OptimizeAll()],
             strictly=True,
         )
+
+
+def autoencodes(record: ProgramRecord) -> bool:
+    """Whether a program learns to give back what it was given, clean or not: its halves make sense together only."""
+    x, y = record.inputs[:1], [t.reshape(len(t), -1) for t in record.targets[:1] if t.ndim]
+    if not x or not y or x[0].shape != y[0].shape or record.whole_numbers:
+        return False
+    given, asked = x[0].astype(float).ravel(), y[0].astype(float).ravel()
+    return given.std() > 0 < asked.std() and float(np.corrcoef(given, asked)[0, 1]) > ALIKE
 
 
 def forgotten(record: ProgramRecord) -> Iterator[Suspicion]:

@@ -13,6 +13,7 @@ from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, Descend, LogProbabilities, SameShape, ScaleGradients, Treatment
 
+UNITY = 0.01  # by which a sum of probabilities may differ from 1
 LOOKS = 3  # passes that were looked at, from which the direction of a policy is known
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
 CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
@@ -67,12 +68,15 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
     if soft.shape and dim is not None and soft.shape[dim] == 1 and not one_row:
         yield _single(soft.place, f"{soft.key[0]} of shape {soft.shape} over axis {dim}")
         return
+    if loss.kind == "nll_loss" and soft.key[0] == "log_softmax" and len(soft.shape) > 2 and dim is not None:
+        classes = None if loss.prediction is None or loss.prediction.ndim < 2 else loss.prediction.shape[1]
+        axes = [axis for axis, length in enumerate(soft.shape) if axis != dim and length == classes]
+        if axes and not _sums_to_one(loss, soft):
+            asked = f"{dim}, and the classes, which nll_loss asks for, are along axis {axes[-1]}"
+            yield _not_over_classes(soft, asked, "the classes of one target", "places", axes[-1])
+            return
     if dim == 0 and len(soft.shape) >= 2 and record.steps and record.steps[0].count in (0, soft.shape[0]):
         yield _not_over_classes(soft, "0, which is the batch", "one sample", "the samples of a batch")
-        return
-    if loss.kind == "nll_loss" and loss.chain[0] is soft and len(soft.shape) > 2 and dim != 1:
-        asked = f"{dim}, and nll_loss takes axis 1 for the classes"
-        yield _not_over_classes(soft, asked, "the classes at one place", "the places")
         return
     inner = first(loss.chain[loss.chain.index(soft) + 1 :], "softmax")
     if inner is not None and _axis(inner) == dim:  # after log_softmax, both change nothing
@@ -100,14 +104,24 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
-def _not_over_classes(soft: OpRecord, axis: str, sums: str, over: str) -> Suspicion:
+def _sums_to_one(loss: LossRecord, soft: OpRecord) -> bool:
+    """Whether what nll_loss is given, which is only the result of a log_softmax in another shape, are logarithms of
+    probabilities along the axis of the classes."""
+    given = loss.prediction
+    behind = loss.chain[: loss.chain.index(soft)]
+    if given is None or given.ndim < 2 or any(op.key[0] not in SHAPING for op in behind):
+        return True
+    return bool(np.abs(np.exp(np.minimum(given.astype(float), 50.0)).sum(1) - 1).max() < UNITY)
+
+
+def _not_over_classes(soft: OpRecord, axis: str, sums: str, over: str, right: int = 1) -> Suspicion:
     return Suspicion(
         "softmax-wrong-axis",
         f"{soft.key[0]} of shape {soft.shape} is taken over axis {axis}.",
         f"Probabilities of {sums} do not sum to 1; what is normalised is a class over {over}.",
-        f"{soft.key[0]}(…, dim=1)",
+        f"{soft.key[0]}(…, dim={right})",
         soft.place,
-        [Attribute(soft.key, "dim", 1)],
+        [Attribute(soft.key, "dim", right)],
         certain=True,
         same_loss=False,
     )
@@ -154,7 +168,7 @@ def nll_of_no_logs(record: ProgramRecord) -> Iterator[Suspicion]:
     if first(loss.chain, "log_softmax") is not None:
         return
     sums = np.exp(np.minimum(loss.prediction.astype(float), 50.0)).sum(1)
-    if np.abs(sums - 1).max() < 0.01:
+    if np.abs(sums - 1).max() < UNITY:
         return
     soft = first(loss.chain, "softmax")
     treatments: list[Treatment] = [LogProbabilities(("nll_loss", 0))]

@@ -23,12 +23,15 @@ from ..treatments import (
     Treatment,
     WeighClasses,
 )
+from .data import MIXED
+from .rate import far_above_usual
 
 RECTIFIERS = ("relu", "relu6", "threshold")
 LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 
 TAKING = ("part", "index", "index_select", "select", "narrow")  # ops that take a part of what they are given
 APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
+USUAL_DECAY = 0.1  # at most, for weights that are decayed apart from the gradient
 LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
 ROUNDING = 1e-6  # of the size of outputs, by which those of the same input may differ in a batch
 RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
@@ -116,7 +119,7 @@ def partly_ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     steps = len(record.shape) > 1 or record.whole_numbers
     if not steps and any(p.fan_in in (varied, *record.shape) for p in record.parameters.values()):
         return  # all columns are given to a layer: that they have no effect has other reasons, such as their scale
-    if varied < 3 or not varied / 2 < without < varied or dead or not _targets_vary(record):
+    if record.mixing > MIXED or varied < 3 or not varied / 2 < without < varied or dead or not _targets_vary(record):
         return
     yield Suspicion(
         "input-ignored",
@@ -285,6 +288,8 @@ def dropout(record: ProgramRecord) -> Iterator[Suspicion]:
 def decay(record: ProgramRecord) -> Iterator[Suspicion]:
     for optimizer in record.optimizers:
         share = float(optimizer.options.get("weight_decay") or 0)
+        if optimizer.name in APART and far_above_usual(record) and share <= USUAL_DECAY:
+            continue  # which takes so much off the weights by the rate
         apart = optimizer.name in APART  # of the gradient: each step takes lr times as much off the weights
         least = LEAST / max(float(optimizer.options.get("lr") or 1.0) * optimizer.steps, 1e-12) if apart else 5e-3
         if share >= max(least, 5e-3):

@@ -118,7 +118,7 @@ def _within_usual(record: ProgramRecord, factors: tuple[float, ...]) -> Iterator
 
 def lower(record: ProgramRecord) -> Iterator[Suspicion]:
     """A tenth and a hundredth; where nobody would take the rate, those that are usual."""
-    yield from usual(record) if _far_above_usual(record) else trials(record, (0.1, 0.01))
+    yield from usual(record) if far_above_usual(record) else trials(record, (0.1, 0.01))
 
 
 def up_to_usual(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -146,7 +146,7 @@ def _far_below_usual(record: ProgramRecord) -> bool:
     return 0 < float(record.optimizers[0].options.get("lr") or low) <= low / 50
 
 
-def _far_above_usual(record: ProgramRecord) -> bool:
+def far_above_usual(record: ProgramRecord) -> bool:
     """Whether nobody would take the rate, so that a lower one has to do only somewhat better."""
     if not record.optimizers:
         return False
@@ -170,7 +170,7 @@ def near(record: ProgramRecord) -> Iterator[Suspicion]:
 
     Where the rate is far above, those that are usual.
     """
-    if _far_above_usual(record):
+    if far_above_usual(record):
         yield from usual(record)
         return
     optimizer = record.optimizers[0] if record.optimizers else None
@@ -205,7 +205,7 @@ def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Itera
             fix,
             record.loss.place if cause == "loss-reduction-scale" else optimizer.place,
             [LearningRate(factor)],
-            strictly=factor > 1 or not _far_above_usual(record),
+            strictly=factor > 1 or not far_above_usual(record),
             direction=1 if factor > 1 else -1,
             beyond=not 0.1 <= factor <= 10,
         )

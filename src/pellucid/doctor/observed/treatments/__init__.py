@@ -2,7 +2,7 @@
 
 from .data import DropRows, Longer, ScaleInputs, Shuffle
 from .loss import Attribute, Bypass, LogProbabilities, SameShape, WeighClasses, Within
-from .network import Attached, Contract, FreshWeights, LessDropout, Rectify, Replace, TrainMode
+from .network import Attached, BatchFirst, Contract, FreshWeights, LessDropout, Rectify, Replace, TrainMode
 from .treatment import Treatment
 from .updates import (
     Clip,
@@ -21,6 +21,7 @@ from .updates import (
 __all__ = [
     "Attached",
     "Attribute",
+    "BatchFirst",
     "Bypass",
     "Clip",
     "ConstantRate",

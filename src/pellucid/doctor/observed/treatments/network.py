@@ -89,6 +89,19 @@ class Contract(Treatment):
 
 
 @dataclass
+class BatchFirst(Treatment):
+    """Recurrences and attention take their first axis for that of the batch."""
+
+    of_function = True
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        for layer in module.modules():
+            if getattr(layer, "batch_first", True) is False:
+                layer.batch_first = True
+        return args
+
+
+@dataclass
 class TrainMode(Treatment):
     """train() before each pass that trains."""
 

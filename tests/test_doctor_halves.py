@@ -1,0 +1,223 @@
+"""Kinds of programs for the doctor: halves that belong together, axes of sequences, losses that have no name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pellucid as torch
+from pellucid import nn, optim
+from pellucid.doctor.observed.compare import better, is_still, is_worse, may_fall
+from pellucid.doctor.observed.confirmation import confirms
+from pellucid.doctor.observed.examination import _unknown
+from pellucid.doctor.observed.record import OptimizerRecord, ParameterRecord, ProgramRecord, StepRecord
+from pellucid.doctor.observed.rules import data, gradients, loss, model
+from pellucid.doctor.observed.suspicion import Suspicion
+from pellucid.doctor.observed.treatments import BatchFirst, LearningRate
+from pellucid.nn import functional as F
+from tests.watching import watched
+
+
+def run(*losses: float, lr: float = 0.1, kind: str = "") -> ProgramRecord:
+    record = ProgramRecord([StepRecord(value, count=20) for value in losses])
+    record.optimizers = [OptimizerRecord("SGD", {"lr": lr}, steps=len(losses))]
+    record.loss.kind = kind
+    return record
+
+
+# Halves ---------------------------------------------------------------------------------------------------------------
+
+
+def halves(gives_back: bool) -> Callable[[], None]:
+    """Of a network of two halves, the optimiser has the second only."""
+
+    def program() -> None:
+        inner, outer = nn.Linear(6, 2), nn.Linear(2, 6)
+        network, x = nn.Sequential(inner, nn.Tanh(), outer), torch.randn(20, 6)
+        y = x if gives_back else torch.randn(20, 6)
+        optimizer = optim.Adam(outer.parameters(), lr=0.01)
+        for _ in range(8):
+            optimizer.zero_grad()
+            F.mse_loss(network(x + 0.1 * torch.randn(20, 6)), y).backward()
+            optimizer.step()
+
+    return program
+
+
+def test_an_encoder_that_no_optimiser_has() -> None:
+    """It is believed where it helps at all; random features may well be meant, where the aim is another."""
+    (own, _), (other, *_) = (list(gradients.unknown(watched(halves(back)))) for back in (True, False))
+    assert own.cause == "parameter-not-optimized" and own.slightly and not own.strictly
+    assert not other.slightly
+
+
+def test_what_helps_slightly() -> None:
+    was, now, same = run(*[1.0] * 40), run(*[0.85] * 40), run(*[0.95] * 40)
+    slightly = Suspicion("parameter-not-optimized", "", "", "", slightly=True)
+    assert not better(was, now) and confirms(slightly, was, now)
+    assert not confirms(slightly, was, same) and not confirms(slightly, now, was)
+    assert is_worse(same, was) and not is_worse(same, was, 0.1)
+
+
+# Axes -----------------------------------------------------------------------------------------------------------------
+
+
+def recurrent(batch_first: bool) -> Callable[[], None]:
+    def program() -> None:
+        layer, head = nn.GRU(2, 5, batch_first=batch_first), nn.Linear(5, 1)
+
+        class Network(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.layer, self.head = layer, head
+
+            def forward(self, x: Any) -> Any:
+                return self.head(self.layer(x)[0][:, -1])
+
+        network, x = Network(), torch.randn(60, 7, 2)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for step in range(8):
+            rows = x[step % 4 * 15 : step % 4 * 15 + 15]
+            optimizer.zero_grad()
+            F.mse_loss(network(rows), rows.sum((1, 2))[:, None]).backward()
+            optimizer.step()
+
+    return program
+
+
+def test_an_axis_of_time_that_is_taken_for_that_of_the_batch_is_named_where_the_layer_was_made() -> None:
+    record = watched(recurrent(batch_first=False))
+    (found,) = data.mixed(record)
+    assert found.place == record.lines["time first"] and isinstance(found.treatments[0], BatchFirst)
+    first = recurrent.__code__.co_firstlineno
+    assert found.place is not None and found.place[1] == first + 2, "the line of nn.GRU"
+    assert list(model.partly_ignored(record)) == [], "that parts of a row have no effect comes of it"
+    assert list(data.mixed(watched(recurrent(batch_first=False), BatchFirst()))) == []
+    assert list(data.mixed(watched(recurrent(batch_first=True)))) == []
+
+
+def texts(dim: int, shaped: Callable[[Any], Any]) -> Callable[[], None]:
+    """Logarithms of probabilities of (B, T, C), which nll_loss is given as (B · T, C) or (B, C, T)."""
+
+    def program() -> None:
+        network, x = nn.Sequential(nn.Embedding(9, 8), nn.Linear(8, 9)), torch.randint(0, 9, (6, 5))
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(3):
+            given = shaped(torch.log_softmax(network(x), dim))
+            optimizer.zero_grad()
+            F.nll_loss(given, x if given.ndim == 3 else x.reshape(-1)).backward()
+            optimizer.step()
+
+    return program
+
+
+SHAPES = [lambda x: x.reshape(-1, 9), lambda x: x.transpose(1, 2), lambda x: x.view(30, 9)]
+
+
+@pytest.mark.parametrize("shaped", SHAPES)
+def test_a_softmax_over_time(shaped: Callable[[Any], Any]) -> None:
+    for dim in (0, 1):
+        found = list(loss.normalised_twice(watched(texts(dim, shaped))))
+        assert [(s.cause, s.treatments[0].value) for s in found] == [("softmax-wrong-axis", 2)], dim  # type: ignore[attr-defined]
+    assert list(loss.normalised_twice(watched(texts(2, shaped)))) == []
+
+
+def test_windows_of_a_text_that_repeats_itself_are_told_apart() -> None:
+    def program() -> None:
+        text, network = torch.arange(8).repeat(60), nn.Sequential(nn.Embedding(8, 8), nn.Linear(8, 8))
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for step in range(12):
+            starts = [(7 * step + 3 * i) % 400 for i in range(10)]
+            x, y = (torch.stack([text[s + ahead : s + ahead + 6] for s in starts]) for ahead in (0, 1))
+            optimizer.zero_grad()
+            F.cross_entropy(network(x).reshape(-1, 8), y.reshape(-1)).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert record.available == 80 and record.distinct == 4
+    assert list(data.same_rows(record)) == []
+
+
+# Losses without a name ------------------------------------------------------------------------------------------------
+
+
+def unnamed(record: ProgramRecord, moved: float = 0.5) -> ProgramRecord:
+    record.parameters["w"] = ParameterRecord("w", (2, 2), moved=moved)
+    return record
+
+
+def test_of_which_numbers_a_fall_is_asked() -> None:
+    falling, flat = [2.0 - i / 40 for i in range(40)], [2.0] * 40
+    assert may_fall(unnamed(run(*falling))) and may_fall(unnamed(run(*flat)))
+    assert not may_fall(unnamed(run(*[(-1.0) ** i for i in range(40)]))), "what has any sign need not fall"
+    assert may_fall(unnamed(run(*[-2.0] * 40), moved=0.0)), "but in a program that does not move at all"
+    games = unnamed(run(*falling))
+    games.weighed = True
+    assert not may_fall(games)
+    assert _unknown(unnamed(run(*flat))) and not _unknown(unnamed(run(*falling)))
+    assert is_still(run(*flat)) and not _unknown(run(*flat, kind="mse_loss")), "a loss that is known is another matter"
+
+
+def dice(rate: float) -> Callable[[], None]:
+    def program() -> None:
+        network, x = nn.Linear(4, 1), torch.randn(40, 4)
+        y = (x[:, :1] > 0).float()
+        optimizer = optim.SGD(network.parameters(), lr=rate)
+        for _ in range(30):
+            p = torch.sigmoid(network(x))
+            optimizer.zero_grad()
+            (1 - (2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1)).backward()
+            optimizer.step()
+
+    return program
+
+
+def test_a_loss_that_has_no_name_is_watched_by_its_number() -> None:
+    slow, fast = watched(dice(1e-4)), watched(dice(1e-4), LearningRate(1e5))
+    assert not slow.loss.kind and may_fall(slow) and is_still(slow)
+    assert better(slow, fast, strictly=True) and not is_still(fast)
+
+
+def test_actions_are_weighed_whatever_their_weights_are_called() -> None:
+    def program(weighed: bool) -> Callable[[], None]:
+        def body() -> None:
+            network, x = nn.Linear(3, 2), torch.randn(12, 3)
+            optimizer = optim.SGD(network.parameters(), lr=0.1)
+            for _ in range(4):
+                logs = torch.log_softmax(network(x), 1)[torch.arange(12), torch.arange(12) % 2]
+                brought = torch.arange(12).float() if weighed else torch.ones(12)
+                optimizer.zero_grad()
+                (-(logs * brought).sum() / 12).backward()
+                optimizer.step()
+
+        return body
+
+    assert watched(program(weighed=True)).weighed and not watched(program(weighed=False)).weighed
+
+
+# Rates ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_usual_decay_under_a_rate_that_nobody_would_take() -> None:
+    def decays(lr: float, share: float) -> bool:
+        record = run(*[1.0] * 40)
+        record.optimizers = [OptimizerRecord("AdamW", {"lr": lr, "weight_decay": share}, steps=40)]
+        return any(True for _ in model.decay(record))
+
+    assert not decays(1000.0, 0.01), "it is the rate that takes so much off the weights"
+    assert decays(1000.0, 1.0) and decays(0.1, 0.3)
+
+
+def test_a_rate_under_which_less_is_known_than_who_guesses() -> None:
+    """Of rare events a network that says nothing is right nearly always: no gain in answers can be large."""
+
+    def of(accuracy: float, value: float) -> ProgramRecord:
+        record = ProgramRecord(steps=[StepRecord(value, accuracy=accuracy, count=50) for _ in range(40)])
+        record.targets = [(np.arange(500) % 25 == 0).astype(int)]
+        return record
+
+    assert better(of(0.6, 0.7), of(0.96, 0.17), strictly=True)
+    assert not better(of(0.6, 0.3), of(0.96, 0.17), strictly=True) and not better(of(0.95, 0.7), of(0.96, 0.1), True)
