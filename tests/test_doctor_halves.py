@@ -221,3 +221,62 @@ def test_a_rate_under_which_less_is_known_than_who_guesses() -> None:
 
     assert better(of(0.6, 0.7), of(0.96, 0.17), strictly=True)
     assert not better(of(0.6, 0.3), of(0.96, 0.17), strictly=True) and not better(of(0.95, 0.7), of(0.96, 0.1), True)
+
+
+# Terms of a loss ------------------------------------------------------------------------------------------------------
+
+
+def encoder(sign: float, rate: float = 0.05) -> Callable[[], None]:
+    """A distance, and a divergence of what is drawn from the unit normal distribution, with one sign or the other."""
+
+    def program() -> None:
+        network, x = nn.Linear(4, 4), torch.randn(40, 4)
+        optimizer = optim.Adam(network.parameters(), lr=rate)
+        for _ in range(25):
+            mean, log = network(x).chunk(2, 1)
+            away = sign * 0.5 * (1 + log - mean.pow(2) - log.exp()).sum() / 40
+            wrong = F.mse_loss(network(x), x)
+            optimizer.zero_grad()
+            (wrong + away).backward()
+            optimizer.step()
+
+    return program
+
+
+def test_a_term_without_a_lower_bound() -> None:
+    record = watched(encoder(1.0))
+    (found,) = loss.bottomless(record)
+    assert (found.cause, found.without) == ("loss-sign-flipped", found.treatments[0].key)  # type: ignore[attr-defined]
+    assert found.place is not None and found.place[1] == encoder.__code__.co_firstlineno + 8, "the line of the term"
+    mended = watched(encoder(1.0), *found.treatments)
+    assert confirms(found, record, mended) and not confirms(found, mended, record)
+    assert list(loss.bottomless(mended)) == [] and list(loss.bottomless(watched(encoder(-1.0)))) == []
+
+
+def test_terms_of_a_loss() -> None:
+    def program() -> None:
+        network, x = nn.Linear(4, 4), torch.ones(5, 4)
+        optimizer = optim.SGD(network.parameters(), lr=0.0)
+        for _ in range(3):
+            optimizer.zero_grad()
+            first, second = (network(x) - 1).pow(2).sum(1), network(x).abs().sum(1)
+            (2 + (first - second).mean()).backward()
+            optimizer.step()
+
+    first, second = watched(program).terms[2]
+    assert first.value > 0 > second.value and first.place != (None,)
+    assert watched(dice(0.1)).terms == {}
+
+
+def test_what_is_not_finite_is_shown_where_it_was_made() -> None:
+    def program() -> None:
+        x, network = torch.tensor([[1.0, 2.0, 3.0], [1.0, 4.0, 1.0]] * 20), nn.Linear(3, 2)
+        x = (x - x.mean(0)) / x.std(0)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), torch.arange(40) % 2).backward()
+            optimizer.step()
+
+    (found,) = data.not_finite(watched(program))
+    assert found.place is not None and found.place[1] == program.__code__.co_firstlineno + 2

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from .compare import better, better_held_out, is_worse, outcome, reached, stays
+import math
+
+from .compare import ENOUGH_OF_IT, better, better_held_out, is_worse, outcome, reached, stays
 from .record import ProgramRecord
 from .suspicion import Suspicion
 
+LOWER = 0.2  # of what other terms come to, by which they have to be lower
 SLIGHTLY = 0.1  # of the loss, by which the program has to do worse than the fork
 FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
 
@@ -14,6 +17,8 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
     """Whether a fork with the treatment did better, by what counts for this suspicion."""
     if now is None:
         return False
+    if suspicion.without is not None:
+        return _others_fall(suspicion.without, was, now)
     if suspicion.by_recall:
         return was.final is not None and now.final is not None and _recall(now) - _recall(was) > 0.12
     if suspicion.by_held_out:
@@ -32,6 +37,16 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
         return better(was, now) or is_worse(now, was, SLIGHTLY)
     strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better
     return better(was, now, strictly, suspicion.same_loss)
+
+
+def _others_fall(key: tuple[str, int], was: ProgramRecord, now: ProgramRecord) -> bool:
+    """Whether the other terms of a loss are clearly lower in the last pass that was looked at in both runs."""
+    both = set(was.terms) & set(now.terms)
+    if not both or max(both) < ENOUGH_OF_IT * max(was.terms):
+        return False
+    at = max(both)
+    a, b = (sum(t.value for t in record.terms[at] if t.key != key) for record in (was, now))
+    return math.isfinite(b) and not a - b <= LOWER * abs(a)
 
 
 def _recall(record: ProgramRecord) -> float:

@@ -17,6 +17,7 @@ from .criterion import LossCall, SeenOp
 from .parameters import ParameterNotes
 from .record import Place, ProgramRecord, StepRecord
 from .rows import distinct
+from .terms import terms_of
 
 TAKING = ("part", "index", "index_select")  # ops that take rows
 VIEWS = ("view", "reshape")  # and those that give numbers another shape, in their order
@@ -143,6 +144,8 @@ class PassNotes:
         self.edge = None
         written_alone = call is not None and not self.calls
         rewarded, at = (0, None) if written_alone else policy.direction(self.seen, root)
+        if found := terms_of(self.seen, root):
+            record.terms[len(record.steps)] = found
         if call is None and not record.weighed:
             record.weighed = policy.weighs(self.seen, root)
         if rewarded:

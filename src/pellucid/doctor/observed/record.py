@@ -60,6 +60,20 @@ class LossRecord:
 
 
 @dataclass
+class TermRecord:
+    """One of the terms that a loss is a sum of, in one pass.
+
+    Attributes:
+        key: of the op that gave it.
+        value: what it adds to the loss.
+    """
+
+    key: tuple[str, int]
+    place: Place | None
+    value: float
+
+
+@dataclass
 class StepRecord:
     """A backward, and the update after it."""
 
@@ -246,6 +260,7 @@ class ProgramRecord:
     mixing: float = 0.0  # how much the output of a row depends on the other rows
     ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
     rewarded: list[int] = field(default_factory=list)  # in passes that were looked at: see `policy.direction`
+    terms: dict[int, list[TermRecord]] = field(default_factory=dict)  # of the loss, by the step that was looked at
     weighed: bool = False  # whether logarithms of probabilities are weighed with numbers, as by what an action brought
     unused: tuple[int, int] | None = None  # of a network that learns nothing: see `mixing.unused`
     final: FinalRecord | None = None

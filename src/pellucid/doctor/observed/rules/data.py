@@ -30,7 +30,7 @@ def not_finite(record: ProgramRecord) -> Iterator[Suspicion]:
                 f"There are NaN or infinite values in the {what}.",
                 "One such value makes the loss and, with the next step, every parameter NaN.",
                 "leave out these rows or fill the values, and look where they come from",
-                record.loss.place,
+                record.lines.get("first bad") or _rows_at(record),
                 certain=True,
             )
             return

@@ -11,9 +11,10 @@ from pellucid.doctor.probes.neighbours import MOST, nearest
 from ..criterion import BINARY, DISTANCES, SHAPING, SQUARES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import Attribute, Bypass, Descend, LogProbabilities, SameShape, ScaleGradients, Treatment
+from ..treatments import Attribute, Bypass, Descend, LogProbabilities, Negate, SameShape, ScaleGradients, Treatment
 
 UNITY = 0.01  # by which a sum of probabilities may differ from 1
+BOTTOMLESS = 1.0  # times the size of all other terms, which one that falls without end comes below
 LOOKS = 3  # passes that were looked at, from which the direction of a policy is known
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
 CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
@@ -407,6 +408,31 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def bottomless(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A term of the loss that falls without end, and for which the others are given up."""
+    if len(record.optimizers) != 1 or record.rewarded or record.weighed or len(record.terms) < LOOKS:
+        return
+    first, last = record.terms[min(record.terms)], record.terms[max(record.terms)]
+    if [t.key for t in first] != [t.key for t in last]:
+        return
+    values = [t.value if np.isfinite(t.value) else -np.inf for t in last]
+    at = int(np.argmin(values))
+    began, others = first[at].value, [t.value for i, t in enumerate(last) if i != at]
+    size = max(max((abs(t.value) for t in first), default=0.0), *(abs(v) for v in others if np.isfinite(v)), 0.0)
+    if not values[at] < min(began, 0.0) - BOTTOMLESS * size or any(v < 0 for v in others):
+        return
+    yield Suspicion(
+        "loss-sign-flipped",
+        f"The loss is a sum of {len(last)} terms, of which this one falls from {began:.3g} to {last[at].value:.3g}, "
+        f"and the others go from {sum(t.value for i, t in enumerate(first) if i != at):.3g} to {sum(others):.3g}.",
+        "It has no lower bound, so the network gives up the other terms for it: its sign is the wrong way round.",
+        "the other sign for this term of the loss",
+        last[at].place,
+        [Negate(last[at].key)],
+        without=last[at].key,
+    )
+
+
 def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
     """A policy gradient that makes rewarded actions less likely."""
     rising = sum(sign > 0 for sign in record.rewarded)
@@ -426,6 +452,7 @@ def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
 
 RULES = (
     punishing,
+    bottomless,
     broadcast,
     nll_of_no_logs,
     normalised_twice,

@@ -63,6 +63,16 @@ class Bypass(Treatment):
 
 
 @dataclass
+class Negate(Treatment):
+    """The result of an op with its sign turned."""
+
+    key: tuple[str, int]
+
+    def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
+        return -result if key == self.key else result
+
+
+@dataclass
 class Attribute(Treatment):
     """An op with another attribute, such as the axis of a softmax."""
 

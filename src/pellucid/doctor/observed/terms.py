@@ -1,0 +1,59 @@
+"""What a loss is a sum of: its terms, each with the sign that it has there.
+
+BCE + 0.5 * KL.sum()                    two terms
+(squares.sum(1) - kl.sum(1)).mean()     two terms, the second with a minus
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pellucid.core import Tensor
+
+from .criterion import SeenOp, producers, tensors
+from .record import TermRecord
+
+DEEP = 24  # ops between a loss and a term
+FEW, MANY = 2, 8  # terms that can be told from each other
+CONSTANT = ("add", "sub")  # of a number, or of what has no gradient
+THROUGH = ("mean", "sum", "view", "reshape", "squeeze", "clone")  # what each term of a sum passes alike
+
+
+def terms_of(ops: list[SeenOp], root: Any) -> list[TermRecord]:
+    """The terms of a loss that is a sum of several; nothing for others."""
+    made = producers(ops)
+    found = list(_terms(root, made, 1.0, 0))
+    return found if FEW <= len(found) <= MANY and len({term.key for term in found}) == len(found) else []
+
+
+def _terms(at: Any, made: dict[int, SeenOp], factor: float, depth: int) -> Iterator[TermRecord]:
+    seen = made.get(id(at))
+    if seen is None or depth > DEEP or not isinstance(at, Tensor):
+        return
+    inner = [t for t in tensors(seen.args) if t.requires_grad]
+    name = seen.key[0]
+    if name in ("add", "sub") and len(inner) == 2:
+        for number, part in enumerate(inner):
+            yield from _terms(part, made, -factor if name == "sub" and number else factor, depth + 1)
+    elif name in ("neg", *CONSTANT, *THROUGH) and len(inner) == 1 and _is_sum(inner[0], made, depth):
+        turned = name == "neg" or (name == "sub" and inner[0] is seen.args[-1])
+        shrunk = at.numel() / max(inner[0].numel(), 1) if name == "sum" else 1.0
+        yield from _terms(inner[0], made, (-factor if turned else factor) / shrunk, depth + 1)
+    elif at.numel():
+        yield TermRecord(seen.key, seen.place, factor * float(at.detach().numpy().mean()))
+
+
+def _is_sum(at: Any, made: dict[int, SeenOp], depth: int) -> bool:
+    """Whether two terms with gradients meet behind what they pass alike."""
+    seen = made.get(id(at))
+    for _ in range(DEEP - depth):
+        if seen is None:
+            return False
+        inner = [t for t in tensors(seen.args) if t.requires_grad]
+        if seen.key[0] in ("add", "sub") and len(inner) == 2:
+            return True
+        if seen.key[0] not in ("neg", *CONSTANT, *THROUGH) or len(inner) != 1:
+            return False
+        seen = made.get(id(inner[0]))
+    return False
