@@ -58,8 +58,8 @@ class Tab:
         return found
 
     def key(self, name: str) -> None:
-        """Press a key: a letter, or Tab, Enter, Escape."""
-        code = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}.get(name, ord(name[0].upper()))
+        """Press a key: a letter, or Tab, Enter, Escape, ArrowDown."""
+        code = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowDown": 40}.get(name, ord(name[0].upper()))
         text = {"text": "\r"} if name == "Enter" else {"text": name} if len(name) == 1 else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", key=name, windowsVirtualKeyCode=code, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=name, windowsVirtualKeyCode=code)
@@ -76,6 +76,27 @@ class Tab:
             )
             for row in rows
         ]
+
+    def announced(self) -> dict[str, str]:
+        """What each live region says of itself in the accessibility tree, by its place in the page: `#id`."""
+        self.call("Accessibility.enable")
+        rows = {row["nodeId"]: row for row in self.call("Accessibility.getFullAXTree")["nodes"]}
+
+        def text(row: dict[str, Any]) -> str:
+            if row.get("role", {}).get("value") == "StaticText":
+                return row.get("name", {}).get("value", "")
+            return " ".join(filter(None, (text(rows[child]) for child in row.get("childIds", ()) if child in rows)))
+
+        found: dict[str, str] = {}
+        for row in rows.values():
+            kept = {each["name"]: each["value"].get("value") for each in row.get("properties", ())}
+            inside = row.get("role", {}).get("value") in ("StaticText", "InlineTextBox")
+            if not row.get("ignored") and not inside and kept.get("live") in ("polite", "assertive"):
+                node = self.call("DOM.describeNode", backendNodeId=row["backendDOMNodeId"])["node"]
+                attributes = dict(zip(node["attributes"][::2], node["attributes"][1::2], strict=True))
+                if "id" in attributes:
+                    found[f"#{attributes['id']}"] = text(row)
+        return found
 
     def shown_as(self, width: int, height: int = 900, dark: bool = False) -> None:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)

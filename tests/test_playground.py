@@ -8,6 +8,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -543,6 +544,55 @@ def test_a_screen_reader_finds_names_states_and_what_pictures_show(address: str,
         page.evaluate("playground.send({ do: 'settings', settings: { rate: -1 } })")
         page.until("!document.getElementById('trouble').hidden")
         assert any(role == "alert" and kept.get("live") == "assertive" for role, _, kept in page.read_out())
+
+
+@pytest.mark.slow
+def test_by_keyboard_and_ear_alone(address: str, tmp_path: Path) -> None:
+    """Training, a planted mistake, the doctor and the quiz: reached by Tab, and told by the live regions."""
+    with tab(address, tmp_path) as page:
+        page.until("window.playground?.state.frame")
+
+        def reach(place: str) -> None:
+            for _ in range(80):
+                if page.evaluate(f"document.activeElement.id === '{place}'"):
+                    return
+                page.key("Tab")
+            raise AssertionError(f"{place} is not reached by Tab")
+
+        def told(region: str, what: str, seconds: float = 20) -> str:
+            end = time.monotonic() + seconds
+            while not re.search(what, said := page.announced().get(region, "")):
+                assert time.monotonic() < end, (region, what, said)
+                time.sleep(0.1)
+            return said
+
+        assert told("#summary", r"^Epoch 0: training loss 0\.\d{4}, test loss 0\.\d{4}\.$")
+        reach("play")
+        page.key("Enter")
+        told("#summary", r"^Epoch [1-9]\d*: training loss")  # while it trains: every few seconds
+        assert page.evaluate("playground.state.playing")
+        page.key("Enter")
+        reach("mistake")
+        page.key("ArrowDown")
+        told("#planted", r"^Planted: .*\.")
+        reach("ask")
+        page.key("Enter")
+        told("#doctor-state", "^The doctor runs the program")
+        told("#doctor-state", r"^The doctor is done, in \d+ steps. It (names|does not name) the planted mistake", 120)
+        first = told("#doctor-steps", r"\w")
+        reach("next-step")
+        page.key("Enter")
+        assert told("#doctor-steps", f"^{re.escape(first)} .").startswith(first)
+        reach("quiz")
+        page.key("Enter")
+        told("#planted", "^A mistake is planted. Train, look")
+        assert "#doctor-state" not in page.announced()  # it was about another mistake
+        reach("guess")
+        page.key("ArrowDown")
+        reach("look")
+        page.key("Enter")
+        told("#planted", r"^(Right|Nearly.*|No)\. It is: .*\.")
+        assert page.troubles == []
 
 
 @pytest.mark.slow

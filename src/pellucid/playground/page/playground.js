@@ -8,7 +8,7 @@ const form = $("settings");
 const network = new Network($("network")), output = new Output($("output"));
 const state = {
   choices: null, begun: null, frame: null, fresh: false, playing: false, epochs: [[], []], quiz: false,
-  frames: 0, drawn: 0, since: performance.now(), all: 0, costs: new Float64Array(64), written: 0, said: 0, surface: null, verdict: null, shown: 0,
+  frames: 0, drawn: 0, since: performance.now(), all: 0, costs: new Float64Array(64), written: 0, said: 0, surface: null, verdict: null, shown: 0, asked: null,
 };
 window.playground = { state, send }; // for measuring from outside
 
@@ -66,6 +66,7 @@ const answers = {
     $("quiz-panel").hidden = !begun.quiz;
     $("write").disabled = begun.quiz;
     $("source").hidden = $("download").hidden = true;
+    if (state.asked !== subject() && !$("ask").disabled) $("doctor").hidden = true; // it was about another program
     const known = state.choices.mistakes.find(({ name }) => name === begun.mistake);
     $("planted").textContent = begun.quiz
       ? "A mistake is planted. Train, look, ask the doctor if you like, and guess."
@@ -137,10 +138,14 @@ const answers = {
     $("ask").disabled = false;
     $("doctor-steps").replaceChildren();
     const found = verdict.found === null ? "" : verdict.found ? " It names the planted mistake." : " It does not name the planted mistake.";
-    $("doctor-state").textContent = `The doctor is done, in ${verdict.steps.length} steps.${found}`;
+    const about = state.asked === subject() ? "" : " with the program as it was before";
+    $("doctor-state").textContent = `The doctor is done${about}, in ${verdict.steps.length} steps.${found}`;
     nextStep();
   },
 };
+
+// What a verdict is about: a reset does not change it.
+const subject = () => JSON.stringify([state.begun.settings, state.begun.mistake, state.begun.quiz]);
 
 function trouble(text) {
   $("trouble").textContent = text;
@@ -252,9 +257,13 @@ const clicks = {
     send({ do: "step" });
   },
   reset: () => send({ do: "reset" }),
-  quiz: () => send({ do: "quiz" }),
+  quiz() {
+    state.asked = null; // another mistake is planted, which `subject` does not know
+    send({ do: "quiz" });
+  },
   look: () => send({ do: "guess", mistake: $("guess").value }),
   ask() {
+    state.asked = subject();
     $("doctor").hidden = false;
     $("ask").disabled = true;
     $("next-step").hidden = true;
