@@ -9,8 +9,8 @@ import pytest
 from pellucid.doctor import examine_script
 from pellucid.doctor.conditions.causes.softmax import softmax_axis
 from pellucid.doctor.naming import sure
-from pellucid.doctor.probes.data import Batch
-from pellucid.doctor.probes.losses import NO_OUTPUT, Candidate, candidates, of_classes
+from pellucid.doctor.probes.data import Batch, distributions
+from pellucid.doctor.probes.losses import NO_OUTPUT, Candidate, Seen, candidates, of_classes
 from pellucid.doctor.probes.passes import StudiedPass, descent
 from pellucid.doctor.probes.recorded import DISAGREES
 from pellucid.doctor.probes.roles import pair_of
@@ -281,3 +281,17 @@ def test_a_cosine_of_one_is_called_no_other_direction(cosine: float, said: str) 
     cells = [TensorCell("across", ratio, 0.4, cosine) for ratio in (1.0, 3.0)]
     found = Judgement(LOSS, 0.3, 0.1, [0.1, 0.1], {"w": "across"}, {}, {"w": cells})
     assert said in _tensor(found, "w")["said"]
+
+
+def test_the_labels_of_all_samples_say_along_which_axis_they_lie() -> None:
+    """Ten names of classes beside the outputs (10, 30) of a program that holds a sample a column."""
+    e = np.exp(np.random.default_rng(0).normal(size=(10, 30)))
+    out, names, y = ("forward", "A2"), ("", "d['target_names']"), ("", "Y")
+    numbers = np.arange(30) % 10
+    seen: Seen = {out: [e / e.sum(0)], names: [np.arange(10)], y: [numbers]}
+    assert list(distributions(seen, {out})) == []
+    one_hot = ("", "one_hot_Y")
+    lying: Seen = {**seen, one_hot: [np.eye(10)[numbers].T]}
+    assert [pair.label for pair in distributions(lying, {out})] == [one_hot]
+    upright: Seen = {out: [(e / e.sum(0)).T], names: [np.arange(10)], y: [numbers]}
+    assert [pair.label for pair in distributions(upright, {out})] == [y]

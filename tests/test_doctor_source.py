@@ -118,3 +118,19 @@ def test_labels_that_are_replaced_by_themselves_in_another_order(call: str) -> N
         "X = rng.permutation(X)\n",
     ):
         assert orders.torn({FILE: before + right + after}) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("db1 = b1 - lr * db1", True),
+        ("new_b1 = b1 - lr * db1", True),
+        ("b1 = b1 - lr * db1", False),
+        ("b1 -= lr * db1", False),
+        ("c = b1 - lr", False),
+    ],
+)
+def test_an_update_that_is_put_elsewhere(line: str, found: bool) -> None:
+    lost = Assignments.of({FILE: f"W1 = W1 - lr * dW1\n{line}\n"}).misdirected([group("b1")])
+    assert (lost is not None) is found
+    assert lost is None or (lost[0], lost[1].line) == ("b1", 2)

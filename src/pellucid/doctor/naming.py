@@ -299,6 +299,11 @@ def _place(
                 f"the gradient is computed, and {cut[2]} is zero in every pass: look for a mask that nothing passes, "
                 "or a factor of 0, in this line"
             )
+        lost = source.misdirected(wrong)
+        if lost is not None:
+            name, line = lost
+            at = line.file, line.line
+            finding.fix = f"write {name} = …: here the new {name} is put into {', '.join(sorted(line.targets))}"
     if at is not None:
         _put(finding, session, at)
 

@@ -318,22 +318,36 @@ def classes(labels: np.ndarray | None) -> np.ndarray | None:
 
 def distributions(seen: Seen, depends: set[Key]) -> Iterator[Candidate]:
     """Outputs between 0 and 1, one for each class and sample, with the labels that go with them."""
-    labels = [key for key in seen if key not in depends and LABEL_NAME.search(key[1].lower())]
+    labels = [key for key in seen if key not in depends and LABEL_NAME.search(key[1].lower()) and len(seen[key]) == 1]
     for output in depends:
         series = seen[output]
         value = series[0]
         if len(series) > 1 or value.ndim != 2 or not np.isfinite(value).all() or value.min() < 0 or value.max() > 1:
             continue
-        for label in labels:
-            other = seen[label][0]
-            whole = bool(other.size) and np.equal(np.mod(other, 1), 0).all() and other.min() >= 0
-            if len(seen[label]) > 1 or not whole:
-                continue
-            one_hot = other.shape == value.shape and (_one_hot(other) or _one_hot(other.T))
-            numbers = other.size == len(value) and value.shape[1] > max(1, other.max())
-            single = other.size == len(value) and value.shape[1] == 1
-            if one_hot or numbers or single:
-                yield Candidate("cross", output, label)
+        one_hot = [key for key in labels if _is_one_hot_for(seen[key][0], value)]
+        # Ten names of classes beside (10, 1797) outputs are no labels of ten samples out of 1,797 classes: of numbers
+        # that fit one axis and of others that fit the other, those are meant that name as many classes as there are.
+        numbers = [key for key in labels if _are_numbers_for(seen[key][0], value)]
+        turned = [key for key in labels if _are_numbers_for(seen[key][0], value.T)]
+        if numbers and turned and value.shape[0] != value.shape[1]:
+            unnamed, unnamed_turned = (
+                min(abs(width - 1 - seen[key][0].max()) for key in keys)
+                for width, keys in ((value.shape[1], numbers), (value.shape[0], turned))
+            )
+            numbers = numbers if unnamed <= unnamed_turned else []
+        for label in one_hot or numbers:
+            yield Candidate("cross", output, label)
+
+
+def _is_one_hot_for(label: np.ndarray, outputs: np.ndarray) -> bool:
+    return label.shape == outputs.shape and (_one_hot(label) or _one_hot(label.T))
+
+
+def _are_numbers_for(label: np.ndarray, outputs: np.ndarray) -> bool:
+    """Whether these are numbers of classes, one for each row of the outputs."""
+    whole = bool(label.size and np.equal(np.mod(label, 1), 0).all() and label.min() >= 0)
+    width = outputs.shape[1]
+    return whole and label.size == len(outputs) and bool(width == 1 or width > max(1, label.max()))
 
 
 def undone(seen: Seen, depends: set[Key]) -> Iterator[tuple[Key, Key, np.ndarray]]:

@@ -112,12 +112,21 @@ class Assignments:
         found = [a for a in self.assignments if name in a.targets and a.sign and name not in a.sources]
         return (found[0].file, found[0].line) if len(found) == 1 else None
 
+    def misdirected(self, wrong: list[Group]) -> tuple[str, Assignment] | None:
+        """A parameter whose update is put elsewhere, and the line: `db = b - lr * db`."""
+        for group in wrong:
+            name = _last_name(group)
+            for a in self.assignments:
+                if a.sign < 0 and name in a.sources and name not in a.targets and a.sources & _gradients(name):
+                    return (name, a) if not self.updates(group) else None
+        return None
+
     def unmoved(self, wrong: list[Group], right: list[Group], computed: set[str]) -> tuple[str, int] | None:
         """Where a parameter whose gradient is computed should be moved: its own update, or, where it has none, that of
         the one whose name is most like its own."""
         for group in wrong:
             name = _last_name(group)
-            gradients = {f"{prefix}{name}" for prefix in ("d", "d_", "g_", "grad_", "delta_", "nabla_")}
+            gradients = _gradients(name)
             own = self.updates(group)
             if not gradients & computed or (own and not own[0].sources & gradients):
                 continue
@@ -156,6 +165,11 @@ class Assignments:
 BACKWARD = re.compile(r"back|grad|bptt|update|step", re.I)
 ERROR_NAME = re.compile(r"err(or)?s?$|_err|residual|diff")
 GRADIENT_NAME = re.compile(r"^d[A-Z_0-9]|^d[a-z]{0,3}\d*$|grad|delta|err|nabla|^g_|^g\d*$|^dl|^dout")
+
+
+def _gradients(name: str) -> set[str]:
+    """What the gradient of a parameter may be called."""
+    return {f"{prefix}{name}" for prefix in ("d", "d_", "g_", "grad_", "delta_", "nabla_")}
 
 
 def _gradient_like(name: str) -> bool:

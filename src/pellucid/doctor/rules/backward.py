@@ -195,7 +195,9 @@ def mistake_of(judgement: Judgement, study: SlopeStudy, sizes: set[int]) -> tupl
     if kinds == {"zero"}:
         return (
             "zero-gradient",
-            f"{names} never moves, though the loss depends on it.",
+            f"{names} never moves, though the loss depends on it."
+            if len(wrong) == 1
+            else f"{names} never move, though the loss depends on them.",
             f"compute the gradient of {names} and apply it",
         )
     if len(factors) == len(wrong):

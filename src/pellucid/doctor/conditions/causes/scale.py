@@ -119,9 +119,13 @@ def _found(case: Case, worth: float, rates: tuple[float, ...] = (), far: float =
     holder = next((group for group in holders if written[group.name] is not None), holders[0])
     last = re.sub(r"\[.*", "", holder.name).split(".")[-1]
     pixels = not big and rows.min() >= 0 and 100 < rows.max() <= 255 and rows.shape[1] >= 16
-    new = f"{last} / 255" if pixels else f"({last} - {last}.mean(axis=0)) / ({last}.std(axis=0) + 1e-8)"
+    lying = len(holder.shape) == 2 and holder.shape[0] == rows.shape[1] != holder.shape[1]  # a sample a column
+    axis = "axis=1, keepdims=True" if lying else "axis=0"
+    new = f"{last} / 255" if pixels else f"({last} - {last}.mean({axis})) / ({last}.std({axis}) + 1e-8)"
     how = (
-        f"{last} = {new}" if "[" not in holder.name else f"of each column of {holder.name}, minus its mean, by its std"
+        f"{last} = {new}"
+        if "[" not in holder.name
+        else f"of each {'row' if lying else 'column'} of {holder.name}, minus its mean, by its std"
     )
     finding = case.confirmed(
         remedy, other, evidence,
