@@ -115,6 +115,23 @@ def _descending(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[s
             yield with_option(call, "maximize", "False", text)
 
 
+def _other_term(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """A term of the loss with its sign turned: `0.5 * kl.sum()`, or the second of `wrong - 0.1 * decay`."""
+    value = getattr(statement, "value", None)
+    if "this term of the loss" not in finding.fix or not isinstance(value, ast.expr):
+        return
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
+        sign = "-" if isinstance(value.op, ast.Add) else "+"
+        yield text.with_expression(value, f"{text.of(value.left)} {sign} {text.of(value.right)}")
+    elif isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
+        yield text.with_expression(value, text.of(value.operand))
+    else:
+        simple = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult | ast.Div)
+        whole = text.of(value) if simple else bracketed(value, text)
+        of_constant = simple and whole.startswith("-")
+        yield text.with_expression(value, whole[1:] if of_constant else f"-{whole}")
+
+
 def _optimizers(text: Text) -> list[str]:
     """What is stepped in the program, as it is written."""
     steps = calls(ast.parse(text.source), "step")
@@ -142,8 +159,11 @@ def _optimized(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[st
         given = text.of(call.func.value) if isinstance(call.func, ast.Attribute) else ""
         if "." in given:  # a part of a network
             yield text.with_expression(call, f"{given.split('.')[0]}.parameters()")
-        for name in sorted(called & named - {given}, key=lambda name: ("loss" in name or "crit" in name, name)):
+        others = sorted(called & named - {given}, key=lambda name: ("loss" in name or "crit" in name, name))
+        for name in others:
             yield text.with_expression(call, f"{name}.parameters()")
+        for name in others if given else ():  # halves that are trained together
+            yield text.with_expression(call, f"[*{name}.parameters(), *{given}.parameters()]")
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith(".requires_grad"):
             yield text.with_expression(node.value, "True")
@@ -245,7 +265,7 @@ OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "excessive-dropout": (_less_dropout,),
     "unshuffled-data": (_shuffled,),
     "loss-reduction-scale": (_averaged,),
-    "loss-sign-flipped": (_descending,),
+    "loss-sign-flipped": (_other_term, _descending),
     "missing-zero-grad": (_zeroed,),
     "parameter-not-optimized": (_optimized,),
     "double-softmax": (_without_activation,),

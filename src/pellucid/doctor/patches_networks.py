@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pellucid.doctor.calls import FUNCTION, calls, last, loops, to_nn, trained, with_option
 from pellucid.doctor.edits import Text
 from pellucid.doctor.finding import Finding
+from pellucid.doctor.patches_scale import to_scale
 
 Patch = Callable[[Finding, ast.stmt, Text], Iterator[str]]
 LAYERS = r"Linear|Conv[123]d"
@@ -147,32 +148,6 @@ def _next_is_output(stack: ast.Call, tree: ast.AST) -> bool:
     return True
 
 
-def _to_scale(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """What the network is given, less its mean, over its spread, wherever it is called: in the evaluation, too."""
-    measured = next((d for d in finding.details if "mean" in d and "std" in d), None)
-    made = trained(ast.parse(text.source), text)
-    if measured is None or not made:
-        return
-    at, name = made[0]
-    package = to_nn(text).removesuffix(".nn") if to_nn(text) != "nn" else ""
-    numbers = {key: measured[key] for key in ("mean", "std")}
-    if any(isinstance(value, list) for value in numbers.values()) and not package:
-        return
-    mean, std = (
-        f"{package}.tensor({_short(value)})" if isinstance(value, list) else f"{value:.6g}"
-        for value in (numbers["mean"], numbers["std"])
-    )
-    yield text.after(
-        at,
-        f"{name.split('.')[0]}.register_forward_pre_hook("
-        f"lambda module, given: ((given[0] - {mean}) / {std}, *given[1:]))",
-    )
-
-
-def _short(values: list[float]) -> str:
-    return "[" + ", ".join(f"{value:.4g}" for value in values) + "]"
-
-
 def _one_unit(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """A softmax over one unit becomes a sigmoid; before a loss that takes logits, it goes."""
     for call in calls(statement, "Softmax|softmax"):
@@ -246,8 +221,8 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "lr-too-low": (_unclipped,),
     "vanishing-gradients": (_rectified,),
     "no-nonlinearity": (_bent,),
-    "input-not-scaled": (_to_scale,),
-    "feature-scale-mismatch": (_to_scale,),
+    "input-not-scaled": (to_scale,),
+    "feature-scale-mismatch": (to_scale,),
     "softmax-single-unit": (_one_unit,),
     "wrong-backward": (_by_its_forward,),
     "samples-mixed": (_batch_first,),

@@ -37,6 +37,7 @@ ROUNDING = 1e-6  # of the size of outputs, by which those of the same input may 
 RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
 LONG = 5  # sigmoids in a row
 SAME = 1e-6  # of its mean, for the spread of numbers that are one number, by rounding
+BYTE = 255.0  # the largest value of a pixel as it is read from a file
 DWARFED, FEW_COLUMNS = 30.0, 0.1  # times as large as others; the share of these
 FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
 
@@ -252,14 +253,15 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             measured={"mean": x.mean(0).tolist(), "std": column.tolist()} if len(record.shape) == 1 else {},
         )
     if size > 4 or size < 0.1:
+        as_bytes = float(x.min()) == 0.0 and float(x.max()) == BYTE
         yield Suspicion(
             "input-not-scaled",
             f"The inputs have a mean of {x.mean():.3g} and a standard deviation of {x.std():.3g}.",
             "Layers are initialised for inputs of about unit size.",
-            "x = (x - x.mean()) / x.std()",
+            "x = x / 255" if as_bytes else "x = (x - x.mean()) / x.std()",
             place,
             [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0), record.shape)],
-            measured={"mean": float(x.mean()), "std": float(x.std() or 1.0)},
+            measured={"mean": float(x.mean()), "std": float(x.std() or 1.0), "bytes": as_bytes},
         )
 
 
