@@ -1,10 +1,12 @@
 """What it costs to train by several processes: messages of many sizes, steps on 1 and 2 ranks, and a cluster on paper.
 
-    python benchmarks/distributed.py
+    python -m benchmarks.distributed
+    python -m benchmarks.distributed --draw    # the table and the chart anew, from what was measured
 
-starts itself by `pellucid launch` with 1 and 2 ranks, and writes `benchmarks/results/distributed.md`. A rank has a
-thread of its own. Times are medians, with the least beside them, which a shared machine disturbs least; those of two
-ranks are the longer of the two. What a cluster would see follows from a formula, with what a single rank has measured.
+starts itself by `pellucid launch` with 1 and 2 ranks, in turns, and writes `benchmarks/results/distributed.json`, the
+table `distributed.md` beside it, and the chart `docs/pictures/distributed.png`. A rank has a thread of its own. Times
+are medians, with the least beside them, which a shared machine disturbs least; those of two ranks are the longer of the
+two. What a cluster would see follows from a formula, with what a single rank has measured.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = Path(__file__).parent / "results" / "distributed.md"
+RESULTS = Path(__file__).parent / "results" / "distributed.json"
+CHART = ROOT / "docs" / "pictures" / "distributed.png"
+ROUNDS = 3
 SIZES = [4, 1024, 16 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 * 1024, 16 * 1024 * 1024]  # bytes
 # Gbit/s, latency in µs, bandwidth in bytes a second: assumed.
 NETWORKS = [(1, 50e-6, 0.11e9), (10, 30e-6, 1.1e9), (100, 2e-6, 11e9)]
@@ -166,6 +170,16 @@ def slowest(every: Any) -> Any:
     return max(every)
 
 
+def together(rounds: list[Any]) -> Any:
+    """Of several rounds the median of the medians and the least of the least."""
+    first = rounds[0]
+    if isinstance(first, dict):
+        return {name: together([times[name] for times in rounds]) for name in first}
+    if isinstance(first, list | tuple):
+        return [statistics.median(times[0] for times in rounds), min(times[1] for times in rounds)]
+    return first
+
+
 def run(ranks: int) -> Times:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "times.json"
@@ -188,16 +202,17 @@ def on_paper(step: dict[str, Any], latency: float, bandwidth: float, ranks: int,
     return computing + max(hidden, ring(step["last"], latency, bandwidth, ranks))
 
 
-def report(single: Times, two: Times) -> str:
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+def report(found: dict[str, Any]) -> str:
+    single, two, load = found["ranks"]["1"], found["ranks"]["2"], found["load"]
 
     def milliseconds(pair: Any) -> str:
         return f"{pair[0] * 1e3:.2f} ({pair[1] * 1e3:.2f})"
 
     lines = [
         "# Training by several processes", "",
-        f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the end; MPICH in shared memory.",
-        "A rank has a single thread; times are medians, in brackets the least. Written by benchmarks/distributed.py.",
+        f"{found['machine']}, {found['cores']} cores, load {load:.1f} before it began; MPICH in shared memory.",
+        f"A rank has a single thread; times are medians of {ROUNDS} rounds of processes, in brackets the least.",
+        "Written by `python -m benchmarks.distributed`.",
         "", "## Between 2 ranks", "",
         "| bytes | all_reduce, µs | MB/s | send, µs | MB/s |", "|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
@@ -245,12 +260,69 @@ def report(single: Times, two: Times) -> str:
     return "\n".join([*lines, ""])
 
 
+def chart(found: dict[str, Any]) -> None:
+    """Two ranks against one, a cluster on paper, and messages by their size."""
+    from matplotlib import pyplot as plt
+
+    from pellucid.viz import style
+
+    single, two = found["ranks"]["1"], found["ranks"]["2"]
+    names, colours = list(single["steps"]), (style.SKY, style.BLUE, style.GREEN)
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
+    ones = [single["steps"][name] for name in names]
+    twos = [two["steps"][name] for name in names]
+    sides = {
+        "computing alone (CPU time)": [a["cpu"][0] / b["cpu"][0] for a, b in zip(ones, twos, strict=True)],
+        "whole steps": [a["alone"][0] / b["overlap"][0] for a, b in zip(ones, twos, strict=True)],
+    }
+    bars(left, sides, names, colours)
+    left.set(title="2 ranks on 2 cores", xlabel="times as fast as 1 (the line: 1)")
+    paper = {
+        f"{speed} Gbit/s": [step["cpu"][0] / on_paper(step, latency, width, RANKS, 1 / RANKS) for step in ones]
+        for speed, latency, width in NETWORKS
+    }
+    bars(middle, paper, names, colours)
+    middle.set(title=f"{RANKS} machines, on paper", xlabel="times as fast as 1, of the same batch")
+    middle.set_yticklabels([])
+    for kind, said, marker, colour in (
+        ("sums", "all_reduce", "o", style.BLUE), ("messages", "send", "s", style.ORANGE),
+    ):  # fmt: skip
+        right.plot(SIZES, [two[kind][str(n)][0] * 1e6 for n in SIZES], marker=marker, color=colour, label=said)
+    right.set(xscale="log", yscale="log", title="between 2 ranks", xlabel="bytes", ylabel="µs, median")
+    right.legend(frameon=False)
+    for ax in (left, middle, right):
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(CHART, dpi=100)
+    plt.close(figure)
+
+
+def bars(ax: Any, sides: dict[str, list[float]], names: list[str], colours: tuple[str, ...]) -> None:
+    height = 0.8 / len(sides)
+    for turn, (side, values) in enumerate(sides.items()):
+        places = [place + (turn - (len(sides) - 1) / 2) * height for place in range(len(names))]
+        ax.barh(places, values, 0.9 * height, color=colours[turn], label=side)
+        for place, value in zip(places, values, strict=True):
+            ax.text(value + 0.02 * max(values), place, f"{value:.2f}", va="center", fontsize=7)
+    ax.axvline(1, color="black", linewidth=1)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(sides), frameon=False, fontsize=8)
+
+
 def main() -> None:
     if "--measure" in sys.argv:
         measure(sys.argv[-1])
         return
-    RESULTS.write_text(report(run(1), run(2)), encoding="utf-8")
-    print(RESULTS.read_text(encoding="utf-8"))
+    if "--draw" not in sys.argv:
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+        rounds = [(run(1), run(2)) for _ in range(ROUNDS)]
+        ranks = {str(1 + i): together([each[i] for each in rounds]) for i in (0, 1)}
+        found = {"machine": platform.machine(), "cores": os.cpu_count(), "load": load, "ranks": ranks}
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    RESULTS.with_suffix(".md").write_text(report(found), encoding="utf-8")
+    chart(found)
+    print(RESULTS.with_suffix(".md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
