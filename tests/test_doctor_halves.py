@@ -10,6 +10,7 @@ import pytest
 
 import pellucid as torch
 from pellucid import nn, optim
+from pellucid.doctor.observed import orders
 from pellucid.doctor.observed.compare import better, is_still, is_worse, may_fall
 from pellucid.doctor.observed.confirmation import confirms
 from pellucid.doctor.observed.examination import _unknown
@@ -280,3 +281,98 @@ def test_what_is_not_finite_is_shown_where_it_was_made() -> None:
 
     (found,) = data.not_finite(watched(program))
     assert found.place is not None and found.place[1] == program.__code__.co_firstlineno + 2
+
+
+# What is lost ---------------------------------------------------------------------------------------------------------
+
+
+def once_an_epoch(every: int) -> Callable[[], None]:
+    """Gradients are cleared before each backward, and an update is made after each so many."""
+
+    def program() -> None:
+        network, x = nn.Linear(4, 3), torch.randn(80, 4)
+        optimizer = optim.SGD(network.parameters(), lr=0.5)
+        for step in range(40):
+            rows = x[step % 20 * 4 : step % 20 * 4 + 4]
+            optimizer.zero_grad()
+            F.cross_entropy(network(rows), (rows[:, 0] > 0).long()).backward()
+            if step % every == every - 1:
+                optimizer.step()
+
+    return program
+
+
+def test_gradients_that_are_cleared_before_an_update() -> None:
+    record = watched(once_an_epoch(5))
+    (found,) = gradients.cleared(record)
+    assert found.cause == "too-few-updates" and found.place == record.lines["step"] and record.wasted == 32
+    assert better(record, watched(once_an_epoch(5), *found.treatments)), "with an update after each backward"
+    assert list(gradients.cleared(watched(once_an_epoch(1)))) == []
+
+
+def test_gradients_of_inputs_are_not_lost() -> None:
+    """Examples that mislead a network are made by gradients that no update is made of."""
+
+    def program() -> None:
+        network, x = nn.Linear(4, 3), torch.randn(20, 4)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(5):
+            for _ in range(4):
+                given = x.clone().requires_grad_(True)
+                F.cross_entropy(network(given), (x[:, 0] > 0).long()).backward()
+                optimizer.zero_grad()
+            F.cross_entropy(network(x), (x[:, 0] > 0).long()).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    assert list(gradients.cleared(watched(program))) == []
+
+
+class Forgets(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.first(x)
+        F.relu(x)
+        return self.second(x)
+
+
+def test_an_activation_whose_result_nobody_takes() -> None:
+    def program() -> None:
+        network, x = Forgets(), torch.randn(20, 4)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), (x[:, 0] > 0).long()).backward()
+            optimizer.step()
+
+    (found,) = model.linear(watched(program))
+    assert found.place is not None and found.place[1] == Forgets.forward.__code__.co_firstlineno + 2
+
+
+def test_a_graph_is_cut_where_the_pass_goes_on_with_what_was_cut() -> None:
+    def program() -> None:
+        first, second, x = nn.Linear(4, 3), nn.Linear(3, 3), torch.randn(20, 4)
+        optimizer = optim.SGD([*first.parameters(), *second.parameters()], lr=0.1)
+        for _ in range(5):
+            optimizer.zero_grad()
+            hidden = first(x)
+            print(hidden.detach().mean().item(), end="")
+            state = hidden.data
+            F.cross_entropy(second(state), (x[:, 0] > 0).long()).backward()
+            optimizer.step()
+
+    (found,) = gradients.no_history(watched(program))
+    assert found.place is not None and found.place[1] == program.__code__.co_firstlineno + 7
+
+
+def test_rows_and_labels_that_are_split_apart(tmp_path: Any) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "X_a, X_b = train_test_split(X, random_state=1)\ny_a, y_b = train_test_split(y, random_state=2)\n"
+    )
+    assert orders.alone((str(script), 1)) == (str(script), 2)
+    script.write_text("X_a, X_b, y_a, y_b = train_test_split(X, y, random_state=1)\n")
+    assert orders.alone((str(script), 1)) is None

@@ -1,4 +1,4 @@
-"""`--fix` for inputs of the wrong scale, terms of the wrong sign and halves that are not trained: what is written."""
+"""`--fix` for inputs of the wrong scale, signs of terms, halves, updates and results that are lost: what is written."""
 
 from __future__ import annotations
 
@@ -119,3 +119,18 @@ def test_halves_that_are_trained_together() -> None:
     finding.file, finding.line = "train.py", 2
     assert any("[*encoder.parameters(), *decoder.parameters()]" in after for after in repairs(finding, source))
     assert all(one != other for one, other in pairwise(repairs(finding, source)))
+
+
+def test_an_update_for_each_batch() -> None:
+    source = "for e in range(9):\n    for x, y in d:\n        o.zero_grad()\n        m(x, y).backward()\n    o.step()\n"
+    after = first(
+        source, "too-few-updates", "optimizer.step() after each loss.backward(), within the loop over the batches", 5
+    )
+    assert after.splitlines()[3:] == ["        m(x, y).backward()", "        o.step()", "    pass"]
+
+
+@pytest.mark.parametrize("call", ["F.relu(x)", "self.act(x)", "x.relu()"])
+def test_a_result_that_is_taken(call: str) -> None:
+    source = f"def forward(self, x):\n    {call}\n    return x\n"
+    after = first(source, "no-nonlinearity", "x = F.relu(x), not F.relu(x)", 2)
+    assert after == f"def forward(self, x):\n    x = {call}\n    return x\n"

@@ -24,6 +24,16 @@ def _longer(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
             yield text.with_expression(end, str(20 * int(ast.literal_eval(end))) if fixed else f"20 * {text.of(end)}")
 
 
+def _for_each_batch(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """The update of an epoch is made after each backward."""
+    step = text.of(statement.value) if isinstance(statement, ast.Expr) else ""
+    if "within the loop over the batches" not in finding.fix or not step.endswith(".step()"):
+        return
+    for node in ast.walk(ast.parse(text.source)):
+        if isinstance(node, ast.Expr) and calls(node, "backward") and node.lineno < statement.lineno:
+            yield Text(text.without(statement)).after(node, step)
+
+
 def _faster_by_hand(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`w -= lr * w.grad`, times the factor that was tried, in each line of the update."""
     found = re.search(r"the learning rate times ([\d.e+-]+)", finding.fix)
@@ -256,7 +266,7 @@ def _decayed(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]
 
 
 PATCHES: dict[str, tuple[Patch, ...]] = {
-    "too-few-updates": (_longer,),
+    "too-few-updates": (_for_each_batch, _longer),
     "overfitting": (_stopped, _decayed),
     "lr-too-low": (_faster_by_hand,),
     "lr-too-high": (_faster_by_hand,),

@@ -96,6 +96,16 @@ def _leaky(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
         yield text.with_expressions(pairs)
 
 
+def _taken(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`F.relu(x)`, whose result nobody takes, as `x = F.relu(x)`."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(call, ast.Call) and "x = F.relu(x)" in finding.fix:
+        by_method = call.func.value if isinstance(call.func, ast.Attribute) and not call.args else None
+        given = call.args[0] if call.args else by_method
+        if isinstance(given, ast.Name):
+            yield text.with_expression(call, f"{given.id} = {text.of(call)}")
+
+
 def _bent(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """An activation after each layer but the last: within Sequential, and where a forward calls one after the other."""
     tree = ast.parse(text.source)
@@ -220,7 +230,7 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "exploding-gradients": (_clipped,),
     "lr-too-low": (_unclipped,),
     "vanishing-gradients": (_rectified,),
-    "no-nonlinearity": (_bent,),
+    "no-nonlinearity": (_taken, _bent),
     "input-not-scaled": (to_scale,),
     "feature-scale-mismatch": (to_scale,),
     "softmax-single-unit": (_one_unit,),

@@ -47,6 +47,7 @@ class Watching(Protocol):
     def after_step(self, optimizer: Any) -> None: ...
     def event(self, what: str) -> None: ...
     def loader(self, loader: Any) -> None: ...
+    def cut(self, result: Any) -> None: ...
     def after_backward(self) -> None: ...
     def clip(self, kind: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any: ...
     @property
@@ -148,8 +149,7 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
         result = detach(tensor)
         if observer.inside or not tensor.requires_grad or tensor.grad_fn is None:
             return result
-        if observer.looking:
-            observer.record.cut = observer.record.cut or place()
+        observer.cut(result)
         if observer.stack:
             if not observer.record.steps:
                 observer.record.detached[place()] += 1
@@ -160,9 +160,10 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
     data: property = next(vars(kind)["data"] for kind in Tensor.__mro__ if "data" in vars(kind))
 
     def bare(tensor: Any) -> Any:
-        if observer.looking and observer.stack and not observer.inside and tensor.grad_fn is not None:
-            observer.record.cut = observer.record.cut or place()
-        return data.__get__(tensor)
+        result = data.__get__(tensor)
+        if not observer.inside and tensor.requires_grad and tensor.grad_fn is not None:
+            observer.cut(result)
+        return result
 
     hooks.set(Tensor, "data", property(bare, data.fset))
     hooks.set(Tensor, "backward", run_backward)

@@ -72,6 +72,7 @@ class Observer(Interpreter):
         self.optimizers: dict[int, tuple[Any, OptimizerRecord]] = {}
         self.passes = PassNotes(self.record, self.parameters, self.batches, self.apart)
         self.within_loss = 0
+        self.unstepped = 0  # backwards since the last update, or since gradients were cleared
         self.functions: set[str] = set()
         self.examining = False
         self.inside = 0  # in a backward, a step, or work of our own
@@ -166,6 +167,11 @@ class Observer(Interpreter):
     def read(self, tensor: Tensor) -> None:
         if not self.inside and tensor.requires_grad and tensor.grad_fn is not None and self.stack:
             self.record.cut = self.record.cut or place()
+
+    def cut(self, result: Tensor) -> None:
+        """A result that had a gradient was made one without, which counts where the pass goes on with it."""
+        if self.looking:
+            self.passes.loose[id(result)] = (result, place())
 
     def function(self, kind: type[Any], args: Any, kwargs: Any) -> None:
         if is_own(kind) or kind.__name__ in self.functions or kwargs:
@@ -350,6 +356,11 @@ class Observer(Interpreter):
             at = place()
             if at is not None:
                 self.record.lines.setdefault(what, at)
+            if what == "backward":
+                self.unstepped += self.passes.batch is not None
+            elif what == "zero_grad" and len(self.optimizers) == 1:
+                self.record.wasted += self.unstepped
+            self.unstepped *= what == "backward"
             if len(self.record.events) < EVENTS:
                 self.record.events.append((what, at))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .record import Place
 
-DRAWING = re.compile(r"permutation|permuted|shuffle|randperm|roll|sample|argsort|sort|flip")
+DRAWING = re.compile(r"permutation|permuted|shuffle|randperm|roll|sample|argsort|sort|flip|train_test_split")
 LABELS = re.compile(r"^(y|t)(_|$)|label|target|class|answer|kind|digit", re.IGNORECASE)
 ROWS = re.compile(r"^(x)(_|$)|input|feature|image|row|token", re.IGNORECASE)
 

@@ -42,6 +42,7 @@ class PassNotes:
         self.record, self.parameters, self.batches, self.apart = record, parameters, batches, apart
         self.seen: list[SeenOp] = []  # the ops of this pass, where it is looked at in full, or the loss is written out
         self.written = False  # whether the last loss was
+        self.loose: dict[int, tuple[Any, Place | None]] = {}  # what was detached in this pass, and where
         self.counts: Counter[str] = Counter()
         self.calls: list[LossCall] = []
         self.given: tuple[Any, ...] = ()  # what the outermost network is called with
@@ -79,6 +80,7 @@ class PassNotes:
         """The next pass begins."""
         self.seen, self.calls, self.given, self.network, self.output = [], [], (), None, None
         self.counts.clear()
+        self.loose.clear()
 
     def end(self, root: Any, networks: list[Any], optimizers: int, looking: bool) -> None:
         """A backward from `root` is about to run, for these networks and as many optimisers."""
@@ -157,7 +159,7 @@ class PassNotes:
             if isinstance(leaf, Parameter) or bare or leaf in self.parameters:
                 self.parameters.note(leaf).reached = True
         for seen in self.seen:
-            for argument in seen.args:
+            for argument in criterion.tensors(seen.args):
                 if argument in self.parameters:
                     self.parameters.note(argument).used = True
             if record.first_bad:
@@ -168,6 +170,8 @@ class PassNotes:
                 record.first_bad = seen.key[0] if criterion.off_domain(seen) else f"growth of {seen.key[0]}"
                 if seen.place:
                     record.lines["first bad"] = seen.place
+        self._note_unused(root)
+        self._note_cut(root)
         if call is not None:
             described = criterion.describe(call, self.seen, self.parameters.names)
             if described.chain or described.body or not record.loss.kind:
@@ -179,6 +183,26 @@ class PassNotes:
             if turned is not None and turned.place is not None and turned.output.shape[:1] != self.batch.shape[:1]:
                 record.lines["turned"] = turned.place
             self._note_source()
+
+    def _note_cut(self, root: Any) -> None:
+        """What was detached, and leads to the loss."""
+        made, todo, done = criterion.producers(self.seen), [root] if self.loose else [], set[int]()
+        while todo:
+            tensor = todo.pop()
+            at = self.loose.get(id(tensor), (None, None))[1]
+            self.record.cut = self.record.cut or at
+            if id(tensor) not in done and id(tensor) in made:
+                todo += criterion.tensors(made[id(tensor)].args)
+            done.add(id(tensor))
+
+    def _note_unused(self, root: Any) -> None:
+        """An activation within the network whose result nobody takes."""
+        taken = {id(argument) for seen in self.seen for argument in criterion.tensors(seen.args)}
+        taken |= {id(root), id(self.output)}
+        for seen in self.seen:
+            activated = seen.module and seen.key[0] in criterion.ACTIVATIONS
+            if activated and id(seen.output) not in taken and seen.output.requires_grad and seen.called:
+                self.record.lines.setdefault("unused activation", seen.called)
 
     def _note_source(self) -> None:
         """What the rows of the batch were taken from: a table that is indexed, or a long row that is cut in windows."""

@@ -9,9 +9,10 @@ import numpy as np
 from ..compare import outcome
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import Attached, OptimizeAll, TrainStrangers, Treatment, ZeroGradients
+from ..treatments import Attached, OptimizeAll, StepEach, TrainStrangers, Treatment, ZeroGradients
 
 HALF_WAY = 0.5  # from chance, or the loss at first, to what could be reached
+WASTED = 0.6  # of all backwards
 ALIKE = 0.5  # for the correlation of what a network is given with what it is to give back
 
 
@@ -141,6 +142,22 @@ def forgotten(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def cleared(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Gradients of most batches that are cleared before an update is made of them."""
+    made = sum(optimizer.steps for optimizer in record.optimizers)
+    if len(record.optimizers) != 1 or not made or record.wasted <= WASTED * len(record.steps):
+        return
+    yield Suspicion(
+        "too-few-updates",
+        f"Of {len(record.steps)} backwards, the gradients of {record.wasted} are cleared before an update is made of "
+        f"them: there are {made} updates in all.",
+        "The optimiser makes its step outside of the loop over the batches, so what most of them say is lost.",
+        "optimizer.step() after each loss.backward(), within the loop over the batches",
+        record.lines.get("step"),
+        [StepEach()],
+    )
+
+
 def no_backward(record: ProgramRecord) -> Iterator[Suspicion]:
     """Updates without a gradient. For a program in which backward() is never called."""
     steps = sum(optimizer.steps for optimizer in record.optimizers)
@@ -192,4 +209,4 @@ def functions(record: ProgramRecord) -> Iterator[Suspicion]:
 
 
 CONDITIONS = (cut_within,)
-RULES = (no_history, unknown, forgotten, stale, functions)
+RULES = (no_history, unknown, forgotten, cleared, stale, functions)

@@ -167,12 +167,14 @@ def linear(record: ProgramRecord) -> Iterator[Suspicion]:
     layers = [op for op in loss.body if op.key[0] in WEIGHTED and op.weight]
     if len(layers) < 2 or any(op.key[0] not in LINEAR for op in loss.body):
         return
+    unused = record.lines.get("unused activation")
     yield Suspicion(
         "no-nonlinearity",
-        f"{len(layers)} layers follow each other with no activation between them.",
+        f"{len(layers)} layers follow each other with no activation between them"
+        + ("." if unused is None else f", as nothing takes the result of the one in line {unused[1]}."),
         "Linear layers in a row are one linear layer, however many they are.",
-        "an activation after each layer but the last: nn.ReLU()",
-        layers[-1].place,
+        "an activation after each layer but the last: nn.ReLU()" if unused is None else "x = F.relu(x), not F.relu(x)",
+        unused or layers[-1].place,
         [Rectify(frozenset(op.key for op in layers[1:]))],
     )
 

@@ -14,6 +14,7 @@ from .updates import (
     OptimizeAll,
     ScaleGradients,
     Shrink,
+    StepEach,
     TrainStrangers,
     ZeroGradients,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "ScaleInputs",
     "Shrink",
     "Shuffle",
+    "StepEach",
     "TrainMode",
     "TrainStrangers",
     "Treatment",

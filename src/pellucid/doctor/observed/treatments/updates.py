@@ -124,6 +124,20 @@ class ZeroGradients(Treatment):
 
 
 @dataclass
+class StepEach(Treatment):
+    """An update after each backward, once the program has made one by itself."""
+
+    optimizer: Any = None
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        self.optimizer = optimizer
+
+    def after_backward(self, parameters: list[Any], optimizers: int) -> None:
+        if self.optimizer is not None:
+            self.optimizer.step()
+
+
+@dataclass
 class Descend(Treatment):
     """Each gradient with its sign turned."""
 
