@@ -7,6 +7,7 @@ import pytest
 
 import pellucid
 from pellucid.compile.tracer import trace
+from pellucid.kernels import table
 
 torch = pytest.importorskip("torch")
 
@@ -46,6 +47,38 @@ def test_attention(call: Any) -> None:
     for expected, got in zip(*found, strict=True):
         expected, got = expected.detach().numpy(), got.detach().numpy()
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def headed(library: Any, *shape: int) -> Any:
+    return library.randn(shape).requires_grad_().transpose(-2, -3)
+
+
+def whole(library: Any, batch: int, length: int, heads: int, width: int) -> Any:
+    return library.randn(batch, heads, length, width).requires_grad_() * 1
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["kernels", "lines"])
+@pytest.mark.parametrize("kinds", [(headed,) * 3, (whole,) * 3, (headed, whole, headed), (whole, headed, whole)])
+def test_the_result_and_the_gradients_lie_as_in_pytorch(
+    kinds: Any, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that heads that were parts of a row become a row again without a copy."""
+    if not native:
+        monkeypatch.setattr(table.Kernel, "function", lambda self, *key: None)
+    found = []
+    for library in (torch, pellucid):
+        library.manual_seed(0)
+        given = [kind(library, 2, 64, 3, 8) for kind in kinds]
+        grads: list[Any] = []
+        for each in given:
+            each.register_hook(grads.append)
+        out = library.nn.functional.scaled_dot_product_attention(*given)
+        out.sin().sum().backward()
+        found.append([out.detach(), *grads])
+    assert found[0][0].stride() == found[1][0].stride()
+    assert sorted(each.stride() for each in found[1][1:]) == sorted(
+        (1536, 8, 24, 1) if kind is headed else (1536, 512, 8, 1) for kind in kinds
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"attn_mask": True}], ids=str)

@@ -21,10 +21,10 @@ import numpy as np
 from pellucid.backend import NUMPY, Array
 from pellucid.core import Tensor, state, wrap
 from pellucid.core.tensor import counter_of
-from pellucid.kernels.pool import get_num_threads
+from pellucid.kernels.pool import Run, get_num_threads
 from pellucid.kernels.table import TYPES, address
 
-from . import classes, loops, products, scalars, updates
+from . import calls, classes, loops, products, scalars, updates
 from .cost import CONVOLUTIONS, filtering
 from .graph import HELD, INPUT, Graph, Node, Value, mapped
 from .lifetimes import deaths
@@ -48,6 +48,7 @@ class Plan(Lines):
         self.names |= {"own": self._own, "wrap": wrap}
         self.loops: list[Loop] = [node for node in graph.nodes if isinstance(node, Loop)]
         self.natives = 0
+        self.runs: list[Run] = []  # they have memory of their own
         self._threads = get_num_threads()
         self.groups = updates.groups(graph.nodes)
         for node, self._dying in zip(graph.nodes, deaths(graph), strict=True):
@@ -130,7 +131,7 @@ class Plan(Lines):
             pass
         elif node.name == "matmul" and self._is_product(node):
             self._product(node)
-        elif node.name == "sum" and self._sum_of_rows(node):
+        elif (node.name == "sum" and self._sum_of_rows(node)) or (calls.usual(node) and self._calls(node)):
             pass
         elif not (_lowered(node) and (self._update(node) if node.writes else self._classes(node))):
             self._plain(node)
@@ -212,6 +213,31 @@ class Plan(Lines):
         self._buffer(out)
         places = self._place(value), self._place(out)
         self._call_native(kernel(f"{out!r} = sum of the rows of {value!r}", function, 0, columns, *places))
+        return True
+
+    def _calls(self, node: Node) -> bool:
+        """The kernels of an op whose arguments are always in the same memory, and whose results are not handed out."""
+        if any(id(value) not in self.static for value in node.reads()):
+            return False
+        if any(value.memory in self._handed_out for value in node.outputs):
+            return False
+        for value in node.outputs:
+            strides = value.strides
+            self._buffer(value)
+            self.static[id(value)] = array = calls.laid(node, self.static[id(value)], strides)
+            value.strides = array.strides
+        given = [self.static[id(each)] if isinstance(each, Value) else each for each in node.args]
+        runs = calls.NATIVE[node.name](node, given, [self.static[id(value)] for value in node.outputs])
+        if runs is None:
+            for value in node.outputs:
+                del self.static[id(value)]
+                self.pool.give(self._blocks.pop(value.memory))
+            return False
+        label = f"{', '.join(map(repr, node.outputs))} = {node.name}"
+        for run in runs:
+            self.runs.append(run)
+            call = kernel(label, run.function, 0, run.total, *run.arguments)
+            self._multiply(products.Product(call, run.function, run.total, run.least))
         return True
 
     def _view(self, node: Node) -> bool:

@@ -21,7 +21,7 @@ from pellucid.backend import Array
 from . import compiler
 from . import mathematics as m
 from .emitter import Emitter, Value, vector
-from .pool import share
+from .pool import Run
 from .table import TYPES, Kernel, address
 
 LEAST = 1 << 14  # products of a head's scores: below, NumPy's calls cost no more
@@ -102,6 +102,12 @@ class _Maker:
         """Where the rows of a block begin."""
         return [self.e.at(pointer, (first + t) * row, self.type) for t in range(count)]
 
+    def clear(self, matrix: Value, row: Value, count: Value, width: Value) -> None:
+        """Make the rows of a matrix zeros."""
+        e = self.e
+        with e.loop(0, count) as i, e.loop(0, width, self.lanes) as j:
+            self.store(e.zero(self.kind), matrix, i * row + j, width - j, self.whole)
+
     def turn(self, matrix: Value, row: Value, count: Value, width: Value, room: Value, pad: Value) -> None:
         """Put the columns of a matrix side by side, `pad` numbers from each other."""
         e, lanes = self.e, self.lanes
@@ -166,11 +172,14 @@ def _seen(e: Emitter, more: Value, causal: bool) -> Value:
     return e.smaller(more, e.keys) if causal else e.keys
 
 
-def _begin(name: str, type: str, lanes: int, causal: bool, masked: bool, fills: str, *operands: str, **own: str) -> Any:
+def _begin(
+    name: str, type: str, lanes: int, causal: bool, masked: bool, fills: str, operands: tuple[str, ...],
+    results: tuple[str, ...],
+) -> Any:  # fmt: skip
     """(The emitter, the maker) of a kernel."""
-    given = _operands(*operands, *(["mask"] if masked else []))
+    given = _operands(*operands, *(["mask"] if masked else []), *results)
     flags = f"{int(causal)}{int(masked)}{fills}"
-    e = Emitter(f"{name}_{lanes}_{flags}", {**given, **own, **_LENGTHS, "scale": type}, blocked=True)
+    e = Emitter(f"{name}_{lanes}_{flags}", {**given, "room": "ptr", **_LENGTHS, "scale": type}, blocked=True)
     return e, _Maker(e, type, lanes, fills)
 
 
@@ -181,13 +190,12 @@ def _of_head(e: Emitter, head: Value, type: str, *names: str) -> list[Value]:
 
 def _forward(name: str, type: str, lanes: int, causal: bool, masked: bool, fills: str) -> Emitter:
     """out = softmax(scale · q kᵀ + mask) v of the heads from start to stop."""
-    e, made = _begin(name, type, lanes, causal, masked, fills, "q", "k", "v", out="ptr", room="ptr")
+    e, made = _begin(name, type, lanes, causal, masked, fills, ("q", "k", "v"), ("out",))
     room = e.at(e.room, e.start * e.each, type)  # one for all heads that are done one after the other
     scores = e.at(room, e.second, type)
     with e.loop(e.start, e.stop) as head:
-        q, k, v = _of_head(e, head, type, "q", "k", "v")
+        q, k, v, out = _of_head(e, head, type, "q", "k", "v", "out")
         (mask,) = _of_head(e, head, type, "mask") if masked else [None]
-        out = e.at(e.out, head * e.queries * e.depth, type)
         made.turn(k, e.k_row, e.keys, e.width, room, e.pad)
         with e.loop(0, e.queries, _ROWS) as start:
             i = e.smaller(start, e.queries - _ROWS)  # the last rows may be done twice
@@ -199,22 +207,22 @@ def _forward(name: str, type: str, lanes: int, causal: bool, masked: bool, fills
                 of_mask = e.at(mask, r * e.mask_row, type) if masked else None
                 made.softmax(e.at(scores, (r - i) * e.pad, type), _seen(e, r + 1, causal), seen, of_mask)
             lefts = made.rows(scores, e.constant("i64", 0), e.pad)
-            made.product(lefts, 1, v, e.v_row, e.at(out, i * e.depth, type), e.depth, e.depth, 0, seen)
+            made.product(lefts, 1, v, e.v_row, e.at(out, i * e.out_row, type), e.out_row, e.depth, 0, seen)
     return e
 
 
 def _backward(name: str, type: str, lanes: int, causal: bool, masked: bool, fills: str) -> Emitter:
-    """The gradients of q, and added to what is there those of k and v, of the heads from start to stop."""
-    own = dict.fromkeys(("of_q", "of_k", "of_v", "room"), "ptr")
-    e, made = _begin(name, type, lanes, causal, masked, fills, "g", "q", "k", "v", **own)
+    """The gradients of q, k and v, of the heads from start to stop."""
+    e, made = _begin(name, type, lanes, causal, masked, fills, ("g", "q", "k", "v"), ("of_q", "of_k", "of_v"))
     of_keys = e.at(e.room, e.start * e.each, type)
     of_values, probs, delta = (e.at(of_keys, place, type) for place in (e.second, e.third, e.fourth))
     one = e.constant("i64", 1)
     with e.loop(e.start, e.stop) as head:
         g, q, k, v = _of_head(e, head, type, "g", "q", "k", "v")
         (mask,) = _of_head(e, head, type, "mask") if masked else [None]
-        of_q = e.at(e.of_q, head * e.queries * e.width, type)
-        of_k, of_v = e.at(e.of_k, head * e.keys * e.width, type), e.at(e.of_v, head * e.keys * e.depth, type)
+        of_q, of_k, of_v = _of_head(e, head, type, "of_q", "of_k", "of_v")
+        made.clear(of_k, e.of_k_row, e.keys, e.width)
+        made.clear(of_v, e.of_v_row, e.keys, e.depth)
         made.turn(k, e.k_row, e.keys, e.width, of_keys, e.pad)
         made.turn(v, e.v_row, e.keys, e.depth, of_values, e.pad)
         with e.loop(0, e.queries, _TOGETHER) as first:
@@ -234,19 +242,19 @@ def _backward(name: str, type: str, lanes: int, causal: bool, masked: bool, fill
                     made.softmax(e.at(here, row, type), mine, widest, of_mask)
                     made.softmax_backward(e.at(here, row, type), e.at(there, row, type), mine, widest, e.scale)
                 lefts = made.rows(there, e.constant("i64", 0), e.pad)
-                made.product(lefts, 1, k, e.k_row, e.at(of_q, i * e.width, type), e.width, e.width, 0, seen)
+                made.product(lefts, 1, k, e.k_row, e.at(of_q, i * e.of_q_row, type), e.of_q_row, e.width, 0, seen)
             here, there = (e.at(each, e.pad * _MARGIN, type) for each in (probs, delta))
             q, g = e.at(q, first * e.q_row, type), e.at(g, first * e.g_row, type)
 
             def gather(j: Value, count: int, here=here, there=there, q=q, g=g, first=first, last=last) -> None:
                 """Add what these queries give to some keys."""
                 begin = e.larger(j - first, e.constant("i64", 0)) if causal else 0
-                for left, right, row, out, width in (
-                    (there, q, e.q_row, of_k, e.width), (here, g, e.g_row, of_v, e.depth),
+                for left, right, row, out, out_row, width in (
+                    (there, q, e.q_row, of_k, e.of_k_row, e.width), (here, g, e.g_row, of_v, e.of_v_row, e.depth),
                 ):  # fmt: skip
                     lefts = made.rows(left, j, one, count)
                     made.product(
-                        lefts, e.pad, right, row, e.at(out, j * width, type), width, width, begin, last - first,
+                        lefts, e.pad, right, row, e.at(out, j * out_row, type), out_row, width, begin, last - first,
                         adds=True,
                     )  # fmt: skip
 
@@ -299,31 +307,33 @@ def _places(shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> Arra
     return np.ascontiguousarray(grid.ravel())
 
 
-def _given(*arrays: Array | None) -> list[int]:
-    """Address, table of heads and distance of rows of each."""
+def _given(*arrays: Array | None) -> tuple[list[int], list[Array]]:
+    """(Address, table of heads and distance of rows of each; the tables)."""
     found: list[int] = []
+    tables: list[Array] = []
     for array in arrays:
         if array is None:
             continue
         size = array.itemsize
         table = _places(array.shape[:-2], array.strides[:-2], size)
+        tables.append(table)
         found += [address(array), address(table), array.strides[-2] // size]
-    return found
+    return found, tables
 
 
 def _run(
     kernel: Kernel, sizes: _Sizes, causal: bool, operands: tuple[Array | None, ...], outs: list[Array], scale: float
-) -> bool:
-    """Call a kernel on the heads; False where there is none."""
+) -> Run | None:
+    """The call of a kernel on the heads; None where there is none."""
     target, dtype, masked = compiler.target(), outs[0].dtype, operands[-1] is not None
     if target is None:
-        return False
+        return None
     lanes = target.lanes * 4 // dtype.itemsize
     common = math.gcd(sizes.width, sizes.depth)
     fills = "" if common % lanes else VECTORS if common % (lanes * _VECTORS) else BLOCKS
     function = kernel.function(dtype, lanes, causal, masked, fills)
     if function is None:
-        return False
+        return None
 
     def padded(length: int) -> int:
         return -(-length // lanes) * lanes
@@ -338,20 +348,44 @@ def _run(
     # Each head could have a room, but only those are touched in which a thread begins: the others take no memory.
     room = np.empty(sizes.heads * each, dtype)
     least = -(-_EACH // (times * sizes.queries * sizes.keys * sizes.width))
-    share(
-        function, sizes.heads, least, *_given(*operands), *map(address, (*outs, room)), *sizes[1:], pad, each, *parts,
-        float(scale),
-    )  # fmt: skip
-    return True
+    given, tables = _given(*operands, *outs)
+    arguments = (*given, address(room), *sizes[1:], pad, each, *parts, float(scale))
+    return Run(function, sizes.heads, least, arguments, (room, tables))
+
+
+def beside(array: Any) -> bool:
+    """Whether in (…, heads, L, E) the heads of a row are nearer to each other than rows: as (…, L, heads · E)."""
+    strides = array.strides if isinstance(array, np.ndarray) else array.stride()
+    return len(strides) > 3 and strides[-3] < strides[-2]
+
+
+def empty(xp: Any, shape: tuple[int, ...], dtype: Any, like: Any) -> Array:
+    """Memory for (…, heads, L, E), the heads of a row side by side where they are in `like`."""
+    if not beside(like):
+        return xp.empty(shape, dtype)
+    return xp.empty((*shape[:-3], shape[-2], shape[-3], shape[-1]), dtype).swapaxes(-2, -3)
 
 
 def forward(query: Array, key: Array, value: Array, mask: Array | None, scale: float, causal: bool) -> Array | None:
-    """softmax(scale · query keyᵀ + mask) value; None where the NumPy lines are to run."""
+    """softmax(scale · query keyᵀ + mask) value, laid as the query is; None where the NumPy lines are to run."""
+    if type(query) is not np.ndarray:
+        return None
+    out = empty(np, (*query.shape[:-1], value.shape[-1]), query.dtype, query)
+    run = forward_run(query, key, value, mask, scale, causal, out)
+    if run is None:
+        return None
+    run()
+    return out
+
+
+def forward_run(
+    query: Array, key: Array, value: Array, mask: Array | None, scale: float, causal: bool, out: Array
+) -> Run | None:
+    """The call that puts it into `out`."""
     sizes = _sizes(query, key, value, mask)
     if sizes is None or not sizes.heads:
         return None
-    out = np.empty((*query.shape[:-1], sizes.depth), query.dtype)
-    return out if _run(FORWARD, sizes, causal, (query, key, value, mask), [out], scale) else None
+    return _run(FORWARD, sizes, causal, (query, key, value, mask), [out], scale)
 
 
 def backward(
@@ -361,13 +395,21 @@ def backward(
     """Put the gradients of query, key and value into `out`; False where the NumPy lines are to run."""
     if type(grad) is np.ndarray and grad.strides[-1] != grad.itemsize:  # as that of a sum, which has one number
         grad = grad.copy()
-    sizes = _sizes(query, key, value, mask, grad)
-    if (
-        sizes is None
-        or not sizes.heads
-        or not all(each.flags.c_contiguous and each.dtype == query.dtype for each in out)
-    ):
+    run = backward_run(grad, query, key, value, mask, scale, causal, out)
+    if run is None:
         return False
-    for each in out[1:]:
-        each.fill(0)
+    run()
+    return True
+
+
+def backward_run(
+    grad: Array, query: Array, key: Array, value: Array, mask: Array | None, scale: float, causal: bool,
+    out: list[Array],
+) -> Run | None:  # fmt: skip
+    """The call that does it, whose numbers of a row lie side by side."""
+    sizes = _sizes(query, key, value, mask, grad)
+    if sizes is None or not sizes.heads:
+        return None
+    if not all(each.strides[-1] == each.itemsize and each.dtype == query.dtype for each in out):
+        return None
     return _run(BACKWARD, sizes, causal, (grad, query, key, value, mask), out, scale)

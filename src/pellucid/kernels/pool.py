@@ -13,12 +13,29 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
 
 _PIECES = 4  # for each thread
+
+
+class Run(NamedTuple):
+    """A call of a kernel that is ready to be made: once, or in each run of a plan.
+
+    `function(start, stop, *arguments)` does its work for all of `range(total)`, of which a thread takes `least` or
+    more. `memory` is what the arguments are the addresses of, where nobody else has it.
+    """
+
+    function: Callable[..., None]
+    total: int
+    least: int
+    arguments: tuple[Any, ...]
+    memory: tuple[Any, ...] = ()
+
+    def __call__(self) -> None:
+        share(self.function, self.total, self.least, *self.arguments)
 
 
 class _Job:

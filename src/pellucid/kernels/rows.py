@@ -17,7 +17,7 @@ from pellucid.backend import Array
 
 from . import mathematics as m
 from .emitter import Emitter, Value
-from .pool import share
+from .pool import Run, share
 from .table import TYPES, Kernel, address, rows
 
 LEAST = 2048  # numbers: below, a call costs as much as it saves
@@ -245,25 +245,41 @@ def normalise(
     Weight and bias are `by_unit` of each channel, else of each place of the last dimensions. With `then`, the first is
     what it makes of that and of each of `others`, which have the shape of `x`.
     """
+    if not _large(x):
+        return None
+    kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
+    out, normal = np.empty_like(x), np.empty_like(x)
+    mean, var, scale = (np.empty(kept, x.dtype) for _ in range(3))
+    made = (out, normal, mean, var, scale)
+    run = normalising(x, weight, bias, dims, eps, by_unit, made, then, others)
+    if run is None:
+        return None
+    run()
+    return made
+
+
+def normalising(
+    x: Array, weight: Array | None, bias: Array | None, dims: tuple[int, ...], eps: float, by_unit: bool,
+    made: tuple[Array, ...], then: Expression | None = None, others: Sequence[Array] = (),
+) -> Run | None:  # fmt: skip
+    """The call that puts what `normalise` gives into the arrays `made`."""
     layout = _layout(x.shape, dims) if _large(x) else None
     if layout is None or layout.length < _SHORT:
         return None
     size = layout.units if by_unit else layout.length
     factor: Array = np.ones(size, x.dtype) if weight is None else weight
     shift: Array = np.zeros(size, x.dtype) if bias is None else bias
-    if not rows(x, factor, shift, *others) or factor.size != size or shift.size != size:
+    if not rows(x, factor, shift, *made, *others) or factor.size != size or shift.size != size:
         return None
     if any(each.shape != x.shape for each in others):
         return None
     function = _forward.function(x.dtype, by_unit, *([] if then is None else [then]))
     if function is None:
         return None
-    kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
-    out, normal = np.empty_like(x), np.empty_like(x)
-    mean, var, scale = (np.empty(kept, x.dtype) for _ in range(3))
-    arrays = (x, factor, shift, out, normal, mean, var, scale)
-    share(function, layout.units, _least(layout), *map(address, arrays), eps, *layout[1:], *map(address, others))
-    return out, normal, mean, var, scale
+    out, normal, mean, var, scale = made
+    places = map(address, (x, factor, shift, out, normal, mean, var, scale))
+    arguments = (*places, eps, *layout[1:], *map(address, others))
+    return Run(function, layout.units, _least(layout), arguments, (factor, shift, *made))
 
 
 def normalise_gradients(
@@ -271,25 +287,38 @@ def normalise_gradients(
     out: list[Array],
 ) -> bool:  # fmt: skip
     """Put the gradients of what was normalised, of weight and of bias into `out`; False where the lines are to run."""
+    runs = gradients_of_normalising(grad, weight, normal, scale, dims, by_unit, out)
+    for run in runs or ():
+        run()
+    return runs is not None
+
+
+def gradients_of_normalising(
+    grad: Array, weight: Array | None, normal: Array, scale: Array, dims: tuple[int, ...], by_unit: bool,
+    out: list[Array],
+) -> list[Run] | None:  # fmt: skip
+    """The calls that do it, in order."""
     layout = _layout(grad.shape, dims) if _large(grad) and rows(grad, normal, scale, *out) else None
     if layout is None or layout.length < _SHORT or grad.shape != normal.shape or scale.size != layout.units:
-        return False
+        return None
     size = layout.units if by_unit else layout.length
     factor: Array = np.ones(size, grad.dtype) if weight is None else weight
     if not rows(grad, factor) or any(each.size != size for each in (factor, *out[1:])):
-        return False
+        return None
     if not by_unit and layout.segments != 1:
-        return False
+        return None
     function = _gradients.function(grad.dtype, by_unit)
     columns = None if by_unit else _columns.function(grad.dtype)
     if function is None or (columns is None and not by_unit):
-        return False
-    share(function, layout.units, _least(layout), *map(address, (grad, factor, normal, scale, *out)), *layout[1:])
+        return None
+    places = (*map(address, (grad, factor, normal, scale, *out)), *layout[1:])
+    runs = [Run(function, layout.units, _least(layout), places, (factor,))]
     if columns is not None:
         parts = np.empty((2, size), grad.dtype)
         least = max(16, -(-_EACH // layout.units))  # columns: whole lines of the cache
-        share(columns, size, least, *map(address, (grad, normal, *out[1:], *parts)), layout.units, size)
-    return True
+        places = (*map(address, (grad, normal, *out[1:], *parts)), layout.units, size)
+        runs.append(Run(columns, size, least, places, (parts,)))
+    return runs
 
 
 def joined_gradients(
@@ -300,7 +329,23 @@ def joined_gradients(
 
     The gradient that comes in is what `first_of_all` makes of each number of the arrays `given`.
     """
-    layout = _layout(normal.shape, dims) if _large(normal) and rows(normal, scale, *given) else None
+    layout = _layout(normal.shape, dims) if _large(normal) else None
+    made = None if layout is None else np.empty(normal.size + 2 * layout.units, normal.dtype)
+    if made is None:
+        return None
+    run = joining_gradients(first_of_all, given, weight, normal, scale, dims, made)
+    if run is None:
+        return None
+    run()
+    return made
+
+
+def joining_gradients(
+    first_of_all: Expression, given: Sequence[Array], weight: Array | None, normal: Array, scale: Array,
+    dims: tuple[int, ...], made: Array,
+) -> Run | None:  # fmt: skip
+    """The call that puts them into `made`."""
+    layout = _layout(normal.shape, dims) if _large(normal) and rows(normal, scale, made, *given) else None
     if layout is None or layout.length < _SHORT or scale.size != layout.units:
         return None
     factor: Array = np.ones(layout.units, normal.dtype) if weight is None else weight
@@ -309,11 +354,9 @@ def joined_gradients(
     function = _gradients.function(normal.dtype, True, first_of_all)
     if function is None:
         return None
-    made = np.empty(normal.size + 2 * layout.units, normal.dtype)
     of_weight, of_bias = made[normal.size :].reshape(2, layout.units)
     arrays = (*given, factor, normal, scale, made, of_weight, of_bias)
-    share(function, layout.units, _least(layout), *map(address, arrays), *layout[1:])
-    return made
+    return Run(function, layout.units, _least(layout), (*map(address, arrays), *layout[1:]), (factor,))
 
 
 def softmax_(x: Array, zero: bool) -> bool:

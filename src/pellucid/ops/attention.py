@@ -29,7 +29,8 @@ def attention(
     """softmax(scale · query keyᵀ + mask) value, over the keys; `causal` leaves out the keys after each query.
 
     Shape: query (…, L, E), key (…, S, E), value (…, S, V), mask (…, L, S) -> (…, L, V). A query that may see no key
-    gets zeros. Source: Vaswani et al., arXiv:1706.03762; without a matrix of all scores, Dao et al., arXiv:2205.14135.
+    gets zeros. As in PyTorch, the result lies as the query does. Source: Vaswani et al., arXiv:1706.03762; without a
+    matrix of all scores, Dao et al., arXiv:2205.14135.
     """
     kind = query.dtype
     query, key, value = widened(xp, query), widened(xp, key), widened(xp, value)
@@ -47,7 +48,8 @@ def attention(
         xp.exp(scores, out=scores)
         total = xp.add.reduce(scores, axis=-1, keepdims=True)
         scores /= xp.where(total == 0, total.dtype.type(1), total)
-    return xp.matmul(scores, value).astype(kind, copy=False)
+    made = xp.matmul(scores, value, out=native.empty(xp, (*query.shape[:-1], value.shape[-1]), scores.dtype, query))
+    return made.astype(kind, copy=False)
 
 
 def _future(xp: Any, scores: Any) -> Any:
@@ -77,38 +79,60 @@ def _of_scores(m: Any, grad: Any, value: Any, probs: Any) -> Any:
 
 
 def _gradients(
-    m: Any, grad: Any, query: Any, key: Any, value: Any, mask: Any = None, *, scale: float, causal: bool = False
-) -> Any:
-    """The gradients of query, key and value, one behind the other."""
+    m: Any, grad: Any, query: Any, key: Any, value: Any, mask: Any = None, *, scale: float, causal: bool = False,
+    beside: tuple[bool, ...] = (False,) * 3,
+) -> Any:  # fmt: skip
+    """The gradients of query, key and value, one behind the other, those laid as (…, L, heads, E) that are `beside`."""
     probs = _probabilities(m, query, key, mask, scale, causal)
     delta = _of_scores(m, grad, value, probs)
-    return in_row(
-        m,
+    found = (
         delta @ (key * scale),
         m.transpose(delta, dim0=-2, dim1=-1) @ (query * scale),
         m.transpose(probs, dim0=-2, dim1=-1) @ grad,
     )
+    return in_row(m, *(_turned(m, each, turns) for each, turns in zip(found, beside, strict=True)))
+
+
+def _turned(m: Any, array: Any, turns: bool) -> Any:
+    """(…, heads, L, E) -> (…, L, heads, E), or back."""
+    return m.transpose(array, dim0=-3, dim1=-2) if turns else array
+
+
+def apart(m: Any, row: Any, arrays: tuple[Any, ...], beside: tuple[bool, ...]) -> list[Any]:
+    """What `attention_gradients` gives, apart, each with the shape of one of the arrays."""
+    shapes = [tuple(array.shape) for array in arrays]
+    laid = [
+        (*shape[:-3], shape[-2], shape[-3], shape[-1]) if turns else shape
+        for shape, turns in zip(shapes, beside, strict=True)
+    ]
+    return [_turned(m, each, turns) for each, turns in zip(out_of_row(m, row, *laid), beside, strict=True)]
 
 
 @op(public=False, method=False)
 def attention_gradients(
-    xp: Any, grad: Any, query: Any, key: Any, value: Any, mask: Any = None, *, scale: float, causal: bool = False
-) -> Any:
-    """The gradients of `attention`'s query, key and value, one behind the other. The probabilities are made anew."""
+    xp: Any, grad: Any, query: Any, key: Any, value: Any, mask: Any = None, *, scale: float, causal: bool = False,
+    beside: tuple[bool, ...] = (False,) * 3,
+) -> Any:  # fmt: skip
+    """The gradients of `attention`'s query, key and value, one behind the other. The probabilities are made anew.
+
+    Those that are `beside` lie as (…, L, heads, E).
+    """
     made = xp.empty(query.size + key.size + value.size, query.dtype)
-    parts = out_of_row(of_array(made), made, *[array.shape for array in (query, key, value)])
+    parts = apart(of_array(made), made, (query, key, value), beside)
     if native.backward(grad, query, key, value, mask, scale, causal, parts):
         return made
-    return _gradients(of_array(query), grad, query, key, value, mask, scale=scale, causal=causal)
+    return _gradients(of_array(query), grad, query, key, value, mask, scale=scale, causal=causal, beside=beside)
 
 
 attention_gradients.composes(_gradients)
 
 
 def _shared(m: Any, g: Any, query: Any, key: Any, value: Any, mask: Any, scale: float, causal: bool) -> list[Any]:
-    """What `attention_gradients` gives, apart."""
-    row = m.attention_gradients(g, query, key, value, mask, scale=scale, causal=causal)
-    return out_of_row(m, row, *[tuple(array.shape) for array in (query, key, value)])
+    """What `attention_gradients` gives, apart, each laid as what it is the gradient of."""
+    given = (query, key, value)
+    beside = tuple(map(native.beside, given))
+    row = m.attention_gradients(g, query, key, value, mask, scale=scale, causal=causal, beside=beside)
+    return apart(m, row, given, beside)
 
 
 def _of_mask(m: Any, g: Any, query: Any, key: Any, value: Any, mask: Any, scale: float, causal: bool) -> Any:

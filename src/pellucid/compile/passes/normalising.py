@@ -9,7 +9,7 @@ lies otherwise), the op runs as it does in eager mode, and the applications of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeGuard
 
 from pellucid.backend import Array
@@ -27,17 +27,19 @@ _NORMS = ("batch_norm", "layer_norm")
 class Joined(Node):
     """A node with a loop behind its first output, or in front of its first argument."""
 
-    __slots__ = ("loop",)
+    __slots__ = ("each", "loop")
 
-    def __init__(self, node: Node, loop: Loop, args: tuple[Any, ...], outputs: tuple[Value, ...], run: Any) -> None:
+    def __init__(
+        self, node: Node, each: Each, args: tuple[Any, ...], outputs: tuple[Value, ...], run: Callable[..., Any]
+    ) -> None:
         super().__init__(node.name, args, outputs, op=node.op, kwargs=node.kwargs, forward=run, xp=node.xp)
-        self.loop = loop
+        self.each, self.loop = each, each.loop
 
     def __str__(self) -> str:
         return "\n".join([super().__str__() + " with", *("    " + line for line in self.loop.lines())])
 
 
-class _Each:
+class Each:
     """What the loop makes of one number of each of `given`: in a kernel, and of whole arrays by NumPy."""
 
     def __init__(self, loop: Loop, given: list[Value]) -> None:
@@ -126,7 +128,7 @@ def _behind(graph: Graph, node: Node) -> None:
         passed = [value for each in between if each not in moved for value in each.reads()]
         if any(each.name != "update_running_stats_" for each in moved) or not _kept(moved, passed):
             return
-    each, forward = _Each(loop, [out, *others]), node.forward
+    each, forward = Each(loop, [out, *others]), node.forward
     by_unit, count = node.name == "batch_norm", len(node.args)
 
     def run(xp: Any, *arrays: Any, dims: Any, eps: float = 1e-5) -> Any:
@@ -138,7 +140,7 @@ def _behind(graph: Graph, node: Node) -> None:
         made, normal, middle, spread, scale = found
         return (made, normal, scale, middle.reshape(-1), spread.reshape(-1)) if by_unit else (made, normal, scale)
 
-    joined = Joined(node, loop, (*node.args, *others), (*loop.outputs, *node.outputs[1:]), run)
+    joined = Joined(node, each, (*node.args, *others), (*loop.outputs, *node.outputs[1:]), run)
     for value in loop.outputs:
         value.made_dense()
     gone = {id(each) for each in (node, loop, *moved)}
@@ -162,7 +164,7 @@ def _in_front(graph: Graph, node: Node) -> None:
     loop = graph.nodes[at]
     if not _is_usual(loop, grad.shape) or not _kept(graph.nodes[at + 1 : _position(graph, node)], loop.args):
         return
-    each, count = _Each(loop, list(loop.args)), len(loop.args)
+    each, count = Each(loop, list(loop.args)), len(loop.args)
 
     def run(xp: Any, *arrays: Any, dims: Any, channel: bool) -> Any:
         given, (weight, normal, scale) = arrays[:count], arrays[count:]
@@ -171,7 +173,7 @@ def _in_front(graph: Graph, node: Node) -> None:
             return made
         return forward(xp, each.of_arrays(*given), weight, normal, scale, dims=dims, channel=channel)
 
-    joined = Joined(node, loop, (*loop.args, *node.args[1:]), node.outputs, run)
+    joined = Joined(node, each, (*loop.args, *node.args[1:]), node.outputs, run)
     graph.nodes[:] = [joined if other is node else other for other in graph.nodes if other is not loop]
 
 
