@@ -116,47 +116,61 @@ class _Maker:
             for c, line in enumerate(e.turned([self.load(matrix, at, width - p, self.whole) for at in places])):
                 e.store(line, room, (p + c) * pad + j)
 
-    def softmax(self, row: Value, seen: Value, end: Value, mask: Value | None) -> None:
-        """The first `seen` numbers of a row become their softmax, those after up to `end` 0.
+    def softmax(self, rows: list[Value], seen: list[Value], end: Value, masks: list[Value]) -> None:
+        """The first `seen` numbers of each row become their softmax, those after up to `end` 0.
 
-        The mask is added first. Where all are -inf, all become 0.
+        The masks, if there are any, are added first. Where all are -inf, all become 0. The rows go together, so that
+        none waits for its own maximum and sum.
         """
         e, kind, lanes, type = self.e, self.kind, self.lanes, self.type
-        low = e.constant(type, -math.inf)
-        highest = e.variable(e.broadcast(low, kind))
-        with e.loop(0, seen, lanes) as j:
-            found = e.load(kind, row, j)
-            if mask is not None:
-                found = found + e.load_first(kind, seen - j, mask, j)
-            found = e.select(e.below(lanes, seen - j), found, -math.inf)
-            e.store(found, row, j)
-            highest.set(e.intrinsic("maximum", highest.get(), found))
-        top = e.largest_of(highest.get())
-        none = e.compare("==", top, low)
-        peak = e.broadcast(e.select(none, e.constant(type, 0.0), top), kind)
-        total = e.variable(e.zero(kind))
-        with e.loop(0, seen, lanes) as j:
-            power = m.exp(e, e.load(kind, row, j) - peak)
-            e.store(power, row, j)
-            total.set(total.get() + power)
-        part = e.broadcast(1.0 / e.select(none, e.constant(type, 1.0), e.total_of(total.get())), kind)
-        with e.loop(0, seen, lanes) as j:
-            e.store(e.select(e.below(lanes, seen - j), e.load(kind, row, j) * part, 0.0), row, j)
-        beyond = (seen + (lanes - 1)) / lanes * lanes
-        with e.loop(beyond, end, lanes) as j:
-            e.store(e.zero(kind), row, j)
+        low, some = e.constant(type, -math.inf), range(len(rows))
+        highest = [e.variable(e.broadcast(low, kind)) for _ in some]
+        with e.loop(0, end, lanes) as j:
+            for r in some:
+                found = e.load(kind, rows[r], j)
+                if masks:
+                    found = found + e.load_first(kind, seen[r] - j, masks[r], j)
+                found = e.select(e.below(lanes, seen[r] - j), found, -math.inf)
+                e.store(found, rows[r], j)
+                highest[r].set(e.intrinsic("maximum", highest[r].get(), found))
+        tops = [e.largest_of(each.get()) for each in highest]
+        none = [e.compare("==", top, low) for top in tops]
+        peaks = [e.broadcast(e.select(n, e.constant(type, 0.0), top), kind) for n, top in zip(none, tops, strict=True)]
+        totals = [e.variable(e.zero(kind)) for _ in some]
+        with e.loop(0, end, lanes) as j:
+            for row, peak, total in zip(rows, peaks, totals, strict=True):
+                power = m.exp(e, e.load(kind, row, j) - peak)
+                e.store(power, row, j)
+                total.set(total.get() + power)
+        sums = [e.select(n, e.constant(type, 1.0), e.total_of(t.get())) for n, t in zip(none, totals, strict=True)]
+        parts = [e.broadcast(1.0 / each, kind) for each in sums]
+        with e.loop(0, end, lanes) as j:
+            for row, part in zip(rows, parts, strict=True):
+                e.store(e.load(kind, row, j) * part, row, j)
 
-    def softmax_backward(self, probs: Value, delta: Value, seen: Value, end: Value, scale: Value) -> None:
+    def softmax_backward(
+        self, probs: list[Value], delta: list[Value], seen: list[Value], end: Value, scale: Value
+    ) -> None:
         """delta = scale · probs · (delta - Σ delta · probs) for the first `seen` numbers, 0 for those up to `end`."""
         e, kind, lanes = self.e, self.kind, self.lanes
-        total = e.variable(e.zero(kind))
-        with e.loop(0, seen, lanes) as j:
-            found = e.select(e.below(lanes, seen - j), e.load(kind, delta, j), 0.0)
-            total.set(e.intrinsic("fmuladd", e.load(kind, probs, j), found, total.get()))
-        mean, factor = e.broadcast(e.total_of(total.get()), kind), e.broadcast(scale, kind)
+        totals = [e.variable(e.zero(kind)) for _ in probs]
         with e.loop(0, end, lanes) as j:
-            found = e.load(kind, probs, j) * factor * (e.load(kind, delta, j) - mean)
-            e.store(e.select(e.below(lanes, seen - j), found, 0.0), delta, j)
+            for row, change, mine, total in zip(probs, delta, seen, totals, strict=True):
+                found = e.select(e.below(lanes, mine - j), e.load(kind, change, j), 0.0)
+                e.store(found, change, j)
+                total.set(e.intrinsic("fmuladd", e.load(kind, row, j), found, total.get()))
+        factor = e.broadcast(scale, kind)
+        means = [e.broadcast(e.total_of(total.get()), kind) for total in totals]
+        with e.loop(0, end, lanes) as j:
+            for row, change, mean in zip(probs, delta, means, strict=True):
+                e.store(e.load(kind, row, j) * factor * (e.load(kind, change, j) - mean), change, j)
+
+    def blank(self, rows: list[Value], first: Value, end: Value) -> None:
+        """Make the vectors of each row from the one after the first `first` numbers on zeros, up to `end`."""
+        e, lanes = self.e, self.lanes
+        with e.loop((first + (lanes - 1)) / lanes * lanes, end, lanes) as j:
+            for row in rows:
+                e.store(e.zero(self.kind), row, j)
 
 
 _LENGTHS = dict.fromkeys(("queries", "keys", "width", "depth", "pad", "each", "second", "third", "fourth"), "i64")
@@ -203,10 +217,9 @@ def _forward(name: str, type: str, lanes: int, causal: bool, masked: bool, fills
             made.product(
                 made.rows(q, i, e.q_row), 1, room, e.pad, scores, e.pad, seen, 0, e.width, room=True, scale=e.scale
             )
-            with e.loop(i, i + _ROWS) as r:
-                of_mask = e.at(mask, r * e.mask_row, type) if masked else None
-                made.softmax(e.at(scores, (r - i) * e.pad, type), _seen(e, r + 1, causal), seen, of_mask)
             lefts = made.rows(scores, e.constant("i64", 0), e.pad)
+            mine = [_seen(e, i + (t + 1), causal) for t in range(_ROWS)]
+            made.softmax(lefts, mine, seen, made.rows(mask, i, e.mask_row) if masked else [])
             made.product(lefts, 1, v, e.v_row, e.at(out, i * e.out_row, type), e.out_row, e.depth, 0, seen)
     return e
 
@@ -236,12 +249,12 @@ def _backward(name: str, type: str, lanes: int, causal: bool, masked: bool, fill
                     made.rows(q, i, e.q_row), 1, of_keys, e.pad, here, e.pad, seen, 0, e.width, room=True, scale=e.scale
                 )
                 made.product(made.rows(g, i, e.g_row), 1, of_values, e.pad, there, e.pad, seen, 0, e.depth, room=True)
-                with e.loop(i, i + _ROWS) as r:
-                    mine, row = _seen(e, r + 1, causal), (r - i) * e.pad
-                    of_mask = e.at(mask, r * e.mask_row, type) if masked else None
-                    made.softmax(e.at(here, row, type), mine, widest, of_mask)
-                    made.softmax_backward(e.at(here, row, type), e.at(there, row, type), mine, widest, e.scale)
-                lefts = made.rows(there, e.constant("i64", 0), e.pad)
+                zero = e.constant("i64", 0)
+                probabilities, lefts = made.rows(here, zero, e.pad), made.rows(there, zero, e.pad)
+                mine = [_seen(e, i + (t + 1), causal) for t in range(_ROWS)]
+                made.softmax(probabilities, mine, seen, made.rows(mask, i, e.mask_row) if masked else [])
+                made.softmax_backward(probabilities, lefts, mine, seen, e.scale)
+                made.blank([*probabilities, *lefts], seen, widest)
                 made.product(lefts, 1, k, e.k_row, e.at(of_q, i * e.of_q_row, type), e.of_q_row, e.width, 0, seen)
             here, there = (e.at(each, e.pad * _MARGIN, type) for each in (probs, delta))
             q, g = e.at(q, first * e.q_row, type), e.at(g, first * e.g_row, type)
