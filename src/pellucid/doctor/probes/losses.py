@@ -274,14 +274,14 @@ def _all(
             count += 1
     logs = {key for key in seen if key[0] == "" and key[1].endswith("[-1]")}  # the last item of a list that grows
     usable = {key for key, series in seen.items() if len(series) <= LONGEST and key not in logs}
-    outputs = [k for k in depends & usable if not (NO_OUTPUT.search(k[1]) or _is_loss(k, seen) or k in running)]
+    outputs = [k for k in depends & usable if not (is_no_output(k) or _is_loss(k, seen) or k in running)]
     beside = {name for pair in subtracted for name in pair}
     outputs.sort(key=lambda key: (key[1] not in beside, *liking_output(key, seen)))
     outputs = distinct_keys(outputs, seen)
     labels = [
         key
         for key in usable
-        if key not in depends and key[1] not in excluded and not NO_OUTPUT.search(key[1]) and _label_like(seen[key])
+        if key not in depends and key[1] not in excluded and not is_no_output(key) and _label_like(seen[key])
     ]
     named = {
         key for key in labels if LABEL_NAME.search(key[1].lower()) or any((o[1], key[1]) in subtracted for o in outputs)
@@ -350,8 +350,13 @@ def _numbered(key: Key) -> str:
 
 
 NO_OUTPUT = re.compile(
-    r"grad|delta|nabla|^d[A-Z_0-9]|^d_|^d\w*_d|^d[wbzahoypsx]\d?$|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch"
+    r"grad|delta|nabla|^d[A-Z_0-9]|^d_|^d\w*_d|^d[wbzahoypsx]s?\d?$|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch"
 )
+
+
+def is_no_output(key: Key) -> bool:
+    """Whether the name, or that of what it is a part of (`dws[1]`), is one of a gradient, an error or a rate."""
+    return any(NO_OUTPUT.search(name) for name in (key[1], re.sub(r"\[[^\]]*\]", "", key[1])))
 
 
 def _is_loss(key: Key, seen: Seen) -> bool:

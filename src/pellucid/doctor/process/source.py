@@ -164,7 +164,7 @@ class Assignments:
 
 BACKWARD = re.compile(r"back|grad|bptt|update|step", re.I)
 ERROR_NAME = re.compile(r"err(or)?s?$|_err|residual|diff")
-GRADIENT_NAME = re.compile(r"^d[A-Z_0-9]|^d[a-z]{0,3}\d*$|grad|delta|err|nabla|^g_|^g\d*$|^dl|^dout")
+GRADIENT_NAME = re.compile(r"^d[A-Z_0-9]|^D[A-Za-z]?\d*_|^d[a-z]{0,3}\d*$|grad|delta|err|nabla|^g_|^g\d*$|^dl|^dout")
 
 
 def _gradients(name: str) -> set[str]:

@@ -34,6 +34,7 @@ from pellucid.doctor.conditions.causes import (
     softmax,
     symmetry,
     targets,
+    unsummed,
     updates,
     vanishing,
 )
@@ -64,6 +65,7 @@ CAUSES = [
         "outputs",
     ),
     Cause(("labels-out-of-range", "labels-off-by-one"), class_numbers.find, "outputs"),
+    Cause(("wrong-backward",), unsummed.find, "outputs"),
     Cause(("silent-broadcast-loss",), broadcast.find, "outputs"),
     Cause(("output-range-mismatch",), reach.find_half, "outputs"),
     Cause(("non-finite-data",), finite.find, "data"),

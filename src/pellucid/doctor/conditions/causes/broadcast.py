@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, error
+from pellucid.doctor.conditions.causes import unsummed
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.losses import LABEL_NAME
 from pellucid.doctor.process import origins
@@ -58,9 +59,10 @@ def find(case: Case) -> Finding | None:
 def _widened(case: Case) -> Finding | None:
     """W = W - lr * X.T @ (p - y) makes W of shape (features, 1) one of (features, samples)."""
     found = case.session.found
+    spread = unsummed.grown_by_samples(case)
     for name in found.parameters:
         old, shape = case.initial.get(name), found.groups[name].shape
-        if old is None or len(shape) != 2 or old.size != shape[0] or shape[1] < 3:
+        if name in spread or old is None or len(shape) != 2 or old.size != shape[0] or shape[1] < 3:
             continue
         labels = probe.label_holders(case.session.scope, frozenset(found.groups), {shape[1]})
         label = next((group for group in labels if group.shape == (shape[1],)), None)
