@@ -404,3 +404,13 @@ def test_more_workers_than_cores(persistent: bool) -> None:
     told = said(ours)
     assert len(told) == (2 if persistent else 3)
     assert told == said(torch.utils.data)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_pass_has_the_length_of_its_loader(workers: int) -> None:
+    loader = ours.DataLoader(range(10), batch_size=3, num_workers=workers)
+    batches = iter(loader)
+    assert len(batches) == 4
+    assert next(batches).tolist() == [0, 1, 2]
+    assert iter(batches) is batches
+    assert len(list(batches)) == 3

@@ -14,7 +14,7 @@ from pellucid.types.bfloat16 import converted
 from pellucid.types.dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype, number_in
 
 from .context import note_read
-from .tensor import Tensor, method, wrap
+from .tensor import Tensor, derived, method, wrap
 
 
 def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy: bool = True) -> Tensor:
@@ -133,10 +133,26 @@ def _plain(data: Any) -> Any:
     return [_plain(value) for value in cast("list[Any]", data)] if isinstance(data, list | tuple) else data
 
 
+@staticmethod
+def __new__(cls: type[Tensor], *data: object, **how: dtype | None) -> Tensor:
+    """The object; from the data already where a program's own class may have an `__init__` that does not pass it on."""
+    made = object.__new__(cls)
+    if data and cls in derived:
+        _fill(made, data, how.get("dtype"))
+    return made
+
+
+setattr(Tensor, "__new__", __new__)  # noqa: B010
+
+
 @method
-def __init__(self: Tensor, *data: Any, dtype: dtype | None = None) -> None:
+def __init__(self: Tensor, *data: Any, dtype: dtype | None = None, **_: Any) -> None:
     """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
-    if data and all(type(length) is int for length in data):
-        data = (np.zeros(data),)
-    made = from_data(data[0] if data else (), dtype or get_default_dtype())
-    self._array = made._array
+    if "_array" not in self.__dict__:
+        _fill(self, data, dtype)
+
+
+def _fill(tensor: Tensor, data: tuple[object, ...], dtype: dtype | None) -> None:
+    sizes = [length for length in data if type(length) is int]
+    found = np.zeros(sizes) if data and len(sizes) == len(data) else data[0] if data else ()
+    tensor._array = from_data(found, dtype or get_default_dtype())._array

@@ -38,6 +38,16 @@ else:
 F = TypeVar("F", bound=Callable[..., Any])
 Chain = tuple[tuple[Declaration, Attributes], ...]  # view ops, each with its attributes
 
+derived: list[type[object]] = []
+"""The classes that a program derived from Tensor: without any, no call looks for them (`declare.overrides`)."""
+
+
+def as_it_is(
+    function: Callable[..., object], types: object, args: tuple[object, ...] = (), kwargs: Attributes | None = None
+) -> object:
+    """The `__torch_function__` of classes whose objects are tensors like any other, as `Parameter` is."""
+    return function(*args, **(kwargs or {}))
+
 
 class Tensor(Source, Declared):
     """An n-dimensional array that remembers how it was computed.
@@ -64,6 +74,8 @@ class Tensor(Source, Declared):
     def __init_subclass__(cls, **how: Any) -> None:
         super().__init_subclass__(**how)
         cls.prints_plainly = cls.__dict__.get("prints_plainly", False)
+        if getattr(cls, "__torch_function__", None) is not as_it_is:
+            derived.append(cls)
 
     # --- the array ---------------------------------------------------------------------------------------------------
 
@@ -224,7 +236,10 @@ class Tensor(Source, Declared):
     @property
     def data(self) -> Tensor:
         """The same memory without history. Changes through it are not seen by autograd: prefer `detach()`."""
-        return wrap(self._array)
+        made = wrap(self._array)
+        if type(self) in derived:
+            made.__class__ = type(self)
+        return made
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -321,7 +336,7 @@ def method(function: F) -> F:
 
 def wrap(array: Array) -> Tensor:
     """A tensor around `array` itself, no copy."""
-    tensor = Tensor.__new__(Tensor)
+    tensor = object.__new__(Tensor)
     tensor._array = array
     return tensor
 
@@ -339,7 +354,7 @@ def ones_like(tensor: Tensor) -> Tensor:
 
 def like(source: Tensor, array: Array) -> Tensor:
     """A tensor around an array that shares `source`'s memory and so its count of in-place changes."""
-    tensor = Tensor.__new__(Tensor)
+    tensor = object.__new__(Tensor)
     tensor._array = array
     tensor._counter = counter_of(source)
     return tensor

@@ -82,7 +82,7 @@ class TensorMethods:
 
     def __index__(self) -> _int: ...
 
-    def __init__(self, *data: Any, dtype: dtype | None = None) -> None:
+    def __init__(self, *data: Any, dtype: dtype | None = None, **_: Any) -> None:
         """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
 
     def __int__(self) -> _int: ...
@@ -324,6 +324,9 @@ class TensorMethods:
 
     def as_strided_scatter(self, src: Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
         """A copy of `input` in which the elements that `as_strided` would show are those of `src`."""
+
+    def as_subclass(self, cls: _type[Any]) -> Any:
+        """The same memory and history as an object of a class derived from Tensor."""
 
     def asin(self) -> Tensor:
         """Inverse sine of each element, in [-π/2, π/2]; NaN out of [-1, 1]."""

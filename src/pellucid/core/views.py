@@ -110,7 +110,7 @@ def evaluate_in_place(
     node = None
     if recorded:
         check_usable(args)
-        holder = Tensor.__new__(Tensor)
+        holder = object.__new__(Tensor)
         holder._array, holder._counter = target._array, counter_of(target)
         node = record(op, args, arrays, kwargs, mask, holder, ())
         _keep_overwritten(op, node)

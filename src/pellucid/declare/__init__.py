@@ -4,6 +4,7 @@
 |---|---|
 | `operation` | `op` and `elementwise` declare an op, which is called through the door; the table of all ops |
 | `arguments` | the types of arguments, as PyTorch's parser sees them |
+| `overrides` | `__torch_function__`: what classes of a program's own make of functions |
 | `outputs` | `out=`, for all ops and functions |
 | `export` | functions composed of ops, and the names under which all are offered |
 

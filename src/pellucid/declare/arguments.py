@@ -21,6 +21,7 @@ from pellucid.types.dtypes import dtype
 
 from .older_order import newer_order
 from .outputs import stored
+from .overrides import ask, derived, overriding
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -160,37 +161,6 @@ def method_of_sparse(name: str, args: Arguments) -> Callable[..., Any] | None:
     return getattr(kind, name, None) if sparse else None
 
 
-def overridden(args: Arguments, kwargs: Attributes) -> Callable[..., Any] | None:
-    """The `__torch_function__` of the first argument that is no tensor and has one, also within a list; else None.
-
-    An object of a program's own class may so say what functions do with it, as in PyTorch.
-    """
-    for value in (*args, *kwargs.values()):
-        found = overridden(tuple(value), {}) if is_list(value) else None
-        if found is None and not isinstance(value, Tensor):
-            found = getattr(cast("object", type(value)), "__torch_function__", None)
-        if found is not None:
-            return found
-    return None
-
-
-def _types(args: Arguments, kwargs: Attributes) -> tuple[Any, ...]:
-    kinds: list[Any] = [type(value) for value in (*args, *kwargs.values())]
-    return tuple(dict.fromkeys(kind for kind in kinds if hasattr(kind, "__torch_function__")))
-
-
-def ask(asked: Callable[..., Any], function: Any, args: Arguments, kwargs: Attributes) -> Any:
-    """What `__torch_function__` makes of a call; raises TypeError where it says NotImplemented."""
-    result = asked(function, _types(args, kwargs), args, kwargs)
-    if result is NotImplemented:
-        kinds = "\n".join(f"  - tensor subclass {kind}" for kind in _types(args, kwargs))
-        raise TypeError(
-            f"Multiple dispatch failed for 'torch.{function.__name__}'; all __torch_function__ handlers returned "
-            f"NotImplemented:\n\n{kinds}"
-        )
-    return result
-
-
 def parsed(function: F, name: str, outs: bool = False) -> F:
     """The function, which takes NumPy's `axis` and `keepdims` for `dim` and `keepdim`, and refuses a wrong type."""
     parameters: Any = inspect.unwrap(function).__code__
@@ -203,6 +173,8 @@ def parsed(function: F, name: str, outs: bool = False) -> F:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal parser
+        if derived and (asked := overriding(args, kwargs)):
+            return ask(asked, call, args, kwargs)
         if kwargs:
             for numpys, ours in spelled:
                 if numpys in kwargs and ours not in kwargs:
@@ -217,8 +189,8 @@ def parsed(function: F, name: str, outs: bool = False) -> F:
             own = method_of_sparse(name, args)
             if own is not None:
                 return own(*args, **kwargs)
-            asked = overridden(args, kwargs)
-            if asked is not None:
+            asked = overriding(args, kwargs)
+            if asked:
                 return ask(asked, call, args, kwargs)
             newer = newer_order(name, args, kwargs)
             if newer is None:
@@ -227,8 +199,8 @@ def parsed(function: F, name: str, outs: bool = False) -> F:
         try:
             return function(*args, **kwargs)
         except Exception:
-            asked = overridden(args, kwargs)
-            if asked is None:
+            asked = overriding(args, kwargs)
+            if not asked:
                 raise
             return ask(asked, call, args, kwargs)
 

@@ -38,9 +38,10 @@ from pellucid.core.tensor import Tensor
 from pellucid.errors import ShapeError, with_line, wrong_type
 from pellucid.types.dtypes import bfloat16, category, refuse_wide
 
-from .arguments import ask, is_number, kind_of_argument, method_of_sparse, overridden
+from .arguments import is_number, kind_of_argument, method_of_sparse
 from .older_order import newer_order
 from .outputs import stored
+from .overrides import ask, derived, overriding
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
 
@@ -66,6 +67,8 @@ class Op(Declaration):
     """One declared op; calling it goes through the door."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if derived and (asked := overriding(args, kwargs)):
+            return ask(asked, self, args, kwargs)
         if kwargs and "out" in kwargs and not self.mutates:
             return stored(self.name, self, args, kwargs)
         given = None
@@ -85,8 +88,8 @@ class Op(Declaration):
             if own is not None:
                 return own(*args, **kwargs)
             args, kwargs = given or (args, kwargs)
-            asked = overridden(args, kwargs)
-            if asked is not None:
+            asked = overriding(args, kwargs)
+            if asked:
                 return ask(asked, self, args, kwargs)
             self._refuse_types(args, failure)
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ..core import Tensor
-from ..core.tensor import counter_of
+from ..core.tensor import as_it_is, counter_of
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
@@ -22,6 +22,7 @@ class Parameter(Tensor):
     """
 
     prints_plainly = True
+    __torch_function__ = as_it_is
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
         _share(self, data)
@@ -34,7 +35,8 @@ class Parameter(Tensor):
         return type(self), (self.detach().clone(), self.requires_grad)
 
     def __repr__(self) -> str:
-        return "Parameter containing:\n" + super().__repr__()
+        text = super().__repr__()
+        return "Parameter containing:\n" + (text if self.prints_plainly else f"Parameter({text})")
 
 
 class Buffer(Tensor):
@@ -44,6 +46,7 @@ class Buffer(Tensor):
     """
 
     prints_plainly = True
+    __torch_function__ = as_it_is
 
     def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
         _share(self, data)
@@ -55,6 +58,8 @@ class Buffer(Tensor):
 
 class _Uninitialized(Tensor):
     """A tensor that has no shape yet: that of a lazy layer before its first input."""
+
+    __torch_function__ = as_it_is
 
     def _begin(self, device: Any, dtype: Any) -> None:
         from .vocabulary import empty

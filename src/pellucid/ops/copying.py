@@ -29,7 +29,7 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
             "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment; "
             "write tensor.detach().clone()"
         )
-    made: Tensor = type(self).__new__(type(self))
+    made: Tensor = object.__new__(type(self))
     memo[id(self)] = made
     made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _SHARED})
     if state.interpreters:  # who records the ops must see a copy as the op that it is
@@ -71,6 +71,6 @@ def __reduce_ex__(self: Tensor, protocol: Any) -> Any:
 
 
 def _rebuild(kind: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
-    made: Tensor = kind.__new__(kind)
+    made: Tensor = object.__new__(kind)
     made._array = array
     return made.requires_grad_(requires_grad)

@@ -13,6 +13,7 @@ import numpy as np
 
 from pellucid.core import Tensor, apply, from_data, method
 from pellucid.declare import TABLE, function, op
+from pellucid.declare.overrides import ask, derived, overriding
 from pellucid.errors import DimensionError, ShapeError, with_line
 from pellucid.reverse.vocabulary import sum_to
 from pellucid.types.dtypes import SCALAR_TYPES, number_in
@@ -175,6 +176,8 @@ def __getitem__(self: Tensor, key: Any) -> Tensor:
     >>> x[x > 3]
     tensor([4, 5])
     """
+    if derived and (asked := overriding((self, key), {})):
+        return ask(asked, Tensor.__getitem__, (self, key), {})
     if type(key) is int:
         if self._array.ndim:
             return apply(part, (self,), {"key": (key, ...)})

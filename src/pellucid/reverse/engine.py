@@ -58,17 +58,18 @@ def run(
     """
     keep_freed()
     outer, state.walk = state.walk, Walk(roots, targets)
-    before, pushed, packers = state.grad, state.interpreters, state.packers
+    before, pushed, packers, overrides = state.grad, state.interpreters, state.packers, state.overrides
     try:
         if pushed:
             state.interpreters = tuple(interpreter for interpreter in pushed if interpreter.in_backward)
         if not create and not state.interpreters:
             return _run(roots, seeds, keep, create, False, targets)  # no op is applied, but in what is called back
-        state.grad = create
+        state.grad, state.overrides = create, False
         return _run(roots, seeds, keep, create, True, targets)
     finally:
         # What a hook has entered or left meanwhile does not outlast the pass.
         state.grad, state.walk, state.interpreters, state.packers = before, outer, pushed, packers
+        state.overrides = overrides
 
 
 def _run(

@@ -12,6 +12,7 @@ from pellucid.core.context import state
 from pellucid.core.node import AccumulateGrad, Node, Source
 from pellucid.core.tensor import Tensor, wrap, zeros_like
 from pellucid.declare import FUNCTIONS, TABLE
+from pellucid.declare.overrides import ask, derived, overriding
 from pellucid.errors import with_line
 from pellucid.types.bfloat16 import filled
 
@@ -80,6 +81,9 @@ def grad(
     >>> grad(first, x)
     (tensor(18.),)
     """
+    if derived and (asked := overriding((_listed(outputs), _listed(inputs)), {})):
+        given = (grad_outputs, retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched)
+        return ask(asked, grad, (outputs, inputs, *given, materialize_grads), {})
     if is_grads_batched:
         again = (create_graph, only_inputs, allow_unused, False, materialize_grads)
         return _batched(_listed(outputs), _listed(inputs), grad_outputs, *again)

@@ -9,6 +9,7 @@ from typing import Any
 from pellucid.core.hooks import Hooks, RemovableHandle, hang, hang_on_node
 from pellucid.core.tensor import Tensor, like, method
 from pellucid.declare import function
+from pellucid.declare.overrides import ask, derived, overriding
 from pellucid.errors import with_line
 
 from . import gradients
@@ -57,6 +58,8 @@ def retain_grad(self: Tensor) -> None:
 @method
 def detach(self: Tensor) -> Tensor:
     """The same memory without history; in-place changes are still counted for both."""
+    if derived and (asked := overriding((self,), {})):
+        return ask(asked, Tensor.detach, (self,), {})
     return like(self, self._array)
 
 

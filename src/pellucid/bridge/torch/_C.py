@@ -7,15 +7,21 @@ from typing import Any
 
 import pellucid.nn.functional as _nn
 from pellucid.core import Tensor
+from pellucid.declare.overrides import NoOverrides as DisableTorchFunctionSubclass
+from pellucid.declare.overrides import as_it_is as _disabled_torch_function_impl
 from pellucid.ops.linalg.checks import LinAlgError as _LinAlgError
 from pellucid.random import Generator, default_generator
 from pellucid.torch_names import absent
 from pellucid.types.devices import device
 from pellucid.types.dtypes import dtype
 
-__all__ = ["Generator", "_LinAlgError", "_TensorBase", "_nn", "default_generator", "device", "dtype"]
+__all__ = [
+    "DisableTorchFunctionSubclass", "Generator", "_LinAlgError", "_TensorBase", "_disabled_torch_function_impl", "_nn",
+    "default_generator", "device", "dtype",
+]  # fmt: skip
 
 _TensorBase = TensorBase = Tensor
+DisableTorchFunction = DisableTorchFunctionSubclass  # modes, which PyTorch's also turns off, are not there
 
 
 def _get_tracing_state() -> None:
@@ -46,13 +52,6 @@ def _get_privateuse1_backend_name() -> str:
 def _cuda_getDeviceCount() -> int:
     """0: there is none."""
     return 0
-
-
-def _disabled_torch_function_impl(
-    function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-) -> Any:
-    """The function as it is, for a class that sets `__torch_function__ = torch._C._disabled_torch_function_impl`."""
-    return function(*args, **(kwargs or {}))
 
 
 def _switch(name: str) -> Callable[..., bool]:

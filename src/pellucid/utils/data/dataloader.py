@@ -192,6 +192,10 @@ class DataLoader(Generic[T_co]):
             self._check_cores()
         if self.num_workers and forks():
             return self._by_processes()
+        return _Batches(self, self._by_hand())
+
+    def _by_hand(self) -> Iterator[Any]:
+        """The batches of one pass, made in this process."""
         # PyTorch draws a seed for worker processes here, with or without workers: the order that follows depends on it.
         draws.sampler_seed(self.generator)
         if self._iterable:
@@ -285,3 +289,16 @@ class DataLoader(Generic[T_co]):
             finally:
                 for future in waiting:
                     future.cancel()
+
+
+class _Batches(Iterator[Any]):
+    """One pass through a loader. It has the loader's length, as PyTorch's has."""
+
+    def __init__(self, loader: DataLoader[Any], batches: Iterator[Any]) -> None:
+        self._loader, self._next = loader, batches.__next__
+
+    def __next__(self) -> Any:
+        return self._next()
+
+    def __len__(self) -> int:
+        return len(self._loader)

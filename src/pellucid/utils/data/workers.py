@@ -161,6 +161,9 @@ class LoaderWorkers:
     def __iter__(self) -> LoaderWorkers:
         return self
 
+    def __len__(self) -> int:
+        return len(self._loader)
+
     def __next__(self) -> Any:
         in_order = self._loader.in_order
         while True:

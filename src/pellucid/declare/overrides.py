@@ -1,0 +1,124 @@
+"""`__torch_function__`: classes of a program's own say what functions do with their objects, as in PyTorch.
+
+A class derived from Tensor has Tensor's way unless it says otherwise: the function is called as it is, and results are
+of that class. While a program has derived none, calls do not look; an object that is no tensor is asked when a function
+fails because of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, cast
+
+from pellucid.core.context import state
+from pellucid.core.node import Arguments, Attributes, called
+from pellucid.core.tensor import Tensor, as_it_is, derived
+
+__all__ = ["NoOverrides", "ask", "as_it_is", "derived", "overriding"]
+
+
+def overriding(args: Arguments, kwargs: Attributes) -> list[Any]:
+    """The arguments, also within lists, whose classes have a say in what a function does: one of each class.
+
+    In order, but an object of a derived class before those of the classes that it is derived from.
+    """
+    found: list[Any] = []
+    if state.overrides:
+        _find((*args, *kwargs.values()) if kwargs else args, found)
+    return found
+
+
+def _find(values: Iterable[Any], found: list[Any]) -> None:
+    for value in values:
+        kind = cast("type[Any]", type(value))
+        if kind is list or kind is tuple:
+            _find(value, found)
+        elif kind is not Tensor and _has_a_say(kind) and all(type(other) is not kind for other in found):
+            place = next((i for i, other in enumerate(found) if issubclass(kind, type(other))), len(found))
+            found.insert(place, value)
+
+
+def _has_a_say(kind: type[Any]) -> bool:
+    """Whether a class says what functions do; PyTorch's own tensors mean PyTorch's functions."""
+    if getattr(kind, "__torch_function__", as_it_is) is as_it_is:
+        return False
+    return issubclass(kind, Tensor) or all(base.__module__ != "torch._C" for base in kind.__mro__)
+
+
+def ask(asked: list[Any], function: Any, args: Arguments, kwargs: Attributes) -> Any:
+    """What the `__torch_function__` of the arguments makes of a call; TypeError where each says NotImplemented."""
+    kinds: tuple[Any, ...] = tuple(map(type, asked))
+    for kind in kinds:
+        result: Any = kind.__torch_function__(function, kinds, args, kwargs)
+        if result is not NotImplemented:
+            return result
+    listed = "\n".join(f"  - tensor subclass {kind}" for kind in kinds)
+    raise TypeError(
+        f"Multiple dispatch failed for 'torch.{function.__name__}'; all __torch_function__ handlers returned "
+        f"NotImplemented:\n\n{listed}"
+    )
+
+
+class NoOverrides:
+    """Within the block functions ask no class of a program's own (`torch._C.DisableTorchFunctionSubclass`)."""
+
+    def __enter__(self) -> None:
+        self._before, state.overrides = state.overrides, False
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        state.overrides = self._before
+
+
+@classmethod
+def _of_tensors(
+    cls: type[Tensor], func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+) -> Any:
+    """The function as it is, its results as objects of this class."""
+    if not all(issubclass(cls, kind) for kind in types):
+        return NotImplemented
+    with NoOverrides():
+        return _converted(func(*args, **(kwargs or {})), cls)
+
+
+def _converted(result: Any, cls: type[Tensor]) -> Any:
+    if isinstance(result, Tensor):
+        return result if cls is Tensor or isinstance(result, cls) else _as_subclass(result, cls)
+    if isinstance(result, tuple | list):
+        parts = [_converted(part, cls) for part in cast("list[Any]", result)]
+        kind: Any = cast("Any", type(cast("object", result)))
+        return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+    return result
+
+
+def _as_subclass(self: Tensor, cls: type[Any]) -> Any:
+    """The same memory and history as an object of a class derived from Tensor.
+
+    Raises TypeError for what is no such class.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"as_subclass(): argument 'cls' must be a class derived from Tensor, not {cls!r}")
+    with NoOverrides():
+        made: Any = _alias(self)
+    made.__class__ = cls
+    return made
+
+
+@called("AliasBackward0")
+def _alias(tensor: Tensor) -> Tensor:
+    return tensor.view(tensor.shape)
+
+
+@staticmethod
+def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) -> Tensor:
+    """A leaf of this class around the memory of `data`."""
+    with NoOverrides():
+        made: Any = data.detach()
+    made.__class__ = cls
+    return made.requires_grad_(require_grad)
+
+
+for _name, _made in {
+    "__torch_function__": _of_tensors, "as_subclass": _as_subclass, "_make_subclass": _make_subclass,
+}.items():  # fmt: skip
+    setattr(Tensor, _name, _made)
