@@ -140,11 +140,13 @@ class _Keeping(Interpreter):
             node = reference()
             if node is None or not any(guard[0] is counter for guard in node.guards):
                 continue
+            saved = list(node.saved)
             for known, version, slot in node.guards:
                 if known is counter and version == counter[0]:
-                    value = node.saved[slot]
-                    node.saved[slot] = [part.copy() for part in value] if isinstance(value, list) else value.copy()
-            node.guards = [guard for guard in node.guards if guard[0] is not counter or guard[1] != counter[0]]
+                    value = saved[slot]
+                    saved[slot] = [part.copy() for part in value] if isinstance(value, list) else value.copy()
+            node.saved = tuple(saved)
+            node.guards = tuple(guard for guard in node.guards if guard[0] is not counter or guard[1] != counter[0])
             node.by_products = True
 
 

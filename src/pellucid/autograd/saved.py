@@ -157,20 +157,20 @@ class _Packing(Interpreter):
                     held[slot] = Packed(self, wrap(held[slot]))
         finally:
             state.interpreters = outer
-        node.guards = []
+        node.guards = ()
         node.by_products = True  # so that what was packed is freed
         del node.saved
         node.__class__ = PackedNode
-        node.saved = held
+        node.saved = tuple(held)
 
 
 class PackedNode(OpNode):
     """A node of an op whose saved values are packed: they are unpacked each time that they are asked for."""
 
     @property
-    def saved(self) -> list[Array]:  # type: ignore[override]
+    def saved(self) -> tuple[Array, ...]:  # type: ignore[override]
         try:
-            return [_unpacked(value) for value in vars(self)["packed"]]
+            return tuple(_unpacked(value) for value in vars(self)["packed"])
         except AttributeError as error:
             vars(self)["failure"] = error
             raise
@@ -181,7 +181,7 @@ class PackedNode(OpNode):
         return super().__getattr__(name)
 
     @saved.setter
-    def saved(self, values: list[Array]) -> None:
+    def saved(self, values: tuple[Array, ...]) -> None:
         vars(self)["packed"] = values
 
 

@@ -57,15 +57,16 @@ class OpNode(Node):
 
     op: Declaration
     plan: Plan
-    saved: list[Any]  # per slot of the plan
-    guards: list[Guard]  # the memory of what was saved must not have changed since
-    metas: list[tuple[tuple[int, ...], Any]]  # per rule: shape and dtype of the input
+    # Tuples: the garbage collector soon forgets those without lists or nodes in them, so that a large graph costs less.
+    saved: tuple[Any, ...]  # per slot of the plan
+    guards: tuple[Guard, ...] = ()  # the memory of what was saved must not have changed since
+    metas: tuple[tuple[tuple[int, ...], Any], ...]  # per rule: shape and dtype of the input
     freed: bool = False
     by_products: bool = False  # whether some of what was saved is a by-product of forward
 
     def free(self) -> None:
         if self.guards or self.by_products:
-            self.saved, self.guards, self.freed = [], [], True
+            self.saved, self.guards, self.freed = (), (), True
 
     def __getattr__(self, name: str) -> Any:
         """What is kept for backward, under PyTorch's names: `_saved_self`, `_saved_result`, `_saved_dim`."""
@@ -152,14 +153,17 @@ def record(
         else:
             name, default = which
             saved.append(kwargs.get(name, default) if name else default)
-    node: OpNode = _new(OpNode)
-    node.op, node.plan, node.edges, node.saved, node.guards, node.kwargs = op, plan, edges, saved, guards, kwargs
     metas: list[tuple[tuple[int, ...], Any]] = []
-    node.metas = metas
     for i in plan.wanted:
         array = arrays[i]
         metas.append((array.shape, array.dtype))
-    node.number = next_number()
+    node: OpNode = _new(OpNode)
+    node.op, node.plan, node.number = op, plan, next_number()
+    node.edges, node.saved, node.metas = tuple(edges), tuple(saved), tuple(metas)
+    if kwargs:
+        node.kwargs = kwargs
+    if guards:
+        node.guards = tuple(guards)
     if by_products:
         node.by_products = True
     if callable(op.node):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 from weakref import ReferenceType
 
@@ -84,8 +84,8 @@ class Source:
 class Node(Source):
     """One recorded application."""
 
-    edges: list[Source | None]  # per input: a node, a leaf tensor, or None
-    kwargs: Attributes
+    edges: Sequence[Source | None]  # per input: a node, a leaf tensor, or None
+    kwargs: Attributes = {}  # noqa: RUF012  none: one for all, which nobody changes
     number: int
     hooks: Hooks | None = None  # of the tensor, called with the gradient of its result
     calls: NodeHooks | None = None  # of the node itself
@@ -124,7 +124,9 @@ class Node(Source):
 
     @property
     def metadata(self) -> Attributes:
-        """The attributes that the op was called with."""
+        """The attributes that the op was called with, to which a program may add."""
+        if not self.kwargs:
+            self.kwargs = vars(self).get("kwargs", {})
         return self.kwargs
 
     def register_hook(self, hook: Callable[..., object]) -> RemovableHandle:

@@ -21,7 +21,7 @@ from pellucid.types.dtypes import OF_NUMPY, can_cast
 from .application import OpNode, compute, record
 from .context import state
 from .declaration import Declaration, Forward
-from .node import OUT, VALUE, Arguments, Attributes, Node, Source, Vocabulary, next_number
+from .node import OUT, VALUE, Arguments, Attributes, Guard, Node, Source, Vocabulary, next_number
 from .tensor import Chain, Tensor, View, counter_of, pass_on_retain
 
 _new: Any = object.__new__
@@ -119,9 +119,10 @@ def evaluate_in_place(
         if args[position] is not None:
             counter_of(args[position])[0] += 1
     if node is not None:
-        node.guards = [
+        guards: list[Guard] = [
             (counter, version + (node.plan.saves[slot][0] == OUT), slot) for counter, version, slot in node.guards
         ]
+        node.guards = tuple(guards)
         rebase(target, node)
     return target
 
@@ -133,8 +134,8 @@ def _keep_overwritten(op: Declaration, node: OpNode) -> None:
             kept = node.saved[slot].copy()
             for watcher in tuple(state.watchers):
                 watcher.overwrite(node.saved[slot], kept)
-            node.saved[slot] = kept
-            node.guards = [guard for guard in node.guards if guard[2] != slot]
+            node.saved = (*node.saved[:slot], kept, *node.saved[slot + 1 :])
+            node.guards = tuple(guard for guard in node.guards if guard[2] != slot)
 
 
 def rebase(target: Tensor, node: Node) -> None:
