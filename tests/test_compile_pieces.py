@@ -8,7 +8,7 @@ import pytest
 
 import pellucid
 from pellucid import kernels, nn
-from pellucid.kernels import pieces
+from pellucid.kernels import packing, pieces
 
 functional = nn.functional
 
@@ -43,7 +43,7 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("out", LAYOUTS)
 @pytest.mark.parametrize("given", LAYOUTS)
-def test_rows_are_copied_where_both_arrays_have_them(given: str, out: str, dtype: str) -> None:
+def test_numbers_are_copied_where_both_arrays_lie_in_rows(given: str, out: str, dtype: str) -> None:
     pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
     room = np.random.default_rng(0).normal(size=(6, 7, 40)).astype(dtype)
     to = LAYOUTS[out](np.full((6, 7, 40), np.nan, dtype))
@@ -56,10 +56,95 @@ def test_rows_are_copied_where_both_arrays_have_them(given: str, out: str, dtype
     expected = source.copy()
     run = pieces.copying(source, to)
     if given == out:
-        assert (run is not None) == (given not in ("heads", "turned", "backwards"))
+        assert (run is not None) == (given not in ("backwards", "every other"))
     if run is not None:
         run()
         np.testing.assert_array_equal(to, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [5, 32, 40, 48])  # the last panel whole, and not
+def test_weights_lie_in_panels_of_units_and_of_columns(size: int, dtype: str) -> None:
+    pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
+    weight = np.random.default_rng(0).normal(size=(3 * size, size)).astype(dtype)
+    target = kernels.compiler.target()
+    assert target is not None
+    wide = target.lanes * 4 // weight.itemsize
+    padded = np.zeros((3, -(-size // wide) * wide, size), dtype)
+    padded[:, :size] = weight.reshape(3, size, size)
+    panels = packing.panels(weight, 3, wide)
+    for panel, state, gate, unit in np.ndindex(panels.shape):
+        assert panels[panel, state, gate, unit] == padded[gate, panel * wide + unit, state]
+    columns = packing.columns(weight, 2 * wide)
+    whole = np.zeros((3 * size, len(columns) * 2 * wide), dtype)
+    whole[:, :size] = weight
+    np.testing.assert_array_equal(np.concatenate(list(columns), axis=1), whole)
+    assert [len(found[1]) for found in (packing.in_panels(weight, 3, wide), packing.in_columns(weight, wide))] == [
+        int(size % wide == 0)
+    ] * 2
+
+
+class Reading(nn.Module):
+    """Letters that are read by a recurrence."""
+
+    def __init__(self, units: int, **options: Any) -> None:
+        super().__init__()
+        self.letters, self.past = nn.Embedding(50, 20), nn.LSTM(20, units, **options)
+
+    def forward(self, x: Any) -> Any:
+        return self.past(self.letters(x))[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_first": True}, {"num_layers": 2, "bidirectional": True}], ids=str)
+@pytest.mark.parametrize("dtype", [pellucid.float32, pellucid.float64], ids=str)
+@pytest.mark.parametrize("units", [32, 33])
+def test_a_recurrence_is_called_by_the_plan(units: int, dtype: Any, options: dict[str, Any]) -> None:
+    """Loss and gradients are eager's; where panels are whole, no op of the recurrence runs in Python."""
+    pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
+    pellucid.manual_seed(0)
+    model, x = Reading(units, **options).to(dtype), pellucid.randint(0, 50, (17, 16))
+
+    def step(x: Any) -> Any:
+        model.zero_grad()
+        loss = model(x).sin().square().mean()
+        loss.backward()
+        return loss
+
+    found: list[Any] = []
+    run = compiled(step)
+    for each in (step, run, run, run):
+        loss = each(x)
+        found.append([loss.item(), *(leaf.grad.numpy().copy() for leaf in model.parameters())])
+    tolerance = 2e-4 if dtype is pellucid.float32 else 1e-10
+    for one, other in zip(found[0], found[-1], strict=True):
+        np.testing.assert_allclose(other, one, rtol=tolerance, atol=tolerance * np.abs(one).max())
+    lines = plan_of(run).source.splitlines()
+    scans = [line for line in lines if "#" not in line and ("= lstm_scan" in line or "= lstm_delta" in line)]
+    assert bool(scans) == (units == 33)
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["an argument", "held"])
+def test_an_index_outside_of_the_table_ends_a_plan_as_it_ends_eager_mode(given: bool) -> None:
+    table, held = pellucid.randn(40, 30, requires_grad=True), pellucid.arange(60) % 40
+
+    def step(index: Any) -> Any:
+        table.grad = None
+        rows = functional.embedding(index if given else held, table)
+        (rows.reshape(20, 90).sin() ** 2).sum().backward()
+        return rows
+
+    run, other = compiled(step), held.clone()
+    for _ in range(3):
+        np.testing.assert_array_equal(run(other).detach().numpy(), table.detach().numpy()[held.numpy()])
+    expected = table.grad.numpy().copy()
+    step(other)
+    np.testing.assert_allclose(expected, table.grad.numpy(), rtol=1e-6)
+    held[7] = other[7] = 40
+    with pytest.raises(IndexError, match="40"):
+        run(other)
+    held[7] = other[7] = 3
+    run(other)
+    step(other)
 
 
 def split(x: Any) -> Any:

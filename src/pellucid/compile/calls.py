@@ -1,4 +1,4 @@
-"""Ops whose kernels a plan calls itself: normalisation, attention, their gradients, and pieces put together.
+"""Ops whose kernels a plan calls itself: normalisation, attention, recurrences, their gradients, and copies.
 
 Their kernels are those of eager mode. There Python makes memory for the results, finds the addresses and calls; here
 all of it is the same in each run, so that the calls stand among others in a segment.
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.backend import NUMPY, Array
-from pellucid.kernels import attention, pieces, rows
+from pellucid.kernels import attention, pieces, products, recurrent, rows
 from pellucid.kernels.pool import Run
 from pellucid.kernels.table import TYPES
 from pellucid.ops.attention import apart
@@ -65,21 +65,61 @@ def _attend_backward(node: Node, given: Given, made: list[Array]) -> Runs:
     return None if run is None else [run]
 
 
+def _copied(*pairs: tuple[Array, Array], first: list[Run | None] | None = None) -> Runs:
+    """Each first array copied to the second, after the calls `first`."""
+    runs = [*(first or ()), *(pieces.copying(given, out) for given, out in pairs)]
+    whole = [run for run in runs if run is not None]
+    return whole if len(whole) == len(runs) else None
+
+
 def _put_together(node: Node, given: Given, made: list[Array]) -> Runs:
-    runs: list[Run] = []
-    if not node.kwargs["whole"]:
+    first = [] if node.kwargs["whole"] else [pieces.clearing(made[0])]
+    return _copied(*((part, made[0][key]) for key, part in zip(node.kwargs["keys"], given, strict=True)), first=first)
+
+
+def _embed(node: Node, given: Given, made: list[Array]) -> Runs:
+    return _copied((given[0], made[0][node.kwargs["key"]]), first=[pieces.clearing(made[0])])
+
+
+def _join(node: Node, given: Given, made: list[Array]) -> Runs:
+    axis = node.kwargs.get("dim", 0) % made[0].ndim
+    ends = np.cumsum([part.shape[axis] for part in given])
+    return _copied(*zip(given, np.split(made[0], ends[:-1], axis), strict=True))
+
+
+def _reshape(node: Node, given: Given, made: list[Array]) -> Runs:
+    """One that copies."""
+    return _copied((given[0], made[0].reshape(given[0].shape)))
+
+
+def _lstm(node: Node, given: Given, made: list[Array]) -> Runs:
+    gates, weight, hidden, cell, *others = given
+    packed, gated = made
+    if any(each is not None for each in others) or hidden.shape != cell.shape:
         return None
-    for key, part in zip(node.kwargs["keys"], given, strict=True):
-        run = pieces.copying(part, made[0][key])
-        if run is None:
-            return None
-        runs.append(run)
-    return runs
+    states, cells = packed.reshape(2, len(gates), *cell.shape)
+    runs = recurrent.lstm_runs(gates, weight, hidden, cell, states, cells, gated, node.kwargs.get("reverse", False))
+    return runs if runs and len(runs) == 2 else None
+
+
+def _lstm_backward(node: Node, given: Given, made: list[Array]) -> Runs:
+    grad, packed, gated, weight, hidden, cell, *others = given
+    if any(each is not None for each in others) or hidden.shape != cell.shape:
+        return None
+    reverse = node.kwargs.get("reverse", False)
+    of_states, of_cells = grad.reshape(2, len(gated), *cell.shape)
+    delta, rest = made[0][: gated.size].reshape(gated.shape), made[0][gated.size :]
+    along, inner = rest.reshape(2, *cell.shape)
+    cells = packed.reshape(2, len(gated), *cell.shape)[1]
+    runs = recurrent.lstm_backward_runs(of_states, of_cells, weight, cell, gated, cells, delta, inner, reverse)
+    last = products.run(delta[-1 if reverse else 0], weight, along)
+    return [*runs, last] if runs and len(runs) == 3 and last is not None else None
 
 
 NATIVE: dict[str, Callable[[Node, Given, list[Array]], Runs]] = {
     "layer_norm": _normalise, "batch_norm": _normalise, "normalize_gradients": _normalise_gradients,
-    "attention": _attend, "attention_gradients": _attend_backward, "pieces": _put_together,
+    "attention": _attend, "attention_gradients": _attend_backward, "lstm_scan": _lstm, "lstm_delta": _lstm_backward,
+    "pieces": _put_together, "part_embed": _embed, "cat": _join, "reshape": _reshape,
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from pellucid.core.tensor import counter_of
 from pellucid.kernels.pool import Run, get_num_threads
 from pellucid.kernels.table import TYPES, address
 
-from . import calls, classes, loops, products, scalars, updates
+from . import calls, classes, lookup, loops, products, scalars, updates
 from .cost import CONVOLUTIONS, filtering
 from .graph import HELD, INPUT, Graph, Node, Value, mapped
 from .lifetimes import deaths
@@ -131,8 +131,14 @@ class Plan(Lines):
             pass
         elif node.name == "matmul" and self._is_product(node):
             self._product(node)
-        elif (node.name == "sum" and self._sum_of_rows(node)) or (calls.usual(node) and self._calls(node)):
+        elif node.name == "sum" and self._sum_of_rows(node):
             pass
+        elif calls.usual(node):
+            if not self._calls(node):
+                self._plain(node)
+        elif node.name in lookup.NATIVE:
+            if not self._looked_up(node):
+                self._plain(node)
         elif not (_lowered(node) and (self._update(node) if node.writes else self._classes(node))):
             self._plain(node)
 
@@ -217,6 +223,8 @@ class Plan(Lines):
 
     def _calls(self, node: Node) -> bool:
         """The kernels of an op whose arguments are always in the same memory, and whose results are not handed out."""
+        if any(each is not None and not isinstance(each, Value) for each in node.args):
+            return False
         if any(id(value) not in self.static for value in node.reads()):
             return False
         if any(value.memory in self._handed_out for value in node.outputs):
@@ -335,6 +343,19 @@ class Plan(Lines):
         call = (made.loss if node.name == "cross_entropy" else made.slope)(*map(self._place, values))
         names = ", ".join(self._read(value) for value in values)
         self._call_native(call, f"{self._name('odd', odd)}({names})")
+        return True
+
+    def _looked_up(self, node: Node) -> bool:
+        made = lookup.native(node)
+        if made is None or not self._is_dense(node.args[0]):
+            return False
+        values = [node.args[0], self._dense(node.args[1]), node.outputs[0]]
+        self._buffer(node.outputs[0])
+        names = ", ".join(self._read(value) for value in values)
+        *before, last = made.calls(*map(self._place, values))
+        for call in before:
+            self._call_native(call)
+        self._call_native(last, f"{self._name('odd', made.as_eager)}({names})")
         return True
 
     def _dense(self, value: Value) -> Value:

@@ -106,19 +106,44 @@ def _cross_entropy_backward(name: str, type: str, classes: int) -> Emitter:
     return k
 
 
+def _row(k: Emitter, i: Value, odd: Variable) -> Value:
+    """The row of a table of `table` rows that `index` names; the first for one that it has not, which is counted."""
+    given = k.load("i64", k.index, i)
+    raised = k.select(given < 0, k.table, given)
+    within = raised < k.table
+    odd.add(k.select(within, k.constant("double", 0.0), 1.0))
+    return k.select(within, raised, 0)
+
+
 def _embedding_gradient(name: str, type: str) -> Emitter:
     """out[index[i], j] += rows[i, j], for the columns j from start to stop, in the order of i."""
-    k = Emitter(name, {**dict.fromkeys(("rows", "index", "out"), "ptr"), "count": "i64", "width": "i64"})
+    numbers = dict.fromkeys(("count", "width", "table"), "i64")
+    k = Emitter(name, {**dict.fromkeys(("rows", "index", "out", "bad"), "ptr"), **numbers})
+    odd = k.variable(k.constant("double", 0.0))
     with k.loop(0, k.count) as i:
-        to, given = k.load("i64", k.index, i) * k.width, i * k.width
+        to, given = _row(k, i, odd) * k.width, i * k.width
         with k.loop(k.start, k.stop) as j:
             k.store(k.load(type, k.out, to + j) + k.load(type, k.rows, given + j), k.out, to + j)
+    k.store(odd.get(), k.bad)
+    return k
+
+
+def _embedding(name: str, type: str) -> Emitter:
+    """out[i] = rows[index[i]]; items are i."""
+    k = Emitter(name, {**dict.fromkeys(("rows", "index", "out", "bad"), "ptr"), "width": "i64", "table": "i64"})
+    odd = k.variable(k.constant("double", 0.0))
+    with k.loop(k.start, k.stop) as i:
+        given, to = _row(k, i, odd) * k.width, i * k.width
+        with k.loop(0, k.width) as j:
+            k.store(k.load(type, k.rows, given + j), k.out, to + j)
+    k.store(odd.get(), k.bad)
     return k
 
 
 LOSS = Kernel("cross_entropy", _cross_entropy)
 SLOPE = Kernel("cross_entropy_backward", _cross_entropy_backward)
 PLACED = Kernel("embedding_gradient", _embedding_gradient)
+LOOKED_UP = Kernel("embedding", _embedding)
 
 
 def of_loss(dtype: Any, classes: int) -> Any:
@@ -179,5 +204,6 @@ def place(given: Array, index: Array, out: Array) -> bool:
     if function is None:
         return False
     count, width = given.shape
-    share(function, width, max(_LINE, -(-_EACH // count)), *map(address, (given, index, out)), count, width)
+    least, odd = max(_LINE, -(-_EACH // count)), np.empty(1)
+    share(function, width, least, *map(address, (given, index, out, odd)), count, width, len(out))
     return True

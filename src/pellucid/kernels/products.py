@@ -20,7 +20,7 @@ from pellucid.backend import Array
 
 from . import compiler
 from .emitter import Emitter, Value, vector
-from .pool import share
+from .pool import Run, share
 from .table import TYPES, Kernel, address
 
 ROWS, VECTORS = 4, 3  # of a block of `outer`: twelve vectors of sums
@@ -217,6 +217,17 @@ def choice(
     else:
         return None
     return None if function is None else Choice(function, items, numbers, outer, -(-_PART * items // (m * n * k)))
+
+
+def run(a: Array, b: Array, out: Array) -> Run | None:
+    """The call that puts a · b into `out`, which lies in one piece; None where no kernel fits."""
+    size = a.dtype.itemsize
+    steps = [(array.strides[0] // size, array.strides[1] // size) for array in (a, b)]
+    found = choice(a.dtype, (*a.shape, b.shape[1]), *steps)
+    if found is None:
+        return None
+    places = (*map(address, (a, b, out)), *([0] if found.outer else []))
+    return Run(found.function, found.items, found.least, (*places, *found.numbers, *([0.0] if found.outer else [])))
 
 
 _known: dict[Any, Choice | None] = {}

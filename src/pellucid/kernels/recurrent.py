@@ -17,10 +17,11 @@ import numpy as np
 
 from pellucid.backend import Array
 
-from . import compiler
+from . import compiler, packing
 from . import mathematics as m
 from .emitter import Emitter, Value, Variable, vector
-from .pool import share
+from .pieces import clearing
+from .pool import Run
 from .table import TYPES, Kernel, address, rows
 
 LEAST = 512  # cells of a step: below, a call costs as much as it saves
@@ -326,44 +327,42 @@ class _Run:
         self.function = kernel.function(like.dtype, *sizes, *options)
 
     def __call__(self, *arrays: Array) -> None:
+        self.ready(*arrays)()
+
+    def ready(self, *arrays: Array) -> Run:
+        """The call for these arrays."""
         if self.function is None:
             raise RuntimeError("there is no kernel")
         least = -(-_PRODUCTS // (self.height * self.steps * 3 * self.size * self.size))
         first, turn = (self.steps - 1, -1) if self.reverse else (0, 1)
-        share(self.function, -(-self.batch // self.height), least, *map(address, arrays), self.batch, self.size,
-              self.steps, first, turn)  # fmt: skip
-
-    def panels(self, weight: Array, gates: int) -> Array:
-        """The weight (gates · H, H) in panels of `wide` units: for each, and each state, what goes to each gate."""
-        count = -(-self.size // self.wide)
-        padded = weight.reshape(gates, self.size, self.size)
-        if self.size % self.wide:
-            padded = np.zeros((gates, count * self.wide, self.size), weight.dtype)
-            padded[:, : self.size] = weight.reshape(gates, self.size, self.size)
-        return np.ascontiguousarray(padded.reshape(gates, count, self.wide, self.size).transpose(1, 3, 0, 2))
-
-    def columns(self, weight: Array) -> Array:
-        """The weight in panels of `wide` of its columns."""
-        count = -(-self.size // self.wide)
-        if self.size % self.wide:
-            padded = np.zeros((len(weight), count * self.wide), weight.dtype)
-            padded[:, : self.size] = weight
-            weight = padded
-        return np.ascontiguousarray(weight.reshape(len(weight), count, self.wide).transpose(1, 0, 2))
+        numbers = self.batch, self.size, self.steps, first, turn
+        return Run(self.function, -(-self.batch // self.height), least, (*map(address, arrays), *numbers), arrays)
 
 
 def lstm_sequence(
     gates: Array, weight: Array, hidden: Array, cell: Array, states: Array, cells: Array, reverse: bool
 ) -> Array | None:
     """Fill `states` and `cells` (T, B, H); the gates (T, B, 4H) as they were. None where the NumPy lines are to run."""
-    if not rows(gates, hidden, cell, states, cells) or weight.dtype != gates.dtype:
+    if type(gates) is not np.ndarray:
+        return None
+    gated = np.empty_like(gates)
+    runs = lstm_runs(gates, weight, hidden, cell, states, cells, gated, reverse)
+    for run in runs or ():
+        run()
+    return None if runs is None else gated
+
+
+def lstm_runs(
+    gates: Array, weight: Array, hidden: Array, cell: Array, states: Array, cells: Array, gated: Array, reverse: bool
+) -> list[Run] | None:
+    """The calls that do it, in order: the weight into panels (missing if the last is not whole), and the steps."""
+    if not rows(gates, hidden, cell, states, cells, gated) or weight.dtype != gates.dtype:
         return None
     run = _Run(_lstm_all, cell, len(gates), reverse, back=False)
     if run.function is None:
         return None
-    gated = np.empty_like(gates)
-    run(gates, run.panels(weight, 4), hidden, cell, gated, cells, states)
-    return gated
+    packed, runs = packing.in_panels(weight, 4, run.wide)
+    return [*runs, run.ready(gates, packed, hidden, cell, gated, cells, states)]
 
 
 def lstm_sequence_backward(
@@ -374,14 +373,25 @@ def lstm_sequence_backward(
 
     False where the NumPy lines are to run.
     """
+    runs = lstm_backward_runs(of_states, of_cells, weight, cell, gated, cells, delta, inner, reverse)
+    for run in runs or ():
+        run()
+    return runs is not None
+
+
+def lstm_backward_runs(
+    of_states: Array, of_cells: Array, weight: Array, cell: Array, gated: Array, cells: Array, delta: Array,
+    inner: Array, reverse: bool,
+) -> list[Run] | None:  # fmt: skip
+    """The calls that do it, in order; the first, of the weight, is missing if the last panel is not whole."""
     if not rows(of_states, of_cells, cell, gated, cells, delta, inner) or weight.dtype != cell.dtype:
-        return False
+        return None
     run = _Run(_lstm_all_back, cell, len(gated), not reverse, back=True)
-    if run.function is None:
-        return False
-    inner[...] = 0
-    run(of_states, of_cells, run.columns(weight), cell, gated, cells, inner, delta)
-    return True
+    clear = None if run.function is None else clearing(inner)
+    if clear is None:
+        return None
+    packed, runs = packing.in_columns(weight, run.wide)
+    return [*runs, clear, run.ready(of_states, of_cells, packed, cell, gated, cells, inner, delta)]
 
 
 def gru_sequence(
@@ -396,7 +406,7 @@ def gru_sequence(
     if run.function is None:
         return None
     states, gated = np.empty((steps, batch, size), gates.dtype), np.empty((steps, batch, 4 * size), gates.dtype)
-    run(gates, run.panels(weight, 3), shift, hidden, gated, states)
+    run(gates, packing.panels(weight, 3, run.wide), shift, hidden, gated, states)
     return states, gated
 
 
@@ -415,7 +425,7 @@ def gru_sequence_backward(
     if run.function is None:
         return False
     inner[...] = 0
-    run(of_states, run.columns(weight), hidden, gated, states, inner, of_gates, of_u)
+    run(of_states, packing.columns(weight, run.wide), hidden, gated, states, inner, of_gates, of_u)
     return True
 
 
@@ -427,7 +437,7 @@ def rnn_sequence(gates: Array, weight: Array, hidden: Array, relu: bool, reverse
     if run.function is None:
         return None
     states = np.empty_like(gates)
-    run(gates, run.columns(weight.T), hidden, states)
+    run(gates, packing.columns(weight.T, run.wide), hidden, states)
     return states
 
 
@@ -441,5 +451,5 @@ def rnn_sequence_backward(
     run = _Run(_rnn_all_back, states[0], len(states), not reverse, True, relu)
     if run.function is None:
         return False
-    run(of_states, run.columns(weight), states, delta)
+    run(of_states, packing.columns(weight, run.wide), states, delta)
     return True

@@ -40,7 +40,7 @@ def _plain(node: Node) -> bool:
     values: list[Any] = [x, weight, *([] if bias is None else [bias])]
     if not all(isinstance(value, Value) and value.dtype == x.dtype for value in values):
         return False
-    return len(weight.shape) == 2 and len(x.shape) >= 2 and x.dtype in _FLOATS and (len(x.shape) == 2 or x.dense)
+    return len(weight.shape) == 2 and len(x.shape) >= 2 and x.dtype in _FLOATS
 
 
 def view(graph: Graph, name: str, of: Value, like: Any, **kwargs: Any) -> Node:
@@ -71,7 +71,7 @@ def _linear(graph: Graph, node: Node) -> list[Node]:
     rows = x
     if len(x.shape) > 2:
         shape = (math.prod(x.shape[:-1]), x.shape[-1])
-        made.append(view(graph, "reshape", x, _dense(shape, x.dtype), shape=shape))
+        made.append(_as_rows(graph, x, shape))
         rows = made[-1].outputs[0]
     turned = view(graph, "matrix_transpose", weight, stand_in(weight.shape[::-1], x.dtype, weight.strides[::-1]))
     made.append(turned)
@@ -92,6 +92,15 @@ def _linear(graph: Graph, node: Node) -> list[Node]:
         out.made_dense()
         made.append(Node("add", (product, bias), (out,), op=add, forward=add.forward))
     return made
+
+
+def _as_rows(graph: Graph, x: Value, shape: tuple[int, ...]) -> Node:
+    """A reshape: a view, or a copy where it does not lie in one piece."""
+    node = view(graph, "reshape", x, _dense(shape, x.dtype), shape=shape)
+    if x.dense:
+        return node
+    made = graph.new(_dense(shape, x.dtype))
+    return Node(node.name, node.args, (made,), op=node.op, kwargs=node.kwargs, forward=node.forward)
 
 
 def _is_stack(node: Node) -> bool:
