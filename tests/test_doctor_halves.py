@@ -376,3 +376,119 @@ def test_rows_and_labels_that_are_split_apart(tmp_path: Any) -> None:
     assert orders.alone((str(script), 1)) == (str(script), 2)
     script.write_text("X_a, X_b, y_a, y_b = train_test_split(X, y, random_state=1)\n")
     assert orders.alone((str(script), 1)) is None
+
+
+# Functions of one's own -----------------------------------------------------------------------------------------------
+
+
+class Turned(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return -0.5 * g
+
+
+class Stepped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any, scale: Any) -> Any:
+        ctx.save_for_backward(x, scale)
+        return torch.round(x / scale) * scale
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        x, scale = ctx.saved_tensors
+        return g, (g * (torch.round(x / scale) - x / scale)).sum()
+
+
+class Squared(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return -2 * x * g
+
+
+def applied(function: Callable[[Any], Any]) -> Callable[[], None]:
+    def program() -> None:
+        first, second, x = nn.Linear(4, 8), nn.Linear(8, 2), torch.randn(40, 4)
+        optimizer = optim.Adam([*first.parameters(), *second.parameters()], lr=0.05)
+        for _ in range(60):
+            optimizer.zero_grad()
+            F.cross_entropy(second(function(first(x))), (x[:, 0].abs() > 0.7).long()).backward()
+            optimizer.step()
+
+    return program
+
+
+def test_backwards_that_are_meant_to_be_others() -> None:
+    """Gradients that are turned on their way, and what goes past a step, whose own slope is 0."""
+    scale = torch.tensor(0.3, requires_grad=True)
+    for function in (Turned.apply, lambda x: Stepped.apply(x, scale)):
+        record = watched(applied(function))
+        assert any(abs(f.said - f.true) > 0.02 * abs(f.said) for f in record.functions)
+        assert list(gradients.functions(record)) == []
+
+
+def test_a_function_is_differentiated_by_its_forward() -> None:
+    wrong = watched(applied(Squared.apply))
+    (found,) = gradients.functions(wrong)
+    right = watched(applied(lambda x: Squared.apply(x)), *found.treatments)
+    assert found.cause == "wrong-backward" and better(wrong, right) and right.functions == []
+    assert list(gradients.functions(watched(applied(Squared.apply)))), "and put back"
+
+
+# Penalties ------------------------------------------------------------------------------------------------------------
+
+
+def penalised(factor: float) -> Callable[[], None]:
+    def program() -> None:
+        network, x = nn.Linear(4, 2), torch.randn(60, 4)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(60):
+            optimizer.zero_grad()
+            decay = factor * sum((p**2).sum() for p in network.parameters())
+            (F.cross_entropy(network(x), (x[:, 0] > 0).long()) + decay).backward()
+            optimizer.step()
+
+    return program
+
+
+def test_a_penalty_on_the_weights_that_is_written_out() -> None:
+    record = watched(penalised(3.0))
+    (found,) = model.penalty(record)
+    assert found.cause == "excessive-weight-decay" and found.place is not None
+    assert found.place[1] == penalised.__code__.co_firstlineno + 6, "the line of the penalty"
+    mended = watched(penalised(3.0), *found.treatments)
+    assert confirms(found, record, mended) and not confirms(found, mended, record)
+    assert list(model.penalty(watched(penalised(1e-4)))) == []
+
+
+def test_a_state_that_is_left_out_is_not_cut_off() -> None:
+    class Leaves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = nn.GRU(3, 5, batch_first=True), nn.Linear(5, 2)
+
+        def forward(self, x: Any) -> Any:
+            start = torch.zeros(1, len(x), 5)
+            self.layer(x, start)
+            return self.head(start[-1])
+
+    def program() -> None:
+        network, x = Leaves(), torch.randn(12, 4, 3)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(7):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), (x[:, 0, 0] > 0).long()).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert list(gradients.no_history(record)) == []
+    assert [s.cause for s in model.ignored(record)] == ["input-ignored"]

@@ -29,20 +29,24 @@ def examine(kind: type[Any], args: tuple[Any, ...]) -> list[FunctionRecord]:
             continue
         try:
             along = draw.choice([-1.0, 1.0], size=tuple(argument.shape))
-            said, true = _slopes(kind, wide, number, along)
-            again = _slopes(kind, wide, number, along, STEP / 8)[1]
+            said, true, same = _slopes(kind, wide, number, along)
+            _, again, _ = _slopes(kind, wide, number, along, STEP / 8)
         except Exception:  # noqa: BLE001 (the program itself will say what is wrong with it)
             continue
         if abs(true - again) <= 1e-3 * max(abs(true), abs(again), 1e-6):  # on a kink, differences tell nothing
-            found.append(FunctionRecord(kind.__name__, number, said, true, _line_of(kind)))
+            found.append(FunctionRecord(kind.__name__, number, said, true, _line_of(kind), same))
     return found
 
 
-def _slopes(kind: Any, args: list[Any], number: int, along: np.ndarray, step: float = STEP) -> tuple[float, float]:
+def _slopes(
+    kind: Any, args: list[Any], number: int, along: np.ndarray, step: float = STEP
+) -> tuple[float, float, bool]:
+    """As its backward says, as differences say, and whether its result is that argument as it is."""
     weights: np.ndarray | None = None
+    same = False
 
     def value(shift: float) -> tuple[Any, Any]:
-        nonlocal weights
+        nonlocal weights, same
         moved = list(args)
         moved[number] = args[number].new_tensor(args[number].numpy() + shift * along).requires_grad_()
         with enable_grad():
@@ -50,13 +54,14 @@ def _slopes(kind: Any, args: list[Any], number: int, along: np.ndarray, step: fl
             first = result[0] if isinstance(result, tuple) else result
             if weights is None:
                 weights = np.random.default_rng(5).uniform(0.5, 1.5, size=tuple(first.shape))
+                same = np.array_equal(first.detach().numpy(), moved[number].detach().numpy())
             return (first * first.new_tensor(weights)).sum(), moved[number]
 
     total, leaf = value(0.0)
     total.backward()
     said = float((leaf.grad.numpy() * along).sum())
     up, down = value(step)[0].item(), value(-step)[0].item()
-    return said, (up - down) / (2 * step)
+    return said, (up - down) / (2 * step), same
 
 
 def _line_of(kind: type[Any]) -> Place | None:

@@ -80,6 +80,7 @@ def install(observer: Watching) -> Hooks:
     _loaders(observer, hooks)
     _losses(observer, hooks)
     _seeds(observer, hooks)
+    _functions(observer, hooks)
     for name in CLIPS:
         for module in (utils, clip_grad):
             hooks.set(module, name, _clip(observer, name, getattr(module, name)))
@@ -132,6 +133,22 @@ def _seeds(observer: Watching, hooks: Hooks) -> None:
         return seed(*args, **kwargs)
 
     hooks.set(root, "manual_seed", seeded)
+
+
+def _functions(observer: Watching, hooks: Hooks) -> None:
+    """Custom Functions, which a treatment may compute in another way."""
+    kind = sys.modules["pellucid"].autograd.Function
+    apply = vars(kind)["apply"].__func__
+
+    @functools.wraps(apply)
+    def applied(function: Any, *args: Any, **kwargs: Any) -> Any:
+        for treatment in observer.treatments:
+            other = treatment.function(function)
+            if other is not None:
+                return other(*args, **kwargs)
+        return apply(function, *args, **kwargs)
+
+    hooks.set(kind, "apply", classmethod(applied))
 
 
 def _tensors(observer: Watching, hooks: Hooks) -> None:

@@ -146,7 +146,7 @@ class PassNotes:
         self.edge = None
         written_alone = call is not None and not self.calls
         rewarded, at = (0, None) if written_alone else policy.direction(self.seen, root)
-        if found := terms_of(self.seen, root):
+        if found := terms_of(self.seen, root, self.parameters):
             record.terms[len(record.steps)] = found
         if call is None and not record.weighed:
             record.weighed = policy.weighs(self.seen, root)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 Place = tuple[str, int]  # file and line of the user's
+FLAT = 1e-7  # a slope that is none
 STEADY = 0.25  # of a factor, by which it may change where it is one
 
 
@@ -66,11 +67,13 @@ class TermRecord:
     Attributes:
         key: of the op that gave it.
         value: what it adds to the loss.
+        of_weights: whether it is computed from parameters alone, as a penalty on them.
     """
 
     key: tuple[str, int]
     place: Place | None
     value: float
+    of_weights: bool = False
 
 
 @dataclass
@@ -134,13 +137,24 @@ class LoaderRecord:
 
 @dataclass
 class FunctionRecord:
-    """A custom `autograd.Function`: its slope along a random direction, as its backward says and by differences."""
+    """A custom `autograd.Function`: its slope along a random direction, as its backward says and by differences.
+
+    Attributes:
+        given_back: its result is this argument as it is, so that it is there for its backward alone.
+    """
 
     name: str
     argument: int
     said: float
     true: float
     place: Place | None = None
+    given_back: bool = False
+
+    @property
+    def meant(self) -> bool:
+        """Whether its backward is to be another than that of its forward: of a gradient that is turned or clipped on
+        its way, or of a step, whose own slope is 0 wherever it has one."""
+        return self.given_back or abs(self.true) < FLAT < abs(self.said)
 
 
 @dataclass

@@ -6,7 +6,7 @@ BCE + 0.5 * KL.sum()                    two terms
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from pellucid.core import Tensor
@@ -20,14 +20,16 @@ CONSTANT = ("add", "sub")  # of a number, or of what has no gradient
 THROUGH = ("mean", "sum", "view", "reshape", "squeeze", "clone")  # what each term of a sum passes alike
 
 
-def terms_of(ops: list[SeenOp], root: Any) -> list[TermRecord]:
+def terms_of(ops: list[SeenOp], root: Any, parameters: Container[object] = ()) -> list[TermRecord]:
     """The terms of a loss that is a sum of several; nothing for others."""
     made = producers(ops)
-    found = list(_terms(root, made, 1.0, 0))
+    found = list(_terms(root, made, 1.0, 0, parameters))
     return found if FEW <= len(found) <= MANY and len({term.key for term in found}) == len(found) else []
 
 
-def _terms(at: Any, made: dict[int, SeenOp], factor: float, depth: int) -> Iterator[TermRecord]:
+def _terms(
+    at: Any, made: dict[int, SeenOp], factor: float, depth: int, parameters: Container[object]
+) -> Iterator[TermRecord]:
     seen = made.get(id(at))
     if seen is None or depth > DEEP or not isinstance(at, Tensor):
         return
@@ -35,13 +37,32 @@ def _terms(at: Any, made: dict[int, SeenOp], factor: float, depth: int) -> Itera
     name = seen.key[0]
     if name in ("add", "sub") and len(inner) == 2:
         for number, part in enumerate(inner):
-            yield from _terms(part, made, -factor if name == "sub" and number else factor, depth + 1)
+            yield from _terms(part, made, -factor if name == "sub" and number else factor, depth + 1, parameters)
     elif name in ("neg", *CONSTANT, *THROUGH) and len(inner) == 1 and _is_sum(inner[0], made, depth):
         turned = name == "neg" or (name == "sub" and inner[0] is seen.args[-1])
         shrunk = at.numel() / max(inner[0].numel(), 1) if name == "sum" else 1.0
-        yield from _terms(inner[0], made, (-factor if turned else factor) / shrunk, depth + 1)
+        yield from _terms(inner[0], made, (-factor if turned else factor) / shrunk, depth + 1, parameters)
     elif at.numel():
-        yield TermRecord(seen.key, seen.place, factor * float(at.detach().numpy().mean()))
+        value = factor * float(at.detach().numpy().mean())
+        yield TermRecord(seen.key, seen.place, value, _of_weights(seen, made, parameters))
+
+
+def _of_weights(last: SeenOp, made: dict[int, SeenOp], parameters: Container[object]) -> bool:
+    """Whether nothing but parameters, and numbers, leads to an op."""
+    todo, done = [last], {id(last)}
+    while todo:
+        seen = todo.pop()
+        given = tensors(seen.args)
+        if not given and isinstance(seen.output, Tensor) and seen.output.numel() > 1:
+            return False  # made, as data are
+        for argument in given:
+            before = made.get(id(argument))
+            if before is None and argument not in parameters and argument.numel() > 1:
+                return False
+            if before is not None and id(before) not in done:
+                done.add(id(before))
+                todo.append(before)
+    return True
 
 
 def _is_sum(at: Any, made: dict[int, SeenOp], depth: int) -> bool:

@@ -9,9 +9,10 @@ import numpy as np
 from ..compare import outcome
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import Attached, OptimizeAll, StepEach, TrainStrangers, Treatment, ZeroGradients
+from ..treatments import Attached, ByForward, OptimizeAll, StepEach, TrainStrangers, Treatment, ZeroGradients
 
 HALF_WAY = 0.5  # from chance, or the loss at first, to what could be reached
+ROUNDING = 1e-6  # of the size of outputs, by which those of other inputs differ where they are the same
 WASTED = 0.6  # of all backwards
 ALIKE = 0.5  # for the correlation of what a network is given with what it is to give back
 
@@ -35,6 +36,8 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
         )
         return
     lost = [p for p in record.parameters.values() if p.known and p.used and not p.reached and not p.frozen]
+    if record.ignored is not None and record.ignored < ROUNDING:
+        return  # what is computed from the input is not cut off but left out
     if lost and len(record.steps) >= 4:
         yield Suspicion(
             "detached-gradient",
@@ -192,7 +195,10 @@ def stale(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def functions(record: ProgramRecord) -> Iterator[Suspicion]:
     """Custom Functions whose backward disagrees with differences."""
+    meant = {function.name for function in record.functions if function.meant}
     for function in record.functions:
+        if function.name in meant:
+            continue
         size = max(abs(function.said), abs(function.true))
         if size > 1e-6 and abs(function.said - function.true) > 0.02 * size:
             ratio = f", {function.said / function.true:.3g} times as much" if abs(function.true) > 1e-9 else ""
@@ -203,6 +209,7 @@ def functions(record: ProgramRecord) -> Iterator[Suspicion]:
                 "A backward that is written by hand disagrees with what the forward computes.",
                 f"correct {function.name}.backward; pellucid.autograd.gradcheck({function.name}.apply, …) tells",
                 function.place,
+                [ByForward(function.name)],
                 certain=True,
             )
             return

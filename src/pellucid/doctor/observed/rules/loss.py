@@ -412,7 +412,8 @@ def bottomless(record: ProgramRecord) -> Iterator[Suspicion]:
     """A term of the loss that falls without end, and for which the others are given up."""
     if len(record.optimizers) != 1 or record.rewarded or record.weighed or len(record.terms) < LOOKS:
         return
-    first, last = record.terms[min(record.terms)], record.terms[max(record.terms)]
+    passes = [record.terms[at] for at in sorted(record.terms)]
+    first, last = passes[1], passes[-1]  # in the first of all, ops are counted from the data on
     if [t.key for t in first] != [t.key for t in last]:
         return
     values = [t.value if np.isfinite(t.value) else -np.inf for t in last]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..compare import chance
 from ..criterion import LINEAR, WEIGHTED
-from ..record import LossRecord, OpRecord, ProgramRecord
+from ..record import LossRecord, OpRecord, ProgramRecord, TermRecord
 from ..suspicion import Suspicion
 from ..treatments import (
     FreshWeights,
@@ -18,12 +18,14 @@ from ..treatments import (
     NoWeightDecay,
     Rectify,
     Replace,
+    Scale,
     ScaleInputs,
     TrainMode,
     Treatment,
     WeighClasses,
 )
 from .data import MIXED
+from .gradients import ROUNDING
 from .rate import far_above_usual
 
 RECTIFIERS = ("relu", "relu6", "threshold")
@@ -33,7 +35,6 @@ TAKING = ("part", "index", "index_select", "select", "narrow")  # ops that take 
 APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
 USUAL_DECAY = 0.1  # at most, for weights that are decayed apart from the gradient
 LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
-ROUNDING = 1e-6  # of the size of outputs, by which those of the same input may differ in a batch
 RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
 LONG = 5  # sigmoids in a row
 SAME = 1e-6  # of its mean, for the spread of numbers that are one number, by rounding
@@ -308,6 +309,30 @@ def decay(record: ProgramRecord) -> Iterator[Suspicion]:
             return
 
 
+def penalty(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A penalty on the weights that the program adds to its loss."""
+    passes = [record.terms[at] for at in sorted(record.terms)]
+    if not passes or not record.loss.kind:
+        return
+    shares = [(_penalties(terms), sum(abs(term.value) for term in terms)) for terms in passes]
+    size, whole = max(shares, key=lambda pair: pair[0] / max(pair[1], 1e-12))
+    last = [term for term in passes[-1] if term.of_weights]  # in the first pass, ops are counted from the data on
+    if not last or size <= LEAST * whole:
+        return
+    yield Suspicion(
+        "excessive-weight-decay",
+        f"A penalty on the weights makes up {size:.3g} of a loss of {whole:.3g}.",
+        "The weights are drawn to 0 harder than the data draws them away from it.",
+        "a hundredth of its factor, or none",
+        last[0].place,
+        [Scale(frozenset(term.key for term in last), 0.01)],
+    )
+
+
+def _penalties(terms: list[TermRecord]) -> float:
+    return sum(term.value for term in terms if term.of_weights)
+
+
 def _revived(off: list[OpRecord]) -> tuple[Treatment, ...]:
     """What may bring back units that are off: other weights at first, or a slope where there is none."""
     return FreshWeights(), Replace(frozenset(RECTIFIERS), frozenset(op.key for op in off))
@@ -399,5 +424,5 @@ def _weights_for(loss: LossRecord, counts: dict[int, int]) -> str:
 
 WEIGHABLE = ("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
 STATED = (ignored, partly_ignored, modes, linear, symmetric)
-CONDITIONS = (first_weights, scale, dropout, decay, dead, fading)
+CONDITIONS = (first_weights, scale, dropout, decay, penalty, dead, fading)
 CLASSES = (failed_classes,)

@@ -1,7 +1,7 @@
 """What may be changed in a fork of a program while it runs, by hooks in what it calls, to see if it learns better."""
 
 from .data import DropRows, Longer, ScaleInputs, Shuffle
-from .loss import Attribute, Bypass, LogProbabilities, Negate, SameShape, WeighClasses, Within
+from .loss import Attribute, ByForward, Bypass, LogProbabilities, Negate, SameShape, Scale, WeighClasses, Within
 from .network import Attached, BatchFirst, Contract, FreshWeights, LessDropout, Rectify, Replace, TrainMode
 from .treatment import Treatment
 from .updates import (
@@ -24,6 +24,7 @@ __all__ = [
     "Attribute",
     "BatchFirst",
     "Bypass",
+    "ByForward",
     "Clip",
     "ConstantRate",
     "Contract",
@@ -41,6 +42,7 @@ __all__ = [
     "Rectify",
     "Replace",
     "SameShape",
+    "Scale",
     "ScaleGradients",
     "ScaleInputs",
     "Shrink",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +62,36 @@ class Bypass(Treatment):
 
     def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
         return args[0] if key == self.key else result
+
+
+@dataclass
+class Scale(Treatment):
+    """The results of some ops times a factor."""
+
+    keys: frozenset[tuple[str, int]]
+    factor: float
+
+    def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
+        return result * self.factor if key in self.keys else result
+
+
+class _Context:
+    """Takes whatever a forward keeps for its backward."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *kept, **options: None
+
+
+@dataclass
+class ByForward(Treatment):
+    """A custom `autograd.Function` is differentiated by what its forward computes."""
+
+    name: str
+
+    def function(self, kind: Any) -> Callable[..., Any] | None:
+        if kind.__name__ != self.name:
+            return None
+        return functools.partial(kind.forward, *([_Context()] if kind.setup_context is None else []))
 
 
 @dataclass

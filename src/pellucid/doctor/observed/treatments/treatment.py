@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -26,6 +27,10 @@ class Treatment:
     def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
         """The result of an op in such a pass."""
         return result
+
+    def function(self, kind: Any) -> Callable[..., Any] | None:
+        """What is called in the place of `kind.apply`, of a custom `autograd.Function`; None leaves it as it is."""
+        return None
 
     def before_backward(self, parameters: list[Any]) -> None:
         """A backward is about to run; `parameters` are those of the optimisers and the networks."""
