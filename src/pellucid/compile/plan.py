@@ -26,6 +26,7 @@ from pellucid.kernels.table import TYPES, address
 
 from . import calls, classes, lookup, loops, products, scalars, updates
 from .cost import CONVOLUTIONS, filtering
+from .epilogues import Epilogue, epilogues
 from .graph import HELD, INPUT, Graph, Node, Value, mapped
 from .lifetimes import deaths
 from .lines import Lines
@@ -51,6 +52,8 @@ class Plan(Lines):
         self.runs: list[Run] = []  # they have memory of their own
         self._threads = get_num_threads()
         self.groups = updates.groups(graph.nodes)
+        self._epilogues = epilogues(graph)
+        self._joined: dict[int, Value] = {}  # by the id of a loop that is done, where its result is
         for node, self._dying in zip(graph.nodes, deaths(graph), strict=True):
             self._node(node)
             self._bury(self._dying)
@@ -159,12 +162,31 @@ class Plan(Lines):
         out = self._buffer(node.outputs[0])
         if a is not None and b is not None:
             dtype, place = left.dtype, self._place(node.outputs[0])
+            epilogue = self._epilogues.get(id(node))
+            if epilogue is not None and self._with_epilogue(node, epilogue, a, b):
+                return
             label = f"{node.outputs[0]!r} = {left!r} @ {right!r}"
             made = products.own(label, dtype, a, b, place) or products.by_blas(label, dtype, a, b, place)
             if made is not None:
                 self._multiply(made)
                 return
         self._say(f"matmul({self._argument(left)}, {self._argument(right)}, {out})")
+
+    def _with_epilogue(self, node: Node, epilogue: Epilogue, a: products.Matrix, b: products.Matrix) -> bool:
+        """A product with what is added to it, where that is always in the same memory."""
+        loop, product, bias, matrix = epilogue
+        added = [value for value in (bias, matrix) if value is not None]
+        if any(id(value) not in self.static or not self._is_dense(value) for value in added):
+            return False
+        left, right = node.args
+        label = f"{loop.outputs[0]!r} = {left!r} @ {right!r}{''.join(f' + {value!r}' for value in added)}"
+        places = [None if value is None else self._place(value) for value in (bias, matrix)]
+        made = products.onto(label, left.dtype, a, b, self._place(node.outputs[0]), *places)
+        if made is None:
+            return False
+        self._joined[id(loop)] = product
+        self._multiply(made)
+        return True
 
     def _multiply(self, made: products.Product) -> None:
         """A product: split among the threads where there are several, and it is large enough."""
@@ -267,6 +289,11 @@ class Plan(Lines):
         return a.dtype == b.dtype and a.dtype in _FLOATS and min(len(a.shape), len(b.shape)) >= 2
 
     def _loop(self, loop: Loop) -> None:
+        if id(loop) in self._joined:
+            self._overwrite(self._joined[id(loop)], loop.outputs[0])
+            loop.outputs[0].made_dense()
+            self.natives += 1
+            return
         strides = {id(value): self._strides(value) for value in loop.args}
         over = self._overwritten(loop)
         made = native(loop, strides, over) if all(v.dtype.isnative for v in loop.args) else None

@@ -45,6 +45,18 @@ def own(label: str, dtype: Any, a: Matrix, b: Matrix, out: Any, weight: Any = 0,
     return Product(call, found.function, found.items, found.least)
 
 
+def onto(label: str, dtype: Any, a: Matrix, b: Matrix, out: Any, bias: Any, matrix: Any) -> Product | None:
+    """out = a · b + bias + matrix by a kernel of ours, of which one may be None; None where none fits."""
+    (m, k), n = a.shape, b.shape[1]
+    found = native.choice(dtype, (m, k, n), a.steps, b.steps, biased=bias is not None, adds=matrix is not None)
+    if found is None or not found.outer:
+        return None
+    last = () if matrix is None else (matrix,)
+    pointers = (a.place, b.place, out, 0 if bias is None else bias)
+    call = segment.kernel(label, found.function, 0, found.items, *pointers, *found.numbers, 0.0, *last)
+    return Product(call, found.function, found.items, found.least)
+
+
 def by_blas(
     label: str, dtype: Any, a: Matrix, b: Matrix, out: Any, scale: Any = 1.0, add: float = 0.0
 ) -> Product | None:

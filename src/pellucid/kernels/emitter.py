@@ -238,6 +238,12 @@ class Emitter:
         place = pointer if index is None else self.at(pointer, index, lane)
         self.line(f"store {value.type} {value.name}, ptr {place.name}, align {width(lane)}")
 
+    def fetch(self, type: str, pointer: Value, index: Value, *, to_write: bool = False) -> None:
+        """Have the line of the cache with entry `index` of an array come, before it is asked for."""
+        place = self.at(pointer, index, type)
+        self._declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {place.name}, i32 {int(to_write)}, i32 3, i32 1)")
+
     def variable(self, value: Value) -> Variable:
         """A variable that begins as `value`."""
         self._count += 1

@@ -49,16 +49,20 @@ class Choice(NamedTuple):
     least: int  # items that a thread takes at least
 
 
-def _outer(name: str, type: str, lanes: int, packs: str, biased: bool, descends: bool, keeps: bool) -> Emitter:
+def _outer(
+    name: str, type: str, lanes: int, packs: str, biased: bool, descends: bool, keeps: bool, adds: bool = False
+) -> Emitter:
     """out = A · B (+ bias), or weight -= rate · A · B with `descends`, where `out` is stored too if it `keeps` that.
+
+    With `adds`, it is added to the matrix `onto`, which lies as `out` does.
 
     A[i, p] is at i · down + p · along, B[p, j] at p · row + j · column. Items are blocks of rows in blocks of columns.
     """
     numbers = dict.fromkeys(("m", "n", "k", "down", "along", "row", "column"), "i64")
     pointers = dict.fromkeys(("a", "b", "out", "extra"), "ptr")
     e = Emitter(
-        f"{name}_{lanes}_{packs}_{int(biased)}{int(descends)}{int(keeps)}",
-        {**pointers, **numbers, "rate": type},
+        f"{name}_{lanes}_{packs}_{int(biased)}{int(descends)}{int(keeps)}{int(adds)}",
+        {**pointers, **numbers, "rate": type, **({"onto": "ptr"} if adds else {})},
         blocked=True,
     )
     kind, wide = vector(lanes, type), VECTORS * lanes
@@ -94,6 +98,9 @@ def _outer(name: str, type: str, lanes: int, packs: str, biased: bool, descends:
                     for line in sums:
                         line[v].set(first)
         places = [[(i + o) * e.n + j + v * lanes for v in range(len(left))] for o in range(height)]
+        for line in places:  # they are there when the sums are
+            for place in line:
+                e.fetch(type, e.out if keeps else e.extra, place, to_write=True)
         lefts = e.at(e.a, i * e.down, type)
         with e.loop(begin, end) as p:
             if not packs:
@@ -117,7 +124,9 @@ def _outer(name: str, type: str, lanes: int, packs: str, biased: bool, descends:
 
                 if rate is not None:
                     store(load(e.extra, place, part) - total * rate, e.extra)
-                if keeps:
+                if adds:
+                    store(total + load(e.select(begin > 0, e.out, e.onto), place, part), e.out)
+                elif keeps:
                     kept = e.variable(total)
                     with e.when(begin > 0):
                         kept.set(total + load(e.out, place, part))
@@ -192,11 +201,11 @@ DOT = Kernel("product_dot", _dot)
 
 def choice(
     dtype: Any, shape: tuple[int, int, int], a: tuple[int, int], b: tuple[int, int], *, biased: bool = False,
-    descends: bool = False, keeps: bool = True,
+    descends: bool = False, keeps: bool = True, adds: bool = False,
 ) -> Choice | None:  # fmt: skip
     """The kernel for matrices (m, k) and (k, n) with these distances between neighbours; None where none fits.
 
-    One that is not `outer` leaves the bias to be added.
+    One that is not `outer` leaves the bias, and the matrix that it is to be added to, to be added.
     """
     m, k, n = shape
     target = compiler.target()
@@ -212,7 +221,7 @@ def choice(
     elif by_rows or by_columns:
         meet = b[0] * dtype.itemsize % _APART == 0
         packs = (ASIDE if m >= (_PACKED if meet else _ALWAYS) else "") if by_rows else TURNED
-        function = OUTER.function(dtype, lanes, packs, biased, descends, keeps)
+        function = OUTER.function(dtype, lanes, packs, biased, descends, keeps, *([True] if adds else []))
         items, numbers, outer = -(-n // (VECTORS * lanes)) * -(-m // HEIGHT), (m, n, k, *a, *b), True
     else:
         return None
