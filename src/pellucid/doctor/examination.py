@@ -197,6 +197,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             other.fork, other.verified = findings[0].fork, findings[0].verified
         findings += more
         findings += uncleared.beside(session, findings)
+        if findings and session.beside:
+            findings[0].notes.append("All of this was measured with scaled inputs.")
+            findings += session.beside
         notes: list[Finding] = []
         if findings and all(at_ties(finding, judgement) for finding in findings):
             notes, findings = [as_note(findings[0])], []
@@ -326,14 +329,23 @@ def _where_slopes_tell(
 ) -> tuple[SlopeStudy, gradient.Judgement | None]:
     """The judgement in a regime where slopes tell something, if the gradient is right there."""
     case = conditions.Case.of(session, judgement, seen)
-    made = regime.changes(case)
+    made = regime.changes(case, judgement)
     if not made:
         return seen, judgement
     try:
         other, there = _judged(session, options, case, made)
     except Lost:
         return seen, judgement
-    if there is not None and not there.wrong and not there.climbs and gradient.tells(there):
+    if there is None or there.climbs or not gradient.tells(there):
+        return seen, judgement
+    if not there.wrong:
+        return other, there
+    known = judgement is not None and gradient.explains_some(judgement) and gradient.tells(judgement)
+    if not known and gradient.explains_some(there) and (unscaled := regime.of_inputs(case, there)) is not None:
+        conditions.rewind(session)  # from here on the program itself stands there, and what is wrong there is told
+        for change in made:
+            change(session.scope)
+        session.beside.append(unscaled)
         return other, there
     return seen, judgement
 

@@ -276,6 +276,9 @@ def _place(
     moved = [line for group in wrong for line in seen.update_lines.get(group.name, ())]
     if at is None and moved:  # nothing in the source says more than where it was moved
         at = moved[0]
+    if judgement.resting and finding.cause == "parameter-not-optimized":  # the update leaves them out
+        written = [update for group in wrong for update in source.updates(group)]
+        at = (written[0].file, written[0].line) if written else moved[0] if moved else at
     if finding.cause == "loss-sign-flipped":
         at = source.climbing(wrong) or at
     elif finding.mistake == "sign":

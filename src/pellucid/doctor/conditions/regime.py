@@ -14,16 +14,26 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.conditions import start
-from pellucid.doctor.conditions.case import Case
+from pellucid.doctor.conditions.case import Case, at
+from pellucid.doctor.conditions.causes import scale
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.tables import Holder
 from pellucid.doctor.probes.trials import Change, beginning, gently, scaled, to_values, transformed
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
+from pellucid.doctor.report import Finding
+from pellucid.doctor.rules.gradient import Judgement
+
+SMALL = 0.2  # of the usual size, below which a signal is nearly gone after some layers, and any step crosses kinks
+NEARLY = 0.9  # the cosine of an update that a step over kinks may have parted from the slope
 
 
-def changes(case: Case) -> tuple[Change, ...]:
+def changes(case: Case, judgement: Judgement | None = None) -> tuple[Change, ...]:
     """What makes the program fit to be asked for its slopes; nothing where it is."""
-    large = {name: size for name, size in start.sizes(case.tensors).items() if size > 4}
+    sizes = start.sizes(case.tensors)
+    large = {name: size for name, size in sizes.items() if size > 4}
+    small = {name: size for name, size in sizes.items() if 0 < size < SMALL}
+    if len(small) > 2 and nearly(judgement):
+        large |= small
     found = case.session.found
     rng = np.random.default_rng(0)
     alike = [name for name in start.symmetric(case.tensors) if name not in large]
@@ -35,6 +45,38 @@ def changes(case: Case) -> tuple[Change, ...]:
         *(to_values(found, name, case.tensors[name].ravel() / size) for name, size in large.items()),
         *(_standardised(case, holder) for holder in _unscaled(case)),
     )
+
+
+def nearly(judgement: Judgement | None) -> bool:
+    """Whether every update goes nearly along the slope, though some of them not as exactly as others."""
+    rows = judgement.cells.values() if judgement is not None else ()
+    cosines = [c.cosine for row in rows for c in row if c.state in ("along", "across")]
+    return bool(cosines) and min(cosines) > NEARLY
+
+
+def of_inputs(case: Case, there: Judgement) -> Finding | None:
+    """What is told of inputs without whose scaling no slope says anything; None where they were not the reason."""
+    held = _unscaled(case)
+    if not held or case.keys.inputs is None:
+        return None
+    holder, place = scale.written(case, held, case.keys.inputs[1])
+    values = holder.read(case.session.scope).reshape(holder.shape)
+    rows = values if values.shape[0] >= values.shape[1] else values.T
+    right = [name for name, verdict in there.verdicts.items() if verdict == "right"]
+    last, new, _ = scale.scaled_by(holder, rows)
+    finding = Finding(
+        "input-not-scaled",
+        "warning",
+        0.9,
+        f"The inputs have a mean of {rows.mean():.4g} and a standard deviation of {rows.std():.4g}. As they are, no "
+        f"update follows the slope of a loss, which is flat or jumps; in a fork with scaled inputs those of "
+        f"{', '.join(right)} follow that of {there.candidate.title}.",
+        "With inputs of this size units and outputs saturate, and the first updates throw the weights far away.",
+        f"scale them before the training, all rows by the numbers of the training rows: {last} = {new}",
+        verified=True,
+    )
+    at(finding, place)
+    return case.placed(finding)
 
 
 def _unscaled(case: Case) -> list[Holder]:

@@ -268,7 +268,7 @@ def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int, seen: Seen) 
     for candidate in chosen:
         shares: list[float] = []
         for name, slopes in entry.slopes[candidate].items():
-            fine = np.isfinite(slopes)
+            fine = np.isfinite(slopes) & _moved(entry, name)
             if fine.any() and np.abs(slopes[fine]).max() > 0 and np.abs(entry.given[name][fine]).max() > 0:
                 shares.append(max(_share(slopes[fine], given[fine]) for given in _added(entry, name)))
         some = any(np.isfinite(s).any() and np.nanmax(np.abs(s)) > 0 for s in entry.slopes[candidate].values())
@@ -306,13 +306,20 @@ def _explains(entry: StudiedPass, candidate: Candidate) -> bool:
     """Whether the updates of most tensors go along its slope, nearly."""
     known, near = 0, 0
     for name, slopes in entry.slopes[candidate].items():
-        fine = np.isfinite(slopes)
+        fine = np.isfinite(slopes) & _moved(entry, name)
         s, g = slopes[fine], entry.given[name][fine]
         size = float((s @ s) * (g @ g))
         if size > 0 and len(s) > 1:
             known += 1
             near += float(s @ g) ** 2 / size > 0.98
     return near > known / 2
+
+
+def _moved(entry: StudiedPass, name: str) -> np.ndarray:
+    """Which directions tell of elements that the pass moves; all, where not each element was tried by itself."""
+    update, directions = entry.update[name], entry.directions[name]
+    alone = directions.shape == (update.size, update.size) and update.any()
+    return update != 0 if alone else np.ones(len(directions), dtype=bool)
 
 
 def _values(plain: PassOutcome, found: Parameters) -> frozenset[float]:

@@ -31,6 +31,7 @@ from pellucid.doctor.process.scout import (
     stalled,
 )
 from pellucid.doctor.process.widen import widen
+from pellucid.doctor.report import Finding
 
 WATCHED = 4  # passes, after which weights that did not move are taken to sleep
 SURE = 20  # passes in one run of a loop, after which it is no loop over layers or steps of time
@@ -118,7 +119,7 @@ class Controller:
                 session.returned = True
                 again = self._parameters(session, moving)
                 found = again if len(again.parameters) >= len(found.parameters) else found
-                if not found.parameters and spoilt(seen, put):
+                if {*found.parameters} < {*put} and spoilt(seen, put):  # so long a step hides what the others are
                     found, session.doubtful = Parameters(put, [*put], {}), True
         except Lost as lost:
             self.failures.append(str(lost))
@@ -234,6 +235,7 @@ class TrainingSession:
         self.unfinished = False  # it does not learn, and there was no time to ask all causes of that
         self.lossless = False  # nothing that a pass sees depends on what it moves
         self.blown_up = False  # its loss becomes infinite or no number, and no cause of that was found
+        self.beside: list[Finding] = []  # what is told beside a wrong gradient, which was measured without it
         self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
 
     @property

@@ -350,17 +350,20 @@ def _is_shuffled(old: np.ndarray, new: np.ndarray) -> bool:
 
 
 def _without_aliases(names: list[str], known: dict[str, Group], scope: Scope | None) -> list[str]:
-    """Of several names for one array, the first."""
-    seen: set[tuple[int, ...]] = set()
-    kept: list[str] = []
+    """Of several names for one array, the first; none for what another name holds among more: `for row in W`."""
+    held: dict[str, frozenset[int]] = {}
     for name in names:
         try:
             values = [scope.get(path) for path in known[name].paths] if scope is not None else []
         except (LookupError, AttributeError, TypeError):
             values = []
-        arrays = tuple(id(value) for value in values if isinstance(value, np.ndarray | list))
-        if arrays and arrays in seen:
+        held[name] = frozenset(id(value) for value in values if isinstance(value, np.ndarray | list))
+    kept: list[str] = []
+    for name in names:
+        own = held[name]
+        if own and any(own == held[other] for other in kept):
             continue
-        seen.add(arrays)
+        if own and any(own < held[other] for other in names):
+            continue
         kept.append(name)
     return kept

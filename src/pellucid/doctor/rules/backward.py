@@ -30,13 +30,15 @@ def findings(judgement: Judgement, study: SlopeStudy, found: Parameters, sizes: 
     mistake, explanation, fix = mistake_of(judgement, study, sizes)
     wrong = ", ".join(judgement.wrong)
     still = [name for name in judgement.wrong if name in found.still]
-    cause = "parameter-not-optimized" if still and len(still) == len(judgement.wrong) else "wrong-backward"
+    resting = {judgement.verdicts[name] for name in judgement.wrong} == {"resting"}
+    all_still = bool(still) and len(still) == len(judgement.wrong)
+    cause = "parameter-not-optimized" if resting or all_still else "wrong-backward"
     telling = sum(c.state != "silent" for row in judgement.cells.values() for c in row)
     return (
         [
             Finding(
                 cause,
-                _gravity(still, study) if cause != "wrong-backward" else "error",
+                _gravity(still, study) if all_still else "error",
                 0.95 if judgement.score > 0.2 else 0.7,
                 f"Against the slope of {judgement.candidate.title} by differences, in {len(study.passes)} passes: "
                 + "; ".join(t["said"] for t in tensors if t["verdict"] != "right")
@@ -172,12 +174,27 @@ def _tensor(judgement: Judgement, name: str) -> dict[str, Any]:
         "zero": f"{name} is never moved, though the loss depends on it",
         "sign": f"{name} is moved up the slope",
         "factor": f"{name} is moved {_number(factor)} times as far as the others" if factor is not None else "",
+        "resting": f"of {name}, {_resting(judgement, name)} never moved, though the loss depends on them",
         "partly": f"{name} follows it in {_share(judgement, name)} passes",
         "across": f"{name} is moved nearly along it (cosine {cosine:.4g}), but at no common rate"
         if cosine >= NEARLY
         else f"{name} is moved in another direction (cosine {cosine:.3g})",
     }[verdict]
     return {"name": name, "verdict": verdict, "factor": factor, "cosine": cosine, "said": said}
+
+
+def _resting(judgement: Judgement, name: str) -> str:
+    """Which elements of a tensor are never moved: "2 of 8 elements are (number 3 of each 4)".
+
+    >>> judged = Judgement(None, 0.0, 0.1, [], resting={"w": [3, 7]}, sizes={"w": 8})
+    >>> _resting(judged, "w")
+    '2 of 8 elements are (number 3 of each 4, counted from 0)'
+    """
+    places, size = judgement.resting.get(name, []), judgement.sizes.get(name, 0)
+    each = size // len(places) if places and size % len(places) == 0 else 0
+    same = each > 1 and len({place % each for place in places}) == 1 and len(places) > 1
+    where = f" (number {places[0] % each} of each {each}, counted from 0)" if same else ""
+    return f"{len(places)} of {size} elements are{where}"
 
 
 def _share(judgement: Judgement, name: str) -> str:
@@ -199,6 +216,12 @@ def mistake_of(judgement: Judgement, study: SlopeStudy, sizes: set[int]) -> tupl
             if len(wrong) == 1
             else f"{names} never move, though the loss depends on them.",
             f"compute the gradient of {names} and apply it",
+        )
+    if kinds == {"resting"}:
+        return (
+            "zero-gradient",
+            f"Some elements of {names} never move, though the loss depends on them.",
+            f"apply the gradient to every element of {names}, the biases among them",
         )
     if len(factors) == len(wrong):
         same = all(abs(f / factors[0] - 1) < 0.02 for f in factors)

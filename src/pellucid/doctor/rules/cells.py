@@ -32,7 +32,8 @@ class TensorCell:
 def table(passes: list[StudiedPass], candidate: Candidate) -> dict[str, list[TensorCell]]:
     """The cells of each tensor, one a pass, but for what clipping and decay explain."""
     names = list(dict.fromkeys(name for entry in passes for name in entry.given))
-    cells = {name: [cell(entry, candidate, name) for entry in passes] for name in names}
+    still = {name: at_rest(passes, name) for name in names}
+    cells = {name: [cell(entry, candidate, name, still[name]) for entry in passes] for name in names}
     _without_clipped(passes, candidate, cells)
     _at_full_length(passes, cells)
     for name, row in cells.items():
@@ -42,12 +43,49 @@ def table(passes: list[StudiedPass], candidate: Candidate) -> dict[str, list[Ten
     return cells
 
 
-def cell(entry: StudiedPass, candidate: Candidate, name: str) -> TensorCell:
-    """One tensor in one pass."""
+def at_rest(passes: list[StudiedPass], name: str) -> np.ndarray | None:
+    """Which elements of a tensor no pass moves, where some are moved; none where no pass tried each by itself."""
+    known = [entry for entry in passes if name in entry.update and entry.update[name].any()]
+    if len(known) < 2 or not any(_each(entry, name) for entry in known):
+        return None
+    moved = np.any([entry.update[name] != 0 for entry in known], axis=0)
+    return None if moved.all() else ~moved
+
+
+def left_out(passes: list[StudiedPass], candidate: Candidate, name: str) -> np.ndarray | None:
+    """The elements of a tensor that no pass moves though the loss has a slope in them in nearly all passes, which is
+    not by design: not one value that all of them have, as pruned weights and those at a bound do."""
+    still = at_rest(passes, name)
+    if still is None:
+        return None
+    known = [entry for entry in passes if name in entry.update and entry.update[name].any() and _each(entry, name)]
+    sloping = np.array([_sloping(entry.slopes[candidate][name]) for entry in known]).mean(0) > 0.7
+    values = known[0].values[name][still]
+    if not sloping[still].all() or (values.size > 1 and not np.ptp(values)) or (values == 0).all():
+        return None
+    return still
+
+
+def _each(entry: StudiedPass, name: str) -> bool:
+    """Whether each element was moved by itself."""
+    return entry.directions[name].shape == (entry.update[name].size,) * 2
+
+
+def _sloping(slopes: np.ndarray) -> np.ndarray:
+    size = np.abs(slopes)
+    return size > 1e-4 * np.nanmax(size, initial=0.0)
+
+
+def cell(entry: StudiedPass, candidate: Candidate, name: str, still: np.ndarray | None = None) -> TensorCell:
+    """One tensor in one pass; without the elements that no pass moves."""
     if name not in entry.given or _stands_still(entry):
         return TensorCell("silent")
     slopes, given = entry.slopes[candidate][name], entry.given[name]
     fine = np.isfinite(slopes) & np.isfinite(given)
+    if still is not None and not _each(entry, name):  # the sum of all elements tells nothing of those that move
+        return TensorCell("silent")
+    if still is not None:
+        fine &= ~still
     if not fine.any():
         return TensorCell("silent")
     s, g = slopes[fine], given[fine]

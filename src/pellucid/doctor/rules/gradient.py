@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.usual import PIECEWISE, SIGNED
-from pellucid.doctor.rules.cells import TensorCell, near, shared, table
+from pellucid.doctor.rules.cells import TensorCell, left_out, near, shared, table
 
 NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach
 SEVERAL = 4  # passes in which a single number has one ratio by no chance
@@ -24,7 +24,8 @@ class Judgement:
 
     Attributes:
         ratio: what all right tensors share: the learning rate, times a constant of the loss.
-        verdicts: "right", "factor", "sign", "zero", "across", "partly" (right in some passes only), "unknown".
+        verdicts: "right", "factor", "sign", "zero", "across", "partly" (right in some passes only),
+            "resting" (right, but for elements that are never moved), "unknown".
         factors: how many times too large, where that is one number.
         climbs: the program goes up the slope, in all tensors alike.
     """
@@ -39,10 +40,17 @@ class Judgement:
     single: frozenset[str] = frozenset()  # single numbers
     climbs: bool = False
     climbs_partly: bool = False
+    resting: dict[str, list[int]] = field(default_factory=dict)  # the elements that are never moved
+    sizes: dict[str, int] = field(default_factory=dict)  # of each tensor
 
     @property
     def wrong(self) -> list[str]:
         return [name for name, verdict in self.verdicts.items() if verdict not in ("right", "unknown")]
+
+    @property
+    def amiss(self) -> list[str]:
+        """What is moved otherwise than along the slope."""
+        return [name for name in self.wrong if self.verdicts[name] != "resting"]
 
 
 def judge(study: SlopeStudy) -> Judgement | None:
@@ -52,7 +60,8 @@ def judge(study: SlopeStudy) -> Judgement | None:
     ]
     # What rises and is not called a loss is no loss: a margin, a likelihood.
     judged = [f for f in judged if not (f.climbs and f.candidate.is_seen and f.candidate.named <= 0)]
-    for good in (lambda f: not f.wrong and not f.climbs, lambda f: not f.wrong):
+    # What some elements never follow is no other loss's slope.
+    for good in (lambda f: not f.amiss and not f.climbs, lambda f: not f.amiss):
         whole = [found for found in judged if good(found) and tells(found)]
         if whole:
             return _exact(whole, max(whole, key=lambda found: found.score))
@@ -217,6 +226,7 @@ def by(passes: list[StudiedPass], candidate: Candidate, rates: frozenset[float] 
     score -= 0.15 * (whole < 0) + (0.2 if candidate.is_seen and candidate.named < 0 else 0.0)
     constant = fixed >= 0.9 * each * steady
     found = Judgement(candidate, score, whole, [whole] * len(passes) if constant else ratios, cells=cells)
+    found.sizes = {name: int(size) for name, size in sizes.items()}
     found.single = frozenset(name for entry in passes for name, d in entry.directions.items() if d.shape[1] == 1)
     for name in names:
         _verdict(found, name, passes)
@@ -262,7 +272,10 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
         return
     right = [follows(found, name, i) for i, _ in telling]
     if all(right) or _scaled_down(found, passes, name, telling):
-        found.verdicts[name] = "right"
+        resting = left_out(passes, found.candidate, name)
+        found.verdicts[name] = "right" if resting is None else "resting"
+        if resting is not None:
+            found.resting[name] = [int(i) for i in np.flatnonzero(resting)]
         return
     states = {c.state for _, c in telling}
     if "drift" in states and states <= {"drift", "zero"} and name in found.single:  # a counter, a running sum

@@ -10,8 +10,10 @@ import numpy as np
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, Found, at, called
 from pellucid.doctor.probes import data as probe
+from pellucid.doctor.probes.tables import Holder
 from pellucid.doctor.probes.trials import Change, Remedy, transformed
 from pellucid.doctor.process import origins
+from pellucid.doctor.process.places import SourcePlace
 
 LEFT = 0.03  # of the loss of a guess, which a program has to have left
 LEAVES = 0.25  # of the loss of the program, below which scaled inputs have to bring it
@@ -37,6 +39,28 @@ def dwarfing(columns: list[int], times: float) -> str:
 def fitting(size: np.ndarray) -> float:
     """How many times longer the steps may be on scaled inputs: the slope's slope goes with the square of the size."""
     return float(np.mean(size**2) * len(size) / (len(size) + 1))
+
+
+def written(case: Case, holders: list[Holder], called: str) -> tuple[Holder, SourcePlace | None]:
+    """Of what holds the inputs, the one whose line is known, and that line: the largest first, then what the program
+    calls its inputs."""
+    ordered = sorted(holders, key=lambda group: (-max(group.shape), group.name != called))
+    for group in ordered:
+        place = origins.scaled_at(case.sources, group.name) or origins.first_values(case.sources, group.name)
+        if place is not None:
+            return group, place
+    return ordered[0], None
+
+
+def scaled_by(holder: Holder, rows: np.ndarray, by_column: bool = False) -> tuple[str, str, bool]:
+    """What a variable is called, what is to be written for it, and whether a sample is a column of it: grey levels are
+    divided by the largest one."""
+    last = re.sub(r"\[.*", "", holder.name).split(".")[-1]
+    pixels = not by_column and rows.min() >= 0 and 100 < rows.max() <= 255 and rows.shape[1] >= 16
+    lying = len(holder.shape) == 2 and holder.shape[0] == rows.shape[1] != holder.shape[1]
+    axis = "axis=1, keepdims=True" if lying else "axis=0"
+    new = f"{last} / 255" if pixels else f"({last} - {last}.mean({axis})) / ({last}.std({axis}) + 1e-8)"
+    return last, new, lying
 
 
 def _with_labels(case: Case, rows: np.ndarray, begin: tuple[Change, ...]) -> Remedy | None:
@@ -111,17 +135,8 @@ def _found(case: Case, worth: float, rates: tuple[float, ...] = (), far: float =
         else f"The inputs have a mean of {rows.mean():.4g} and a standard deviation of {rows.std():.4g}."
     )
     x = called(case.data.keys.inputs if case.data else None) or "X"
-    holders.sort(key=lambda group: (-max(group.shape), group.name != x))
-    written = {
-        group.name: origins.scaled_at(case.sources, group.name) or origins.first_values(case.sources, group.name)
-        for group in holders
-    }
-    holder = next((group for group in holders if written[group.name] is not None), holders[0])
-    last = re.sub(r"\[.*", "", holder.name).split(".")[-1]
-    pixels = not big and rows.min() >= 0 and 100 < rows.max() <= 255 and rows.shape[1] >= 16
-    lying = len(holder.shape) == 2 and holder.shape[0] == rows.shape[1] != holder.shape[1]  # a sample a column
-    axis = "axis=1, keepdims=True" if lying else "axis=0"
-    new = f"{last} / 255" if pixels else f"({last} - {last}.mean({axis})) / ({last}.std({axis}) + 1e-8)"
+    holder, place = written(case, holders, x)
+    last, new, lying = scaled_by(holder, rows, bool(big))
     how = (
         f"{last} = {new}"
         if "[" not in holder.name
@@ -134,7 +149,7 @@ def _found(case: Case, worth: float, rates: tuple[float, ...] = (), far: float =
         f"scale them before the training, all rows by the numbers of the training rows: {how}"
         + (f"; with a learning rate about {remedy.scale:.2g} times as large" if remedy.scale > 1 else ""),
     )  # fmt: skip
-    at(finding, written[holder.name])
+    at(finding, place)
     if "[" not in holder.name:
         finding.patch = {"insert": f"{holder.name} = {new.replace(last, holder.name)}"}
     return Found(finding, remedy, other)
