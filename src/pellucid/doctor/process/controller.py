@@ -105,8 +105,8 @@ class Controller:
         seen = self.scout.loops[number]
         try:
             slept = self._wake(seen, session)
-            moving = self._lasting(number, session)
-            found = self._parameters(session, moving)
+            moving, doubtful = self._lasting(number, session)
+            found = self._parameters(session, moving, doubtful)
             certain = slept or stalled(seen) or moved_again(seen) & {*found.parameters}
             if found.parameters and not certain and not self._recurs(session, found):
                 # A loop over units or layers moves each element in one of its turns.
@@ -117,7 +117,7 @@ class Controller:
             stuck = begun - found.groups.keys()  # by now
             if stuck and not slept and (put := back_to_start(seen, session.scope)):
                 session.returned = True
-                again = self._parameters(session, moving)
+                again = self._parameters(session, moving, doubtful)
                 found = again if len(again.parameters) >= len(found.parameters) else found
                 if {*found.parameters} < {*put} and spoilt(seen, put):  # so long a step hides what the others are
                     found, session.doubtful = Parameters(put, [*put], {}), True
@@ -188,17 +188,20 @@ class Controller:
         waiting, self.waiting = self.waiting, None
         return waiting.go(max(self.deadline - time.monotonic(), 1.0) + 3)
 
-    def _parameters(self, session: TrainingSession, moving: dict[str, Group]) -> Parameters:
+    def _parameters(
+        self, session: TrainingSession, moving: dict[str, Group], doubtful: frozenset[str] = frozenset()
+    ) -> Parameters:
         for _ in range(5):
             found = session.lab(parameters, moving, min(15.0, session.left() / 3))
             if not isinstance(found, str):
-                return found
+                return found.without(doubtful)
             moving = {name: group for name, group in moving.items() if name != found}
         raise Lost("the program ends when what moves is changed a little")
 
-    def _lasting(self, number: int, session: TrainingSession) -> dict[str, Group]:
+    def _lasting(self, number: int, session: TrainingSession) -> tuple[dict[str, Group], frozenset[str]]:
         """What may be a parameter: not what only variables lead to that are set anew before each run of the loop, such
-        as a delta that is passed back through the layers."""
+        as a delta that is passed back through the layers. And the names of what may be an optimiser's memory at most,
+        as long as that is not known."""
         loop, seen = self.program.loops.loops[number], self.scout.loops[number]
         anew = loop.anew if seen.activation > 1 or seen.count < SURE else frozenset[str]()
         anew |= loop.own | (loop.local if seen.activation > 1 else frozenset[str]())
@@ -211,16 +214,17 @@ class Controller:
         kind = "local" if scope.frame is not None and scope.frame.f_code.co_name != "<module>" else "global"
         found = movers(scope)
         lasting: dict[str, Group] = {}
+        memories: set[str] = set()
         for name, group in found.items():
             root = root_name(group.paths[0])
-            if group.paths[0][0][0] == kind and (
-                root in anew or root in values or (root in doubtful and not is_named(name))
-            ):
+            if group.paths[0][0][0] == kind and (root in anew or root in values):
                 continue
             lasting[name] = group
-        if len(lasting) < len(found) and seen.count < SURE:
+            if group.paths[0][0][0] == kind and root in doubtful and not is_named(name):
+                memories.add(name)
+        if len(lasting) - len(memories) < len(found) and seen.count < SURE:
             seen.tested -= 1  # it is asked again when that is known
-        return lasting
+        return lasting, frozenset(memories)
 
 
 class TrainingSession:

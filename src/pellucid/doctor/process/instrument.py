@@ -29,6 +29,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from pellucid.doctor.process.paths import OF_LIST
+
 HOOKS = ("head", "tail", "leave", "left", "enter", "value", "order")
 HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE, ORDER = (f"__pellucid_{name}__" for name in HOOKS)
 
@@ -55,7 +57,7 @@ class ProgramLoop:
 
 def of_list(name: str) -> str:
     """What a variable of a comprehension is called where the comprehension is written as a loop."""
-    return f"{name}__of_list"
+    return name + OF_LIST
 
 
 class Loops:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,6 +25,14 @@ class Parameters:
     crossed: dict[str, str] = field(default_factory=dict)  # what is overwritten by a step from another parameter
     repeatable: bool = True
     seconds: float = 0.0  # of the processor that a pass takes
+
+    def without(self, doubtful: frozenset[str]) -> Parameters:
+        """The same, but for parameters of these names, and for what is remembered of them."""
+        kept = [name for name in self.parameters if name not in doubtful]
+        memory = {name: owner for name, owner in self.memory.items() if owner in kept}
+        dropped = ({*self.parameters} - {*kept}) | ({*self.memory} - {*memory})
+        groups = {name: group for name, group in self.groups.items() if name not in dropped}
+        return replace(self, parameters=kept, memory=memory, groups=groups)
 
 
 def classify(

@@ -17,6 +17,7 @@ import numpy as np
 Step = tuple[str, Any]
 Path = tuple[Step, ...]
 
+OF_LIST = "__of_list"  # what ends the name of a comprehension's variable where it is written as a loop: no name of one
 MOST_PLACES = 60_000
 LONGEST = 4_000  # items of a list or dict that is still gone through
 LARGEST = 8_000_000  # elements of an array that is still looked at
@@ -36,10 +37,11 @@ class Scope:
             yield (("object", name),), value
         if self.frame is not None and self.frame.f_code.co_name != "<module>":
             for name, value in dict(self.frame.f_locals).items():
-                yield (("local", name),), value
+                if not name.endswith(OF_LIST):
+                    yield (("local", name),), value
         for module, names in self.modules.items():
             for name, value in list(names.items()):
-                if not name.startswith("__"):
+                if not name.startswith("__") and not name.endswith(OF_LIST):
                     yield (("global", (module, name)),), value
 
     def get(self, path: Path) -> Any:
