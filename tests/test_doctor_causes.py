@@ -175,6 +175,9 @@ def test_noise_in_labels_is_no_other_order() -> None:
         ("np.random.shuffle(X)\nnp.random.shuffle(y)\n", 2),
         ("order = np.random.permutation(9)\nX = X[order]\ny = y[order]\n", None),
         ("np.random.shuffle(data)\nX = data[:, :2]\n", None),
+        ("a, b = d.data, d.target\nrng.shuffle(a)\nrng.shuffle(b)\n", 3),  # by what they are made of
+        ("train, test = data[:50], data[50:]\nrng.shuffle(train)\nrng.shuffle(test)\n", None),
+        ("cats, dogs = d.images[:5], d.images[5:]\nrng.shuffle(cats)\nrng.shuffle(dogs)\n", None),
         ("np.random.seed(1)\nnp.random.shuffle(X)\nnp.random.seed(1)\nnp.random.shuffle(y)\nnp.random.seed(2)\n", None),
     ],
 )

@@ -65,16 +65,41 @@ def _shuffled_apart(file: str, scope: ast.AST) -> Torn | None:
     shuffles = [item for item in shuffles if item[0] not in pairs and not _holds_labels(scope, item[0])]
     x = [item for item in shuffles if INPUTS.match(item[0])]
     y = [item for item in shuffles if LABELS.match(item[0])]
+    if len(shuffles) == 2 and not (x and y):  # told apart by what they are made of: `a, b = d.data, d.target`
+        made = {name: _made_of(scope, name) for name, _ in shuffles}
+        x = x or [item for item in shuffles if item not in y and made[item[0]] == "inputs"]
+        y = y or [item for item in shuffles if item not in x and made[item[0]] == "labels"]
+        if x and y and seeds < 3:
+            return _torn_apart(file, x[0], y[0], loops)
     names = {name for node in _own(scope) for name in ([node.id] if isinstance(node, ast.Name) else [])}
     if not (x or y) or (x and y and seeds >= 3) or not any(LABELS.match(name) for name in names):
         return None
     if not (x and y) and not any(INPUTS.match(name) for name in names):
         return None
     line = (y or x)[0][1]
+    return _torn_apart(file, x[0] if x else ("X", line), y[0] if y else ("y", line), loops)
+
+
+def _torn_apart(file: str, x: tuple[str, int], y: tuple[str, int], loops: list[ast.For | ast.While]) -> Torn:
+    a, b, line = x[0], y[0], y[1]
     inside = any(node.lineno <= line <= (node.end_lineno or node.lineno) for node in loops)
-    a, b = (x[0][0] if x else "X"), (y[0][0] if y else "y")
     fix = f"order = np.random.permutation(len({a})); {a}, {b} = {a}[order], {b}[order]"
     return Torn(SourcePlace(file, line), fix, not inside)
+
+
+def _made_of(scope: ast.AST, name: str) -> str:
+    """What the first assignment of a name says of it: "labels", where it mentions what is called so, "inputs" where it
+    mentions what is called that; empty where it says neither."""
+    for node in sorted((n for n in _own(scope) if isinstance(n, ast.Assign)), key=lambda node: node.lineno):
+        for target in node.targets:
+            several = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+            pairs = zip(target.elts, node.value.elts, strict=False) if several else ((target, node.value),)  # type: ignore[attr-defined]
+            for one, value in pairs:
+                if ast.unparse(one) == name:
+                    parts = [part for part in ast.walk(value) if isinstance(part, ast.Attribute | ast.Name)]
+                    said = {part.attr if isinstance(part, ast.Attribute) else part.id for part in parts}
+                    return "labels" if any(map(LABELS.match, said)) else "inputs" if any(map(INPUTS.match, said)) else ""
+    return ""
 
 
 def _drawn_anew(node: ast.Assign) -> str | None:

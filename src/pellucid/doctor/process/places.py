@@ -111,8 +111,8 @@ def _passed_on(tree: ast.AST, name: str, wanted: str) -> bool:
     return False
 
 
-INPUTS = re.compile(r"^(x|xs|x_?\w*|\w*_x|inputs?|data|features?|images?|samples?)$", re.I)
-LABELS = re.compile(r"^(y|ys|y_?\w*|\w*_y|t|targets?|labels?\w*|\w*labels?)$", re.I)
+INPUTS = re.compile(r"^(x|xs|x_?\w*|\w*_x|inputs?|data|feat(ure)?s?|im(age|g)s?|samples?)$", re.I)
+LABELS = re.compile(r"^(y|ys|y_?\w*|\w*_y|t|targ(et)?s?|labels?\w*|\w*labels?|lbls?)$", re.I)
 
 
 def _whole(node: ast.expr, names: dict[str, Any]) -> int:
