@@ -8,7 +8,8 @@ import pytest
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions.regime import nearly
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.passes import StudiedPass
+from pellucid.doctor.probes.passes import StudiedPass, _below_the_root
+from pellucid.doctor.process.scout import differ
 from pellucid.doctor.rules.cells import TensorCell, at_rest, left_out
 from pellucid.doctor.rules.gradient import Judgement
 
@@ -158,3 +159,12 @@ def test_pixels_up_to_255_that_make_the_first_step_overflow(mask: str, causes: l
     report = told(tmp_path, PIXELS.format(mask=mask))
     assert [f.cause for f in report.findings] == causes
     assert report.findings[-1].code.startswith("X, y =")
+
+
+def test_arrays_of_other_shapes_differ_and_overflowing_squares_tell_no_root() -> None:
+    assert differ(np.zeros(24), np.zeros(576))
+    assert not differ(np.array([np.nan, 1.0]), np.array([np.nan, 1.0]))
+    huge = np.full(6, 1e200)
+    with np.errstate(all="ignore"):
+        assert _below_the_root(huge, huge, huge) is None
+        assert _below_the_root(np.zeros(6), huge, huge) is None

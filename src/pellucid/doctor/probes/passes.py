@@ -111,10 +111,12 @@ def _below_the_root(update: np.ndarray, values: np.ndarray, fresh: np.ndarray) -
     """The number that is added to the squares where it is not small beside them, g / √(v + ε): of u² (v + ε) = r² g²,
     where g² is what the pass adds to v, ε and r² are the solution of least squares. None where that does not fit."""
     squares = update * update
-    if (fresh < 0).any() or not fresh.any() or fresh.size < 4:
+    if (fresh < 0).any() or not fresh.any() or fresh.size < 4 or not squares.any():
         return None
     columns = np.stack([fresh / np.linalg.norm(fresh), -squares / np.linalg.norm(squares)], 1)
     target = squares * values
+    if not (np.isfinite(columns).all() and np.isfinite(target).all()):
+        return None
     (rate, added), *_ = np.linalg.lstsq(columns, target, rcond=None)
     rest = float(np.linalg.norm(target - columns @ np.array([rate, added])))
     added = float(added / np.linalg.norm(squares))

@@ -98,7 +98,9 @@ def _made_of(scope: ast.AST, name: str) -> str:
                 if ast.unparse(one) == name:
                     parts = [part for part in ast.walk(value) if isinstance(part, ast.Attribute | ast.Name)]
                     said = {part.attr if isinstance(part, ast.Attribute) else part.id for part in parts}
-                    return "labels" if any(map(LABELS.match, said)) else "inputs" if any(map(INPUTS.match, said)) else ""
+                    return (
+                        "labels" if any(map(LABELS.match, said)) else "inputs" if any(map(INPUTS.match, said)) else ""
+                    )
     return ""
 
 

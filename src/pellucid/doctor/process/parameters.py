@@ -108,6 +108,7 @@ def next_move(lab: Lab, names: Collection[str]) -> Generator[PassRun, PassOutcom
     until = lab.left() - RESTING * lab.left()
     for _ in range(LONGEST_REST):
         known = [name for name in names if name in plain.before and name in plain.after]
+        known = [name for name in known if plain.before[name].shape == plain.after[name].shape]
         moves = any(differ(plain.after[n], plain.before[n]) for n in known)
         if moves or not known or lab.left() < until:
             break

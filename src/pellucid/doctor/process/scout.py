@@ -217,4 +217,7 @@ def is_whole(values: np.ndarray) -> bool:
 
 
 def differ(first: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays hold other numbers, or are of another shape."""
+    if first.shape != other.shape:
+        return True
     return bool((~((first == other) | (np.isnan(first) & np.isnan(other)))).any())
