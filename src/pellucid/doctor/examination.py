@@ -37,7 +37,7 @@ from pellucid.doctor.progress import (
 )
 from pellucid.doctor.proof import as_note, at_ties, prove, rest_is_wrong
 from pellucid.doctor.report import Finding, Report
-from pellucid.doctor.rules import backward, exchanged, gradient, update
+from pellucid.doctor.rules import backward, exchanged, gradient, own_rate, update
 
 
 @dataclass
@@ -121,6 +121,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     if whole and not odd and (judgement is None or judgement.wrong):
         seen, judgement = _where_slopes_tell(session, options, seen, judgement)
     taken: list[Finding] = []
+    if judgement is not None and judgement.wrong and not rules:
+        own = own_rate.of_design(judgement, session.program.loops.sources, session.found.groups)
+        judgement = replace(judgement, verdicts=judgement.verdicts | dict.fromkeys(own, "right"))
     if judgement is not None and judgement.wrong and not rules and (exchange := exchanged.find(seen)) is not None:
         told = exchanged.told(session, seen, exchange)
         judgement, taken = (told[0], [told[1]]) if told is not None else (judgement, [])
