@@ -105,7 +105,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         partly = judgement is not None and "partly" in judgement.verdicts.values()
         if whole and doubtful and not session.returned and (partly or conditions.strayed(session)):
             conditions.rewind(session)  # nor where all units are saturated
+            before = judgement
             seen, judgement = _judged(session, options)
+            judgement = gradient.keeping(before, judgement, seen)
     except Lost as lost:
         if rules:
             return progress.report
@@ -117,13 +119,13 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         return Report("faults", [nothing], facts, time.monotonic() - started)
     if whole and session.doubtful and (judgement is None or not gradient.explains_some(judgement)):
         return Report("inconclusive", reason=NO_LOOP)
+    if judgement is not None and judgement.wrong and not rules:
+        own = own_rate.of_design(judgement, session.program.loops.sources, session.found.groups)
+        judgement = replace(judgement, verdicts=judgement.verdicts | dict.fromkeys(own, "right"))
     odd = conditions.of_outputs(session, judgement, seen) if whole else []
     if whole and not odd and (judgement is None or judgement.wrong):
         seen, judgement = _where_slopes_tell(session, options, seen, judgement)
     taken: list[Finding] = []
-    if judgement is not None and judgement.wrong and not rules:
-        own = own_rate.of_design(judgement, session.program.loops.sources, session.found.groups)
-        judgement = replace(judgement, verdicts=judgement.verdicts | dict.fromkeys(own, "right"))
     if judgement is not None and judgement.wrong and not rules and (exchange := exchanged.find(seen)) is not None:
         told = exchanged.told(session, seen, exchange)
         judgement, taken = (told[0], [told[1]]) if told is not None else (judgement, [])

@@ -59,6 +59,9 @@ def of_inputs(case: Case, there: Judgement) -> Finding | None:
     held = _unscaled(case)
     if not held or case.keys.inputs is None:
         return None
+    seen = case.study.seen[case.keys.inputs][0]
+    if not _is_unscaled(np.atleast_2d(seen)) and not start.unscaled(seen.reshape(1, -1)):
+        return None  # what is unscaled is another array than the one that a pass sees
     holder, place = scale.written(case, held, case.keys.inputs[1])
     values = holder.read(case.session.scope).reshape(holder.shape)
     rows = values if values.shape[0] >= values.shape[1] else values.T

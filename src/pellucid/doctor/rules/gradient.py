@@ -77,6 +77,21 @@ def judge(study: SlopeStudy) -> Judgement | None:
     return named if best.score < named.score + 0.3 else best
 
 
+def keeping(first: Judgement | None, then: Judgement | None, study: SlopeStudy) -> Judgement | None:
+    """The judgement of another state of the program; by the loss that went first before, where it says the same there.
+
+    While outputs are zero, several losses have one slope.
+    """
+    if first is None or then is None or first.candidate == then.candidate or first.candidate not in study.candidates:
+        return then
+    again = by(study.passes, first.candidate, study.rates)
+    same = again is not None and again.verdicts == then.verdicts and again.score > then.score - TIE
+    return again if same and tells(first) else then
+
+
+TIE = 0.05  # of scores, which names and kinds alone may differ by
+
+
 def accuses(candidate: Candidate) -> bool:
     """Whether a program may be called wrong by it: not by a number whose name does not say that it is a loss, as the
     sum that a unit takes. Were it one, a loss of outputs and labels would explain as much."""

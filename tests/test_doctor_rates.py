@@ -1,0 +1,58 @@
+"""Tensors that have a rate of their own, and losses that go first in every state of a program."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
+from pellucid.doctor.process.paths import groups
+from pellucid.doctor.rules.gradient import Judgement, by, keeping
+from pellucid.doctor.rules.own_rate import of_design
+
+LOSS = Candidate("seen", ("", "loss"))
+GROUPS = groups({(("global", ("m", name)),): np.ones(2) for name in ("w", "b")})
+
+
+@pytest.mark.parametrize(
+    ("factor", "source", "own"),
+    [
+        (0.1, "w -= lr * dw\nb -= 0.1 * lr * db\n", ["b"]),
+        (0.1, "w -= lr * dw\nb -= lr * db / 10\n", ["b"]),
+        (5.0, "lr_w, lr_b = 0.02, 0.1\nw -= lr_w * dw\nb -= lr_b * db\n", ["b"]),
+        (5.0, "lr_w, lr_b = 0.02, 0.2\nw -= lr_w * dw\nb -= lr_b * db\n", []),
+        (2.0, "w -= 2 * lr * dw\nb -= 4 * lr * db\n", []),  # a factor of the derivative
+        (0.1, "w -= lr * dw\nb -= lr * db\n", []),
+        (-0.1, "w -= lr * dw\nb += 0.1 * lr * db\n", []),
+    ],
+)
+def test_a_rate_of_its_own_is_no_mistake(factor: float, source: str, own: list[str]) -> None:
+    row = Judgement(LOSS, 0.6, 0.1, [0.1], {"w": "right", "b": "factor"}, {"b": factor})
+    assert of_design(row, {"a.py": source}, GROUPS) == own
+    across = replace(row, verdicts={"w": "right", "b": "across"})
+    assert of_design(across, {"a.py": source}, GROUPS) == []
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_of_losses_with_one_slope_the_first_is_kept(alike: bool) -> None:
+    hinge, squared = (Candidate(kind, ("", "o"), ("", "y")) for kind in ("hinge", "squared"))
+    slopes = np.array([1.0, -2.0])
+    other = slopes if alike else np.array([1.0, 2.0])
+    entries = [
+        StudiedPass(
+            0,
+            directions={"w": np.eye(2)},
+            given={"w": 0.1 * slopes},
+            gradient={"w": 0.1 * slopes},
+            slopes={squared: {"w": slopes}, hinge: {"w": other}},
+            losses={squared: 1.0, hinge: 1.0},
+            update={"w": -0.1 * slopes},
+            values={"w": np.ones(2)},
+        )
+    ] * 3
+    study = SlopeStudy(entries, [squared, hinge])
+    first, then = Judgement(hinge, 0.6, 0.1, [0.1], {"w": "right"}), by(entries, squared)
+    kept = keeping(first, then, study)
+    assert kept is not None
+    assert kept.candidate == (hinge if alike else squared)
