@@ -5,9 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.naming import _of_all_passes
+from pellucid.doctor.probes.losses import Candidate, candidates
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
+from pellucid.doctor.probes.recorded import Named
+from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.paths import groups
+from pellucid.doctor.rules.cells import TensorCell
 from pellucid.doctor.rules.gradient import Judgement, by, keeping
 from pellucid.doctor.rules.own_rate import of_design
 
@@ -56,3 +60,31 @@ def test_of_losses_with_one_slope_the_first_is_kept(alike: bool) -> None:
     kept = keeping(first, then, study)
     assert kept is not None
     assert kept.candidate == (hinge if alike else squared)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_number_below_zero_may_be_a_likelihood_that_is_to_rise(sign: float) -> None:
+    seen, moved = ({("", "cost"): [np.array([sign * value])]} for value in (3.0, 2.5))
+    found = candidates(seen, moved)
+    assert [c.title for c in found] == ["cost"] + ["minus cost"] * (sign < 0)
+    assert [c.value(seen) for c in found] == [3.0 * sign] + [3.0] * (sign < 0)
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_a_difference_that_is_called_an_error_is_no_loss(residual: bool) -> None:
+    seen, moved = ({("", "err"): [np.array([value])]} for value in (0.3, 0.2))
+    assert bool(candidates(seen, moved, residuals={"err"} if residual else ())) is not residual
+
+
+def test_a_factor_that_one_pass_shows_is_no_constant() -> None:
+    row = Judgement(LOSS, 0.5, 0.2, [0.2], {"w": "across"}, cells={"w": [TensorCell("along", r) for r in (0.05, 0.04)]})
+    said = _of_all_passes(Named("w", "constant-factor", 0.9, "", "", None, None), row)
+    assert said.mistake == "unknown"
+    assert "0.2 to 0.25 times" in said.text
+    steady = replace(row, verdicts={"w": "factor"})
+    assert _of_all_passes(said, steady) is said
+
+
+def test_of_a_failure_in_a_fork_its_last_line_is_said() -> None:
+    assert Lost('  File "lab.py", line 160\n    work()\nValueError: no\n').said == "ValueError: no"
+    assert Lost("its time was up").said == "its time was up"

@@ -111,7 +111,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     except Lost as lost:
         if rules:
             return progress.report
-        return Report("inconclusive", facts=facts, reason=f"the pass could not be repeated: {lost}")
+        return Report("inconclusive", facts=facts, reason=f"the pass could not be repeated: {lost.said}")
     if judgement is None and rules:
         return progress.report
     session.known = seen.known
@@ -357,7 +357,7 @@ def _where_slopes_tell(
         return other, there
     known = judgement is not None and gradient.explains_some(judgement) and gradient.tells(judgement)
     if not known and gradient.explains_some(there) and (unscaled := regime.of_inputs(case, there)) is not None:
-        conditions.rewind(session)  # from here on the program itself stands there, and what is wrong there is told
+        conditions.rewind(session)  # from here on the program itself stands there, and what is wrong there is reported
         for change in made:
             change(session.scope)
         session.beside.append(unscaled)

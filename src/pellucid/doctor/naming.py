@@ -164,7 +164,7 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
             min(10.0, session.left() / 3),
         )
     except Lost as lost:
-        finding.notes.append(f"the pass could not be recorded: {lost}")
+        finding.notes.append(f"the pass could not be recorded: {lost.said}")
         return []
     finding.notes += result.notes
     if not result.named:
@@ -172,6 +172,11 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         if at is not None:
             _put(finding, session, at)
         return []
+    by_one_pass = result.named
+    result.named = [_of_all_passes(item, judgement) for item in by_one_pass]
+    if result.named != by_one_pass and finding.mistake == "unknown":
+        changed = next(item for item, old in zip(result.named, by_one_pass, strict=True) if item != old)
+        finding.explanation, finding.fix = changed.text, changed.fix
     finding.details = [vars(item) for item in result.named]
     kinds = list(dict.fromkeys(item.mistake for item in result.named))
     whole = replace(finding, notes=[], details=[])
@@ -184,6 +189,22 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         if other is not finding and kind != "unknown":
             more.append(other)
     return more
+
+
+def _of_all_passes(item: Named, judgement: gradient.Judgement) -> Named:
+    """What was named by one pass; not a constant factor where another pass has another one."""
+    if item.mistake != "constant-factor" or judgement.verdicts.get(item.tensor) != "across":
+        return item
+    rows = [c for c in judgement.cells[item.tensor] if c.state == "along"]
+    shares = [c.ratio / judgement.ratio for c in rows] if judgement.ratio else []
+    if len(shares) < 2 or max(shares) - min(shares) < 0.05 * max(map(abs, shares)):
+        return item
+    text = (
+        f"The gradient of {item.tensor} is {min(shares):.3g} to {max(shares):.3g} times the true one: a factor that "
+        "changes with the sample stands in it, or is missing in the others, such as the derivative of an activation."
+    )
+    fix = f"compare the factors of the gradient of {item.tensor} with those of the others"
+    return replace(item, mistake="unknown", text=text, fix=fix)
 
 
 def _where_it_turns(

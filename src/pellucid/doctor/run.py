@@ -183,7 +183,7 @@ def _examine_step(step: Callable[[], Any], objects: tuple[Any, ...], loss: str |
     try:
         session.found = session.lab(parameters, movers(session.scope), min(15.0, budget / 3))
     except Lost as lost:
-        return Report("inconclusive", reason=f"step() could not be repeated: {lost}")
+        return Report("inconclusive", reason=f"step() could not be repeated: {lost.said}")
     if not session.found.parameters:
         return Report(
             "inconclusive",

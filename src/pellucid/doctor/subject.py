@@ -91,7 +91,7 @@ def _of_waiting(controller: Controller) -> Report | None:
     try:
         return controller.of_waiting()
     except Lost as lost:
-        controller.failures.append(str(lost))
+        controller.failures.append(lost.said)
         return None
 
 

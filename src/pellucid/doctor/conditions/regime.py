@@ -55,7 +55,7 @@ def nearly(judgement: Judgement | None) -> bool:
 
 
 def of_inputs(case: Case, there: Judgement) -> Finding | None:
-    """What is told of inputs without whose scaling no slope says anything; None where they were not the reason."""
+    """What is said of inputs without whose scaling no slope says anything; None where they were not the reason."""
     held = _unscaled(case)
     if not held or case.keys.inputs is None:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ class Candidate:
     which: str = "all"
     frozen: bool = False
     also: tuple[tuple[Key, Key], ...] = ()
+    turned: bool = False  # a number below zero that is to rise, as a likelihood: the loss is minus it
     subtracted: bool = field(default=False, compare=False)  # the program subtracts the two from one another
 
     @property
@@ -66,7 +67,7 @@ class Candidate:
     def title(self) -> str:
         name = _called(self.output)
         if self.label is None:
-            return name
+            return f"minus {name}" if self.turned else name
         constant = ", taken for a constant" if self.frozen else ""
         outputs = ", ".join([name, *(_called(output) for output, _ in self.also)])
         labels = ", ".join([_called(self.label), *(_called(label) for _, label in self.also)])
@@ -104,7 +105,8 @@ class Candidate:
         if not outputs:
             return float("nan")
         if self.label is None:
-            return sum(value.sum() for value in outputs) if all(v.size == 1 for v in outputs) else float("nan")
+            total = sum(value.sum() for value in outputs) if all(v.size == 1 for v in outputs) else float("nan")
+            return -total if self.turned else total
         labels = _chosen(seen.get(self.label), self.which)
         if not labels:
             return float("nan")
@@ -158,6 +160,7 @@ def candidates(
     least: int | None = None,
     running: Collection[Key] = (),
     tensors: Sequence[np.ndarray] = (),
+    residuals: Collection[str] = (),
 ) -> list[Candidate]:
     """Every loss that the values seen in a pass suggest. `moved` is the same pass with other parameters.
 
@@ -165,6 +168,7 @@ def candidates(
     the names of what the program subtracts from one another: an output and its label, often. `least`: how much a name
     has to speak for a candidate. `running`: sums that go on from pass to pass: what a pass adds to one may be its loss,
     and it is nobody's output. `tensors`: the parameters of `moved`; a multiple of one is a penalty's slope, no output.
+    `residuals`: names of errors that are a mere difference.
     What has the same value in both is one loss, seen at several places: the name that says most is kept.
     """
     kept: dict[tuple[str, str, str], Candidate] = {}
@@ -177,10 +181,14 @@ def candidates(
     for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted, running), key=_rank):
         if least is not None and candidate.named < least:
             continue
+        if candidate.is_seen and candidate.output[1] in residuals:
+            continue
         before, after = candidate.value(seen), candidate.value(moved, seen)
         if np.isfinite(before) and np.isfinite(after) and before != after:
             # of one sample whose label is 1, two usual losses may be the same by chance
             kept.setdefault((candidate.kind, f"{before:.11e}", f"{after:.11e}"), candidate)
+            if candidate.is_seen and candidate.named > 0 and max(before, after) < 0:  # a likelihood: which one, is seen
+                kept.setdefault(("turned", f"{before:.11e}", f"{after:.11e}"), replace(candidate, turned=True))
     found = list(kept.values())
     likely = [c for c in found if c.named > 0 or (c.output in running and c.named == 0)]
     if len(likely) >= ENOUGH:  # then a pair whose names say nothing is by chance

@@ -17,6 +17,7 @@ from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters, next_move
 from pellucid.doctor.process.paths import Scope
+from pellucid.doctor.process.places import residuals
 from pellucid.doctor.process.rates import rate_values
 
 EACH = 260  # elements up to which every one is moved by itself
@@ -57,7 +58,16 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
         for least in (2, None) if wanted is None else (None,):  # by their names first; then whatever else there is
             names, values = frozenset(found.groups), _values(plain, found)
             result.candidates = candidates(
-                plain.seen, moved.seen, names, wanted, values, lab.pairs, least, running, [*shift.values()]
+                plain.seen,
+                moved.seen,
+                names,
+                wanted,
+                values,
+                lab.pairs,
+                least,
+                running,
+                [*shift.values()],
+                residuals(lab.files) if wanted is None else (),
             )
             rough = yield from _measure(lab, found, result.candidates, 0, 3, seconds * 0.25)
             chosen = _pruned(result.candidates, rough, 24, result.seen)

@@ -27,6 +27,11 @@ def patience(seconds: float, left: float) -> float:
 class Lost(Exception):
     """A fork gave no answer: it crashed, or its time was up."""
 
+    @property
+    def said(self) -> str:
+        """The last line, which says what it was; the lines above it are ours, and tell a user nothing."""
+        return (str(self).strip().splitlines() or [""])[-1]
+
 
 class Fork:
     """One forked child, seen from the parent.

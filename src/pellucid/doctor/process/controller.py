@@ -122,7 +122,7 @@ class Controller:
                 if {*found.parameters} < {*put} and spoilt(seen, put):  # so long a step hides what the others are
                     found, session.doubtful = Parameters(put, [*put], {}), True
         except Lost as lost:
-            self.failures.append(str(lost))
+            self.failures.append(lost.said)
             return
         if not found.parameters:
             self.rejected[number] = found
@@ -239,7 +239,7 @@ class TrainingSession:
         self.unfinished = False  # it does not learn, and there was no time to ask all causes of that
         self.lossless = False  # nothing that a pass sees depends on what it moves
         self.blown_up = False  # its loss becomes infinite or no number, and no cause of that was found
-        self.beside: list[Finding] = []  # what is told beside a wrong gradient, which was measured without it
+        self.beside: list[Finding] = []  # what is reported beside a wrong gradient, which was measured without it
         self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
 
     @property

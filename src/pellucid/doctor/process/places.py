@@ -150,3 +150,22 @@ def number_at(file: str, node: ast.expr) -> list[SourcePlace]:
 
 def placed(file: str, node: Any, number: float) -> SourcePlace:
     return SourcePlace(file, node.lineno, number, ast.unparse(node))
+
+
+ERROR = re.compile(r"^(?!.*(loss|cost|likelihood|entropy|total|sum)).*err(or)?s?([^a-z]|$)", re.I)
+
+
+def residuals(sources: dict[str, str]) -> set[str]:
+    """What is called an error and is a mere difference wherever it is assigned: `err = y - out`, which may be below 0.
+
+    >>> residuals({"a.py": "err = y - out\\nerror = abs(y - out)\\nloss = a - b\\ntotal_err = a - b"})
+    {'err'}
+    """
+    found: dict[str, list[bool]] = {}
+    for _, tree in trees(sources):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign):
+                differs = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Sub)
+                for target in node.targets:
+                    found.setdefault(ast.unparse(target), []).append(differs)
+    return {name for name, every in found.items() if ERROR.search(name) and all(every)}

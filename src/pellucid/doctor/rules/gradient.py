@@ -72,6 +72,12 @@ def judge(study: SlopeStudy) -> Judgement | None:
         (f for f in judged if f.candidate.is_seen and f.candidate.named > 0), key=lambda f: f.score, default=None
     )
     best = max(judged, key=lambda found: (explains_some(found), found.score), default=None)
+    if best is not None and best.candidate.kind in PIECEWISE:  # which has a slope in half of the passes at most
+        pair = (best.candidate.output, best.candidate.label)
+        smooth = [
+            f for f in judged if (f.candidate.output, f.candidate.label) == pair and f.candidate.kind not in PIECEWISE
+        ]
+        best = max((f for f in smooth if f.score > best.score - 2 * TIE), key=lambda f: f.score, default=best)
     if named is None or best is None or (explains_some(best) and not explains_some(named)):
         return best
     return named if best.score < named.score + 0.3 else best

@@ -1,4 +1,4 @@
-"""A rate of its own: a tensor that is moved so many times as far as the others because its update says so."""
+"""A rate of its own: a tensor that is moved several times as far as the others because its update says so."""
 
 from __future__ import annotations
 
