@@ -414,6 +414,7 @@ def test_the_command_shows_a_training_step(tmp_path: Path) -> None:
         (["--out", "graph.jpg"], "Write --out graph.html."),
         (["--out", "nowhere/graph.html"], "There is no folder"),
         (["--model", "vgg"], "Unknown model 'vgg'"),
+        (["--model", "mpl:32"], "Unknown model 'mpl'. Did you mean mlp?"),
     ],
 )  # fmt: skip
 def test_the_command_says_what_is_wrong(arguments: list[str], message: str) -> None:

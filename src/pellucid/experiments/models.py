@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pellucid.experiments.errors import UsageError, unknown
+from pellucid.experiments.errors import UsageError, nearest, unknown
 
 LEAST_HEAD = 16  # of a transformer's width each head has this share
 
@@ -54,7 +54,8 @@ def normal_model(text: str) -> str:
     """
     name, colon, _ = text.strip().lower().partition(":")
     if name not in KINDS:
-        raise unknown("model", text, MODELS)
+        meant = nearest(name, KINDS)  # without its sizes, which make two names less alike
+        raise unknown("model", name if meant else text, [*KINDS] if meant else MODELS)
     kind = KINDS[name]
     if kind.sizes == 0:
         if colon:
