@@ -1,5 +1,6 @@
 """Reductions and their kin as a program writes them: every form of call, empty and 0-d tensors, NaN, and the errors."""
 
+import math
 import warnings
 from typing import Any
 
@@ -135,3 +136,23 @@ def test_long_float32_sums_stay_exact_enough() -> None:
     for dim in (0, 1, None):
         found = pellucid.from_numpy(numbers).sum(dim).numpy()
         np.testing.assert_allclose(found, exact.sum(dim), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2048, 512), (512, 2048), (3, 300_000), (300_000, 3), (5000, 64)], ids=str)
+@pytest.mark.parametrize("dim", [0, 1])
+def test_a_large_matrix_is_summed_without_threads_of_blas(
+    dim: int, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would spin for a while after it, against our own. The sums are those of float64."""
+    backend = pellucid.backend.NUMPY.xp
+    sizes: list[int] = []
+
+    def matmul(a: Any, b: Any, **options: Any) -> Any:
+        sizes.append(math.prod((a if dim else b).shape[-2:]))
+        return np.matmul(a, b, **options)
+
+    monkeypatch.setattr(backend, "matmul", matmul)
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    found = pellucid.from_numpy(x).sum(dim).numpy()
+    np.testing.assert_allclose(found, x.astype(np.float64).sum(dim), atol=2e-3)
+    assert all(size <= 1 << 19 for size in sizes)

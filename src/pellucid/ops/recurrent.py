@@ -19,6 +19,7 @@ from typing import Any
 from pellucid.declare import op
 from pellucid.errors import ShapeError
 from pellucid.kernels import gates as gates_of_step
+from pellucid.kernels import products
 from pellucid.kernels import recurrent as native
 from pellucid.reverse.vocabulary import of_array
 
@@ -41,6 +42,12 @@ def _before(m: Any, states: Any, first: Any, reverse: bool) -> Any:
 def _ordered(rows: list[Any], reverse: bool) -> list[Any]:
     """Rows that were made in the order of backward, by step."""
     return rows if reverse else rows[::-1]
+
+
+def _into(xp: Any, a: Any, b: Any, out: Any) -> None:
+    """out = a · b, by the kernels that share their threads with those of the steps if one fits."""
+    if products.matmul(a, b, out=out) is None:
+        xp.matmul(a, b, out=out)
 
 
 def _outer(m: Any, left: Any, right: Any) -> Any:
@@ -125,7 +132,7 @@ def rnn_delta(
         made = xp.empty(states.size + math.prod(shape), states.dtype)
         delta, along = out_of_row(of_array(made), made, states.shape, shape)
         if native.rnn_sequence_backward(grad, weight, states, delta, relu, reverse):
-            xp.matmul(delta[-1 if reverse else 0], weight, out=along)
+            _into(xp, delta[-1 if reverse else 0], weight, along)
             return made
     return _rnn_steps(of_array(grad), grad, states, weight, mask, relu=relu, reverse=reverse)
 
@@ -295,7 +302,7 @@ def lstm_delta(
         of_states, of_cells = _lstm_parts(of_array(grad), grad, steps, hidden, cell)
         cells = packed[-steps * batch * cell.shape[-1] :].reshape(steps, *cell.shape)
         if native.lstm_sequence_backward(of_states, of_cells, weight, cell, gated, cells, delta, inner, reverse):
-            xp.matmul(delta[-1 if reverse else 0], weight, out=along)
+            _into(xp, delta[-1 if reverse else 0], weight, along)
             return made
     return _lstm_steps(
         of_array(gated), grad, packed, gated, weight, hidden, cell, projection, mask, reverse=reverse
@@ -438,7 +445,9 @@ def gru_delta(
         made = xp.empty(2 * math.prod(sums) + hidden.size, gated.dtype)
         of_gates, of_u, along = out_of_row(of_array(made), made, sums, sums, hidden.shape)
         if native.gru_sequence_backward(grad, weight, hidden, gated, states, of_gates, of_u, along, reverse):
-            along += of_u[-1 if reverse else 0] @ weight
+            through = xp.empty(hidden.shape, hidden.dtype)
+            _into(xp, of_u[-1 if reverse else 0], weight, through)
+            along += through
             return made
     return _gru_steps(of_array(gated), grad, states, gated, weight, hidden, mask, reverse=reverse)
 

@@ -17,6 +17,7 @@ from .node_names import by_dim
 from .reduction import all_axes, axis_of, count_of, floating, keep, kept_shape, numpy_dtype, widened
 
 _BLOCK = 4096  # numbers that are added in one go
+_ALONE = 1 << 18  # numbers of a matrix: above, BLAS wakes threads of its own, which then wait for more in a busy loop
 
 
 @functools.lru_cache(maxsize=64)
@@ -26,12 +27,25 @@ def _ones(xp: Any, count: int, kind: Any) -> Any:
 
 def _add_rows(xp: Any, matrix: Any) -> Any:
     """The sum of the rows, block by block where they are many: rounding then grows with the number of blocks alone."""
-    count = len(matrix)
-    if count <= _BLOCK:
+    count, width = matrix.shape
+    block = min(_BLOCK, _ALONE // width)
+    if block < 8:  # the rows are so long that to add them one by one is as fast
+        return xp.add.reduce(matrix, axis=0)
+    if count <= block:
         return xp.matmul(_ones(xp, count, matrix.dtype), matrix)
-    whole = count - count % _BLOCK
-    blocks = xp.matmul(_ones(xp, _BLOCK, matrix.dtype), matrix[:whole].reshape(-1, _BLOCK, matrix.shape[1]))
+    whole = count - count % block
+    blocks = xp.matmul(_ones(xp, block, matrix.dtype), matrix[:whole].reshape(-1, block, width))
     return _add_rows(xp, blocks) + xp.matmul(_ones(xp, count - whole, matrix.dtype), matrix[whole:])
+
+
+def _each_row(xp: Any, matrix: Any, ones: Any) -> Any:
+    """The sum of each row."""
+    if matrix.size <= _ALONE:
+        return xp.matmul(matrix, ones)
+    found, block = xp.empty(len(matrix), matrix.dtype), max(1, _ALONE // matrix.shape[1])
+    for i in range(0, len(matrix), block):
+        xp.matmul(matrix[i : i + block], ones, out=found[i : i + block])
+    return found
 
 
 @op(domain=real(), node=by_dim("Sum"))
@@ -58,7 +72,7 @@ def sum(xp: Any, input: Any, *, dim: Any = None, keepdim: bool = False, dtype: A
                 found = _add_rows(xp, input)
                 return found[None] if keepdim else found
             if (axis == 1 or axis == -1) and input.shape[1] <= _BLOCK:
-                found = xp.matmul(input, _ones(xp, input.shape[1], kind))
+                found = _each_row(xp, input, _ones(xp, input.shape[1], kind))
                 return found[:, None] if keepdim else found
         return xp.add.reduce(input, axis=axis, keepdims=keepdim)
     return xp.add.reduce(input, axis=axis, keepdims=keepdim, dtype=xp.int64 if dtype is None else kind)
