@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pellucid.cli.program import app
+from pellucid.datasets.another import by_case
+from pellucid.datasets.sheet import read_table
 from tests.trained import Runs
 
 
@@ -82,6 +84,24 @@ def test_the_file_of_answers_has_the_columns_of_the_table(runs: Runs, tmp_path: 
     assert list(rows[0]) == ["row", "id", "size", "prediction (given)", "weight", "prediction", "p(bonn)", "p(köln)"]
     assert (rows[0]["id"], rows[0]["size"], rows[1]["prediction (given)"]) == ("A7", "1.50", "old")
     assert {row["prediction"] for row in rows} <= {"bonn", "köln"}
+
+
+def test_a_class_in_another_case_is_that_class(runs: Runs, tmp_path: Path) -> None:
+    text = "size,weight,town\n1,2,bonn\n-1,0,köln\n"
+    plain = said(runs / "plain", text, tmp_path)
+    other = said(runs / "plain", text.replace("köln", "KÖLN"), tmp_path, "--out", tmp_path / "out.csv")
+    assert "Column 'town': what differs" in other and "(KÖLN as köln)" in other and "what differs" not in plain
+    assert re.findall(r"\d of 2 right", plain) == re.findall(r"\d of 2 right", other)
+    assert [row["town"] for row in csv.DictReader((tmp_path / "out.csv").read_text().splitlines())] == ["bonn", "KÖLN"]
+
+
+def test_a_category_in_another_case_is_taken_where_one_alone_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("who,what\nYES,A\nno,a\nMaybe,ä\n", encoding="utf-8")
+    table, taken = by_case(
+        read_table(tmp_path / "new.csv", None, None), {"who": ["yes", "no"], "what": ["a", "Ä", "ä"]}
+    )
+    assert table.columns == {"who": ["yes", "no", "Maybe"], "what": ["a", "a", "ä"]}
+    assert taken == {"who": {"YES": "yes"}, "what": {"A": "a"}}
 
 
 def test_the_encoding_is_that_of_the_file(runs: Runs, tmp_path: Path) -> None:

@@ -86,6 +86,25 @@ def unseen(table: TableFile, facts: Mapping[str, Any]) -> dict[str, dict[str, in
     return found
 
 
+def by_case(table: TableFile, categories: Mapping[str, Iterable[str]]) -> tuple[TableFile, dict[str, dict[str, str]]]:
+    """The table with each category as training met it, where only the case differs (TRUE, and training met True).
+
+    `categories` has those that training met, by column. Also returned: what was taken for what, by column.
+    """
+    taken: dict[str, dict[str, str]] = {}
+    columns = dict(table.columns)
+    for name, met in categories.items():
+        known = list(met)
+        folded = [text.casefold() for text in known]
+        one = {fold: text for fold, text in zip(folded, known, strict=True) if folded.count(fold) == 1}
+        cells = columns.get(name, [])
+        here = {cell: one[cell.casefold()] for cell in set(cells) - set(known) if cell.casefold() in one}
+        if here:
+            taken[name] = dict(sorted(here.items()))
+            columns[name] = [here.get(cell, cell) for cell in cells]
+    return (replace(table, columns=columns) if taken else table), taken
+
+
 def read_target(
     table: TableFile, target: str, facts: Mapping[str, Any], classes: bool, decimal: str | None = None
 ) -> list[str | float | None]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.datasets import DataError, read_features
-from pellucid.datasets.another import filled, gaps, read_target, unseen
+from pellucid.datasets.another import by_case, filled, gaps, read_target, unseen
 from pellucid.datasets.characters import is_utf8
 from pellucid.datasets.column import FILLED
 from pellucid.datasets.columnar import is_columnar
@@ -73,6 +73,10 @@ def rows_of(
             table = table.keep(places.tolist())
         else:
             places = np.arange(len(table.row_numbers))
+    as_written, target = table.columns, config.target
+    met = {**facts["categories"], **({target: names} if target is not None and names else {})}
+    table, taken = by_case(table, met)
+    notes += [_other_case(name, words) for name, words in taken.items()]
     try:
         x = read_features(table, facts, decimal)
     except DataError as error:
@@ -82,11 +86,10 @@ def rows_of(
     notes += [_new(name, counts) for name, counts in unseen(table, facts).items()]
     if facts.get("missing") in FILLED:
         notes += [_filled(name, count, len(x)) for name, count in filled(table, facts).items()]
-    target = config.target
     found = None
     if target is not None and target in table.columns:
         found = read_target(table, target, {**facts, "classes": names}, bool(names), decimal)
-    return Rows(x, found, notes, table.columns, places.tolist())
+    return Rows(x, found, notes, as_written, places.tolist())
 
 
 def _by_place(table: TableFile, config: Config, data: dict[str, Any]) -> TableFile:
@@ -168,6 +171,12 @@ def _new(name: str, counts: dict[str, int]) -> str:
         f"Column {name!r}: {cells:,} {'cell holds a category' if cells == 1 else 'cells hold categories'} that "
         f"training did not meet ({shown}), taken as none of those that it did"
     )
+
+
+def _other_case(name: str, taken: dict[str, str]) -> str:
+    shown = ", ".join(f"{cell} as {met}" for cell, met in list(taken.items())[:4])
+    shown += f" and {len(taken) - 4} more" if len(taken) > 4 else ""
+    return f"Column {name!r}: what differs from what training met in its case alone is taken for that ({shown})"
 
 
 def _filled(name: str, count: int, rows: int) -> str:
