@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from .record import ProgramRecord
 LITTLE = 0.25  # of the way from chance to all answers right
 ENOUGH_OF_IT = 0.6  # of the steps of a run, that another needs to be compared with it
 UNMOVED = 0.03  # of the size of a parameter
+BEHIND, SHORTEST = 1.25, 50  # times the loss of another run; steps that say something of it
 SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
 
 
@@ -143,7 +145,7 @@ def is_too_short(was: ProgramRecord, now: ProgramRecord) -> bool:
 
 def says_nothing(was: ProgramRecord, now: ProgramRecord) -> bool:
     """Whether a run was cut off before it could be compared; one that ran away was not."""
-    return not now.ended and not now.error and is_too_short(was, now) and outcome(now).finite
+    return not now.ended and not now.error and not now.behind and is_too_short(was, now) and outcome(now).finite
 
 
 def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False, same_loss: bool = True) -> bool:
@@ -207,6 +209,17 @@ def _knows_less(record: ProgramRecord, end: Outcome) -> bool:
     """Whether it does worse at the end than by saying how frequent the classes are, by its answers and by its loss."""
     guessing = by_guessing(record)
     return end.accuracy is not None and end.accuracy < end.chance - 0.1 and end.loss > 1.5 * guessing > 0
+
+
+def is_behind(losses: Sequence[float], pace: Sequence[float]) -> bool:
+    """Whether a run that is half way, or three quarters, will hardly overtake another one that has these losses in all:
+    its own is clearly above what that has there, and above what it has at its end."""
+    count, whole = len(losses), len(pace)
+    if count not in (whole // 2, 3 * whole // 4) or count < SHORTEST:
+        return False
+    size = count // 5
+    own, there, end = (float(np.mean(part[-size:])) for part in (losses, pace[:count], pace))
+    return there > 0 < end and own > BEHIND * max(there, end)
 
 
 def is_worse(was: ProgramRecord, now: ProgramRecord | None, share: float = 0.0) -> bool:

@@ -41,6 +41,7 @@ class Laboratory:
     loss: str = field(default="", kw_only=True)  # the variable that holds it, where the user says so
     alone: float = field(default=0.0, init=False)  # seconds of the program by itself
     looks: Sequence[int] = field(default=(), init=False)  # backwards that are looked at in full, beside the usual
+    pace: Sequence[float] = field(default=(), init=False)  # losses of a run: others are given up where they fall behind
     lost: str = field(default="", init=False)  # why the last run that gave no record gave none
 
     def left(self) -> float:
@@ -102,7 +103,7 @@ class ScriptLaboratory(Laboratory):
         streams.manual_seed(0)
         np.random.seed(0)  # noqa: NPY002
         random.seed(0)
-        observer = Observer(treatments, steps, seconds, looks=self.looks)
+        observer = Observer(treatments, steps, seconds, looks=self.looks, pace=self.pace)
         observer.passes.named = self.loss
         observer.enough = lambda: end.send(observer.record)
 

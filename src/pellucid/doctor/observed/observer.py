@@ -19,7 +19,7 @@ from pellucid.nn.modules import loss as losses
 
 from . import criterion, mixing
 from .batches import BatchNotes
-from .compare import stands
+from .compare import is_behind, stands
 from .criterion import LossCall, SeenOp
 from .evaluations import EvaluationNotes
 from .functions import examine as slope_of
@@ -58,12 +58,13 @@ class Observer(Interpreter):
         seconds: float = 1e9,
         enough: Callable[[], Any] | None = None,
         looks: Sequence[int] = (),
+        pace: Sequence[float] = (),
     ) -> None:
         self.record = ProgramRecord()
         self.treatments, self.most = list(treatments), steps
         self.started, self.began = time.monotonic(), time.process_time()
         self.until = self.started + seconds
-        self.enough = enough
+        self.enough, self.pace = enough, pace
         self.parameters = ParameterNotes(self.record)
         self.batches = BatchNotes(self.record)
         self.evaluations = EvaluationNotes(self.record, self.apart)
@@ -278,6 +279,9 @@ class Observer(Interpreter):
                 treatment.before_backward(parameters)
         self.record.own_seconds += time.monotonic() - began
         self.passes.forget()
+        if self.enough is not None and is_behind(self.record.losses, self.pace):
+            self.record.behind = True
+            self.enough()
         if len(self.record.steps) >= self.most or time.monotonic() > self.until or self._ran_away():
             if self.enough is not None:
                 self.finish()

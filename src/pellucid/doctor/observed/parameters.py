@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.errors import user_frame
+
 from .places import place
 from .record import ParameterRecord, Place, ProgramRecord
 
 EARLY = 3  # updates of an optimiser, of which one has a gradient: the first of L-BFGS begins without
+MOST_HELD = 1000  # things in a list, in which a layer is looked for
 WIDEST = 512  # of a square weight whose largest singular value is computed
 
 
@@ -83,7 +86,7 @@ class ParameterNotes:
         if id(parameter) not in self.parameters:
             at = self.written.get(id(parameter), (None, None))[1] or at or self._home(parameter)
             self.parameters[id(parameter)] = parameter
-            given, n = name or f"tensor {tuple(parameter.shape)}", 2
+            given, n = name or self._called(parameter) or f"tensor {tuple(parameter.shape)}", 2
             name = given
             while name in self.record.parameters:
                 name, n = f"{given} ({n})", n + 1
@@ -100,6 +103,26 @@ class ParameterNotes:
                 note.alike = values.shape[0] > 1 and bool((values == values[:1]).all())
             self.record.parameters[name] = note
         return self.record.parameters[self.names[id(parameter)]]
+
+    def _called(self, parameter: Any) -> str:
+        """What the program calls a parameter that no network lists, such as `hidden[0].weight`; "" where that is not
+        found."""
+        modules = [module for module, _ in self.made.values()]
+        held = [(m, key) for m in modules for key, own in vars(m).get("_parameters", {}).items() if own is parameter]
+        wanted = [(parameter, ""), *((module, f".{key}") for module, key in held)]
+        frame = user_frame()
+        scopes = [vars(module) for module in modules] + ([frame.f_locals, frame.f_globals] if frame is not None else [])
+        for scope in scopes:
+            for name, value in list(scope.items()):
+                for item, rest in wanted:
+                    if value is item:
+                        return f"{name}{rest}"
+                    if isinstance(value, list | tuple | dict) and len(value) <= MOST_HELD:
+                        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+                        for key, part in pairs:
+                            if part is item and not name.startswith("_"):
+                                return f"{name}[{key!r}]{rest}"
+        return ""
 
     def _home(self, parameter: Any) -> Place | None:
         """Where the layer was made that holds a parameter, also one that no network lists."""

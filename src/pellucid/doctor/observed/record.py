@@ -275,6 +275,7 @@ class ProgramRecord:
     ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
     rewarded: list[int] = field(default_factory=list)  # in passes that were looked at: see `policy.direction`
     terms: dict[int, list[TermRecord]] = field(default_factory=dict)  # of the loss, by the step that was looked at
+    behind: bool = False  # it was given up, as it came to less than the run that it is compared with
     wasted: int = 0  # backwards whose gradients were cleared before any update
     weighed: bool = False  # whether logarithms of probabilities are weighed with numbers, as by what an action brought
     unused: tuple[int, int] | None = None  # of a network that learns nothing: see `mixing.unused`

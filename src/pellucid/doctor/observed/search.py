@@ -168,7 +168,9 @@ class Search:
         beyond = any(s.by_held_out for s in suspicions)  # to the evaluation that follows the last step
         treated = [[*self.treatments, *s.treatments] for s in suspicions if s.treatments]
         steps = max(len(self.current.steps), ENOUGH) * max((s.times for s in suspicions), default=1) + beyond
+        self.laboratory.pace = self.current.losses if all(s.direction for s in suspicions) else ()
         runs = self.laboratory.several(treated, steps, self.seconds)
+        self.laboratory.pace = ()
         self.unfinished |= any(run is None or says_nothing(self.current, run) for run in runs)
         each = iter(runs)
         return [next(each, None) if s.treatments else None for s in suspicions]
@@ -177,7 +179,7 @@ class Search:
         """Tenfold changes of the rate first; further ones only in a direction that does not make it worse."""
         near = [s for s in suspicions if not s.beyond]
         runs = dict(zip(map(id, near), self._try(near), strict=True))
-        worse = {s.direction for s in near if is_worse(self.current, runs[id(s)])}
+        worse = {s.direction for s in near if (run := runs[id(s)]) and (run.behind or is_worse(self.current, run))}
         far = [s for s in suspicions if s.beyond and s.direction not in worse]
         runs |= dict(zip(map(id, far), self._try(far), strict=True))
         return [runs.get(id(s)) for s in suspicions]

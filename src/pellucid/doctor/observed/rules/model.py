@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..compare import chance
+from ..compare import chance, reached
 from ..criterion import LINEAR, WEIGHTED
 from ..record import LossRecord, OpRecord, ProgramRecord, TermRecord
 from ..suspicion import Suspicion
@@ -25,7 +25,7 @@ from ..treatments import (
     WeighClasses,
 )
 from .data import MIXED
-from .gradients import ROUNDING
+from .gradients import HALF_WAY, ROUNDING
 from .rate import far_above_usual
 
 RECTIFIERS = ("relu", "relu6", "threshold")
@@ -326,6 +326,7 @@ def penalty(record: ProgramRecord) -> Iterator[Suspicion]:
         "a hundredth of its factor, or none",
         last[0].place,
         [Scale(frozenset(term.key for term in last), 0.01)],
+        strictly=reached(record) > HALF_WAY,  # a network that learns beside it may well be meant to have small weights
     )
 
 
