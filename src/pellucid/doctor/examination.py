@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor import conditions, engines, uncleared
+from pellucid.doctor.against import against_its_own
 from pellucid.doctor.conditions import regime
 from pellucid.doctor.naming import by_another_loss, by_classes, explain, is_named, sizes_of, sure
 from pellucid.doctor.probes.losses import of_classes
@@ -138,6 +139,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     ):
         done = _done_otherwise(session, judgement, seen)
         judgement, taken = (done[0], [done[1]]) if done is not None else (judgement, [])
+    other_loss = against_its_own(session, seen, judgement) if whole and not named and judgement is not None else None
+    if other_loss is not None:
+        return Report("faults", [other_loss], facts, time.monotonic() - started)
     if options.loss is not None and judgement is not None and not judgement.candidate.is_called(options.loss):
         return Report("inconclusive", facts=facts, reason=no_such_loss(options.loss, seen))
     if judgement is not None:

@@ -51,13 +51,14 @@ class Candidate:
     which: str = "all"
     frozen: bool = False
     also: tuple[tuple[Key, Key], ...] = ()
+    plus: tuple[Key, ...] = ()  # further numbers that are seen, where a program never adds the parts of its loss up
     turned: bool = False  # a number below zero that is to rise, as a likelihood: the loss is minus it
     subtracted: bool = field(default=False, compare=False)  # the program subtracts the two from one another
 
     @property
     def keys(self) -> tuple[Key, ...]:
         more = tuple(key for pair in self.also for key in pair)
-        return (self.output,) if self.label is None else (self.output, self.label, *more)
+        return (self.output, *self.plus) if self.label is None else (self.output, self.label, *more)
 
     def is_called(self, name: str) -> bool:
         """Whether it is a number of the program's own of this name, or what a function of this name returns."""
@@ -67,6 +68,7 @@ class Candidate:
     def title(self) -> str:
         name = _called(self.output)
         if self.label is None:
+            name = " + ".join([name, *map(_called, self.plus)])
             return f"minus {name}" if self.turned else name
         constant = ", taken for a constant" if self.frozen else ""
         outputs = ", ".join([name, *(_called(output) for output, _ in self.also)])
@@ -80,6 +82,8 @@ class Candidate:
     @property
     def named(self) -> int:
         """How much its name speaks for it."""
+        if self.plus:
+            return 2
         if self.is_seen:
             text = (
                 f"{self.output[0].rpartition('.')[2]} {self.output[1]}"
@@ -106,6 +110,8 @@ class Candidate:
             return float("nan")
         if self.label is None:
             total = sum(value.sum() for value in outputs) if all(v.size == 1 for v in outputs) else float("nan")
+            for key in self.plus:
+                total = total + Candidate("seen", key, None, self.which).compute(seen)
             return -total if self.turned else total
         labels = _chosen(seen.get(self.label), self.which)
         if not labels:
@@ -280,6 +286,7 @@ def _all(
             for which in ("all",) if len(series) == 1 else ("first", "last", "all"):
                 yield Candidate("seen", key, None, which)
             count += 1
+    yield from _sums(depends, seen)
     logs = {key for key in seen if key[0] == "" and key[1].endswith("[-1]")}  # the last item of a list that grows
     usable = {key for key, series in seen.items() if len(series) <= LONGEST and key not in logs}
     outputs = [k for k in depends & usable if not (is_no_output(k) or _is_loss(k, seen) or k in running)]
@@ -325,6 +332,26 @@ def _all(
             count += len(found)
             if found or count >= MOST:
                 break
+
+
+PART = re.compile(
+    r"^(rec|recon\w*|kl|kld|kl_\w+|\w+_kl|reg|regul\w*|penalty|prior|nll|bce|mse|l2)(_?(loss|term|div))?$", re.I
+)
+
+
+def _sums(depends: Collection[Key], seen: Seen) -> Iterator[Candidate]:
+    """The sum of numbers of one place that are called parts of a loss: a reconstruction and a divergence, an error and
+    a penalty."""
+    parts: dict[str, list[Key]] = {}
+    for key in sorted(depends):
+        if PART.match(key[1]) and len(seen[key]) == 1 and seen[key][0].size == 1:
+            parts.setdefault(key[0], []).append(key)
+    for keys in parts.values():
+        if 1 < len(keys) <= MOST_PARTS:
+            yield Candidate("seen", keys[0], plus=tuple(keys[1:]))
+
+
+MOST_PARTS = 3
 
 
 def _is_difference(key: Key, *passes: Seen) -> bool:
