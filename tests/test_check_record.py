@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pellucid.check.record.recording import record, recording
-from pellucid.check.record.reverse import gradients
+from pellucid.check.record.reverse import backward, gradients
 
 rng = np.random.default_rng(0)
 W, V, M = rng.normal(size=(3, 4)), np.array([0.83, -1.27, 0.41, -0.64]), rng.normal(size=(4, 4))
@@ -263,3 +263,13 @@ def test_the_globals_of_a_script_can_be_given():
     assert gradients(recorder.tape)["w"] == pytest.approx(math.exp(0.5) * np.array([3.0, 1.0]))
     assert {name: space[name] for name in ("exp", "total")} == {name: own[name] for name in ("exp", "total")}
     assert "float" not in space
+
+
+@pytest.mark.parametrize("draw", [np.random.randn, lambda *shape: np.random.default_rng(1).normal(size=shape)])
+def test_what_is_drawn_within_a_pass_is_recorded_as_it_was_drawn(draw) -> None:
+    with recording() as recorder:
+        w = recorder.parameter("w", np.array([[1.0, -2.0], [0.5, 3.0]]))
+        noise = draw(2, 2)
+        recorder.tape.result = recorder.node((np.exp(w) * noise).sum())
+    slope = backward(recorder.tape).gradients()["w"]
+    assert slope == pytest.approx(np.exp(np.array([[1.0, -2.0], [0.5, 3.0]])) * np.asarray(noise))

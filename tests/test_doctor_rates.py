@@ -1,10 +1,13 @@
 """Tensors that have a rate of their own, and losses that go first in every state of a program."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pellucid.doctor import examine_script
+from pellucid.doctor.against import climbs
 from pellucid.doctor.naming import _of_all_passes
 from pellucid.doctor.probes.losses import Candidate, candidates
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
@@ -88,3 +91,52 @@ def test_a_factor_that_one_pass_shows_is_no_constant() -> None:
 def test_of_a_failure_in_a_fork_its_last_line_is_said() -> None:
     assert Lost('  File "lab.py", line 160\n    work()\nValueError: no\n').said == "ValueError: no"
     assert Lost("its time was up").said == "its time was up"
+
+
+def test_parts_of_a_loss_that_are_never_added_up() -> None:
+    seen, moved = (
+        {("step", "rec"): [np.array(a)], ("step", "kl"): [np.array(b)], ("step", "lr"): [np.array(0.1)]}
+        for a, b in ((3.0, 0.5), (2.5, 0.7))
+    )
+    found = next(c for c in candidates(seen, moved) if c.plus)
+    assert (found.title, found.value(seen), found.value(moved)) == ("kl + rec", 3.5, 3.2)
+
+
+@pytest.mark.parametrize(("way", "expected"), [(-1.0, True), (1.0, False)])
+def test_updates_that_go_up_the_loss_of_the_program(way: float, expected: bool) -> None:
+    slopes = np.array([1.0, -2.0])
+    entry = StudiedPass(0, given={"w": way * slopes}, slopes={LOSS: {"w": slopes}})
+    assert climbs([entry] * 3, LOSS) is expected
+    assert not climbs([entry] * 2, LOSS)
+
+
+PAIRS = """
+import numpy as np
+rng = np.random.default_rng(2)
+U, V = rng.normal(size=(30, 6)) / 3, rng.normal(size=(30, 6)) / 3
+def step(i, pos, neg):
+    js = np.concatenate([[pos], neg])
+    t = {labels}
+    q = 1 / (1 + np.exp(-V[js] @ U[i]))
+    loss = -np.log(q[0] + 1e-9) - np.log(1 - q[1:] + 1e-9).sum()
+    d = q - t
+    g = d @ V[js]
+    np.add.at(V, js, -0.1 * d[:, None] * U[i])
+    U[i] -= 0.1 * g
+    return loss
+for n in range(12000):
+    i = rng.integers(30)
+    print(step(i, (i + 1) % 30, rng.choice(30, 4, replace=False)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("labels", "mistake"), [("np.ones(5)", "wrong-loss"), ("np.array([1.0, 0, 0, 0, 0])", None)], ids=["wrong", "right"]
+)
+def test_labels_that_do_not_go_with_the_loss_that_is_printed(labels: str, mistake: str | None, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(PAIRS.format(labels=labels), encoding="utf-8")
+    report = examine_script(script)
+    assert [f.mistake for f in report.findings] == ([mistake] if mistake else [])
+    assert all(f.code == "d = q - t" for f in report.findings)

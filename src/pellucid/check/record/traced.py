@@ -197,6 +197,13 @@ def _places(shape: tuple[int, ...]) -> Array:
     return np.arange(1, math.prod(shape) + 1).reshape(shape)
 
 
+def _filled(node: TapeNode, value: Traced) -> bool:
+    """Whether an array that was made empty holds other numbers by now, though nothing was recorded that wrote them, as
+    `np.random.randn` does."""
+    plain = strip(value)
+    return plain.shape == node.value.shape and not np.array_equal(plain, node.value, equal_nan=True)
+
+
 class ArrayRecorder:
     """A tape while it is being written."""
 
@@ -234,6 +241,8 @@ class ArrayRecorder:
             node = value._node
             if self._pending.pop(node.index, None) is not None:
                 node.value = np.array(strip(value))  # the buffer as it is now, before it is written to again
+            elif node.op == "constant" and _filled(node, value):  # by code that is not recorded: what was drawn
+                node = value._node = self.tape.add("constant", (), np.array(strip(value)), needs=False)
             return node
         plain = np.asarray(strip(value))
         known = self._constants.get(id(value))
