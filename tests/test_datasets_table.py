@@ -230,6 +230,7 @@ ERRORS = [
     ("a semicolon too many", "a;y\n1;u\n2;v;w\n", "y", r"row 3 has 3 cells .*a text with a semicolon needs quotes"),
     ("short row", "a,b,y\n1,2,u\n3,v\n", "y", r"row 3 has 2 cells where the header names 3 columns: a separator"),
     ("long row", "a,y\n1,u\n2,v,w\n", "y", r"row 3 has 3 cells where the header names 2 columns: a text with"),
+    ("a comment", "# of May\na,y\n1,u\n", "y", r"row 2 has 2 .* names 1 column: does '# of May' name .* Else remove"),
     ("open quote", 'a,y\n1,"u\n2,v\n', "y", r"not well-formed CSV .*quotation mark left open"),
     ("target alone", "y\n1\n2\n", "y", r"no column but the target 'y'"),
     ("one class", "a,y\n1,u\n2,u\n3,u\n4,u\n", "y", r"'u' in every row: there is nothing to learn"),

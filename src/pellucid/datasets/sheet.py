@@ -187,6 +187,9 @@ def _ragged(path: Path, row_number: int, cells: list[str], header: list[str], se
             'a number with a comma needs quotes ("52,4"), or the cells another separator, such as a semicolon? A text '
             "with a comma needs quotes, too"
         )
+    if len(header) == 1 < len(cells):  # a title or a comment above the table
+        hint = f"does {header[0]!r} name the columns? Else remove the lines above those that do"
     return DataError(
-        f"{path}, row {row_number} has {len(cells)} cells where the header names {len(header)} columns: {hint}"
+        f"{path}, row {row_number} has {len(cells)} cells where the header names {len(header)} "
+        f"column{'' if len(header) == 1 else 's'}: {hint}"
     )

@@ -218,7 +218,7 @@ def _remark(row: Mapping[str, Any], facts: Mapping[str, Any], classes: Sequence[
         return "missing: the mean" + (", and a column that says where" if name in facts.get("indicators", ()) else "")
     if name in facts["unseen"]:
         return f"only in validation: {_listed(facts['unseen'][name])}"
-    constant = (
+    constant = len(facts["categories"].get(name, ())) == 1 or (
         facts["feature_std"].get(name) == 1.0 and row["holds"].split(" to ")[:1] == row["holds"].split(" to ")[1:]
     )
     return "the same in every row" if constant else ""
