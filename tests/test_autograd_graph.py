@@ -189,3 +189,46 @@ def test_the_graph_can_be_walked() -> None:
     assert part.grad_fn.name() == "AsStridedBackward0"
     part.mul_(2)
     assert z.grad_fn.name() == "CopySlices"
+
+
+def test_a_graph_leaves_the_collector_little_to_walk() -> None:
+    # A full collection walks all that is tracked: a node, where its inputs came from, and what must not change.
+    x, factor = leaf(pellucid, 0.5, "float32"), pellucid.tensor(0.999)
+    y = x * factor
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(500):
+        y = y * factor + x
+    gc.collect()
+    assert len(gc.get_objects()) - before <= 3 * 1000 + 100
+    y.backward()
+    assert x.grad is not None
+
+
+def test_what_is_added_to_the_metadata_of_a_node_is_its_own() -> None:
+    x = leaf(pellucid, 0.5, "float32")
+    first, second = (x * 2.0).grad_fn, (x * 2.0).grad_fn
+    assert first is not None and second is not None
+    first.metadata["seen"] = True
+    assert first.metadata == {"seen": True} and second.metadata == {}
+
+
+@pytest.mark.parametrize("which", ["out", "number", "list", "attribute"])
+def test_what_a_node_keeps(which: str) -> None:
+    x, other = leaf(pellucid, [1.0, 2.0], "float32"), pellucid.tensor([3.0, 4.0])
+    made = {
+        "out": lambda: x.exp(), "number": lambda: x * 2.0, "list": lambda: pellucid.stack([x, other]),
+        "attribute": lambda: x.sum(dim=0),
+    }[which]()  # fmt: skip
+    node: Any = made.grad_fn
+    assert [edge is x for edge in node.edges].count(True) == 1
+    if which == "out":
+        assert node._saved_result.tolist() == made.tolist()
+        with pellucid.no_grad():
+            made.mul_(2.0)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            made.sum().backward()
+        return
+    made.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == ([2.0, 2.0] if which == "number" else [1.0, 1.0])

@@ -228,7 +228,7 @@ def test_a_circle_is_found() -> None:
 # What of a tensor's history is right only once its view was refreshed, and who may read it without.
 RAW = {"_node", "_requires"}
 REFRESHES = {
-    "pellucid.core.tensor", "pellucid.core.application", "pellucid.core.door", "pellucid.core.views",
+    "pellucid.core.tensor", "pellucid.core.recorder", "pellucid.core.door", "pellucid.core.views",
     "pellucid.reverse.engine", "pellucid.reverse.gradients",
 }  # fmt: skip
 

@@ -1,17 +1,16 @@
-"""One application of an op: its forward computed on arrays; its node recorded, with what the rules ask for."""
+"""One application of an op: its forward computed on arrays, and its node (`recorder` makes it)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
-from pellucid.backend import Array
 from pellucid.errors import explain, with_line
 
 from .context import is_reentry, run_within, state
 from .declaration import Declaration, Forward
-from .node import AUX, OUT, SHAPE, VALUE, Arguments, Attributes, Guard, Node, Plan, next_number, node_name
-from .tensor import Tensor, counter_of, wrap
+from .node import OUT, VALUE, Arguments, Attributes, Guard, Node, Plan, node_name
+from .tensor import Tensor, wrap
 
 _new: Any = object.__new__
 
@@ -109,76 +108,3 @@ class OpNode(Node):
 
     def name(self) -> str:
         return self.called or (self.op.node if isinstance(self.op.node, str) else node_name(self.op.name))
-
-
-def record(
-    op: Declaration,
-    args: Arguments,
-    arrays: list[Any],
-    kwargs: Attributes,
-    mask: int,
-    out: Tensor,
-    aux: Sequence[Array],
-) -> OpNode:
-    """Make `out` the result of a new node. `mask` has a bit for each input that requires a gradient."""
-    plan = op.plans.get(mask) or op.plan(mask)
-    edges: list[Any] = [None] * len(args)
-    for i in plan.tracked:
-        tensor = args[i]
-        edges[i] = tensor._node or tensor
-    saved: list[Any] = []
-    guards: list[Guard] = []
-    by_products = False
-    for what, which in plan.saves:
-        if what == VALUE:
-            if which is None:  # all the starred inputs
-                _save_all(op, args, arrays, saved, guards)
-                continue
-            tensor = args[which]
-            if isinstance(tensor, Tensor):
-                counter = tensor._counter or counter_of(tensor)
-                guards.append((counter, counter[0], len(saved)))
-            saved.append(arrays[which])
-        elif what == OUT:
-            counter = out._counter or counter_of(out)
-            guards.append((counter, counter[0], len(saved)))
-            saved.append(out._array)
-        elif what == SHAPE:
-            saved.append(
-                tuple(_shape(array) for array in arrays[op.star :]) if which is None else _shape(arrays[which])
-            )
-        elif what == AUX:
-            saved.append(aux[which])
-            by_products = True
-        else:
-            name, default = which
-            saved.append(kwargs.get(name, default) if name else default)
-    metas: list[tuple[tuple[int, ...], Any]] = []
-    for i in plan.wanted:
-        array = arrays[i]
-        metas.append((array.shape, array.dtype))
-    node: OpNode = _new(OpNode)
-    node.op, node.plan, node.number = op, plan, next_number()
-    node.edges, node.saved, node.metas = tuple(edges), tuple(saved), tuple(metas)
-    if kwargs:
-        node.kwargs = kwargs
-    if guards:
-        node.guards = tuple(guards)
-    if by_products:
-        node.by_products = True
-    if callable(op.node):
-        node.called = op.node(args, kwargs)
-    out._node = node
-    out._requires = True
-    return node
-
-
-def _save_all(op: Declaration, args: Arguments, arrays: list[Any], saved: list[Any], guards: list[Guard]) -> None:
-    for tensor in args[op.star :]:
-        counter = counter_of(tensor)
-        guards.append((counter, counter[0], len(saved)))
-    saved.append(list(arrays[op.star :]))
-
-
-def _shape(array: Any) -> Any:
-    return array.shape if hasattr(array, "shape") else ()

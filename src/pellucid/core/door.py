@@ -18,12 +18,13 @@ from pellucid.errors import wrong_type
 from pellucid.types.dtypes import ALL, bfloat16
 
 from . import views
-from .application import recompute, record
+from .application import recompute
 from .context import EngineWatcher, state
 from .declaration import TABLE, Declaration
 from .narrow import forward_of
 from .node import Arguments, Attributes
 from .promotion import as_arguments, check_dtypes, promotion_of
+from .recorder import record, recorder
 from .tensor import Tensor
 
 _new: Any = object.__new__
@@ -140,7 +141,8 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     if mask and state.grad and op.rules and out.dtype in _DIFFERENTIABLE:
         if viewed:
             views.check_usable(args)
-        record(op, args, arrays, kwargs, mask, tensor, ())
+        plan = op.plans.get(mask) or op.plan(mask)
+        (plan.record or recorder(op, plan))(op, plan, args, arrays, kwargs, tensor, ())  # as `record` does
     return tensor
 
 

@@ -47,7 +47,7 @@ OUT, VALUE, SHAPE, AUX, ATTRIBUTE, SHARED = range(6)  # what a slot of a node ho
 class Plan:
     """What backward needs when a given set of inputs wants gradients: which values to keep, which rules to call."""
 
-    __slots__ = ("rules", "saves", "shared", "tracked", "wanted")
+    __slots__ = ("record", "rules", "saves", "shared", "tracked", "wanted")
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Plan:
         self.rules = rules  # (input, rule, slots that are its arguments)
         self.shared = shared  # (rule, slots that are its arguments) of each slot after those of `saves`
         self.wanted = tuple(position for position, _, _ in rules)
+        self.record: Callable[..., Any] | None = None  # the function that records it: see `recorder`
 
 
 class Vocabulary(Protocol):

@@ -18,10 +18,11 @@ from pellucid.backend import Array
 from pellucid.errors import describe_call, with_line
 from pellucid.types.dtypes import OF_NUMPY, can_cast
 
-from .application import OpNode, compute, record
+from .application import OpNode, compute
 from .context import state
 from .declaration import Declaration, Forward
 from .node import OUT, VALUE, Arguments, Attributes, Guard, Node, Source, Vocabulary, next_number
+from .recorder import record
 from .tensor import Chain, Tensor, View, counter_of, pass_on_retain
 
 _new: Any = object.__new__

@@ -86,7 +86,7 @@ def _relu_backward(k: Emitter, g: Value, x: Value) -> Value:
 
 
 exp = Elementwise("exp", m.exp)
-relu_backward = Elementwise("relu_backward", _relu_backward, 2, least=1 << 14)
+relu_backward = Elementwise("relu_backward", _relu_backward, 2)
 tanh = Elementwise("tanh", m.tanh)
 sigmoid = Elementwise("sigmoid", m.sigmoid)
 silu = Elementwise("silu", _silu)

@@ -143,6 +143,11 @@ class Rows:
         places = [[address(own[0]), 0, *map(address, own[1:]), own[0].size] for own in arrays]
         self.table = np.array(places, np.int64)
         self.place = address(self.table)
+        flat: Any = self.table.reshape(-1)
+        self.flat = memoryview(flat)  # which takes a number in a tenth of an array's time
+        self.gradients = range(1, self.table.size, self.table.shape[1])
+        self.function: Any = None  # of the step before, and its address
+        self.code: int | None = None
         self.least = -(-_EACH * len(arrays) // max(1, sum(own[0].size for own in arrays)))
 
     def step(self, loop: Loop, gradients: list[int]) -> bool:
@@ -151,7 +156,9 @@ class Rows:
         rows = OF_ROWS.function(self.dtype, self.table.shape[1] - 1, len(numbers))
         if rows is None:
             return False
-        self.table[:, 1] = gradients
-        code = ctypes.cast(function, ctypes.c_void_p).value
-        share(rows, len(gradients), self.least, code, self.place, *numbers)
+        for place, gradient in zip(self.gradients, gradients, strict=True):
+            self.flat[place] = gradient
+        if function is not self.function:
+            self.function, self.code = function, ctypes.cast(function, ctypes.c_void_p).value
+        share(rows, len(gradients), self.least, self.code, self.place, *numbers)
         return True

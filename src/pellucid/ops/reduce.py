@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+
 from pellucid.core import Tensor, as_dtype, real
 from pellucid.declare import TABLE, function, op
 from pellucid.types.dtypes import float16, float32
@@ -32,7 +34,8 @@ def _add_rows(xp: Any, matrix: Any) -> Any:
     if block < 8:  # the rows are so long that to add them one by one is as fast
         return xp.add.reduce(matrix, axis=0)
     if count <= block:
-        return xp.matmul(_ones(xp, count, matrix.dtype), matrix)
+        ones = _ones(xp, count, matrix.dtype)
+        return ones.dot(matrix) if type(matrix) is np.ndarray else xp.matmul(ones, matrix)
     whole = count - count % block
     blocks = xp.matmul(_ones(xp, block, matrix.dtype), matrix[:whole].reshape(-1, block, width))
     return _add_rows(xp, blocks) + xp.matmul(_ones(xp, count - whole, matrix.dtype), matrix[whole:])
