@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from pellucid.declare import TABLE
 
 from ..graph import MADE, Graph, Node, Value
-from .lowering import stand_in, view
+from .lowering import dense, stand_in, view
 
 _LEAST = 16  # columns of a table: to multiply rows of fewer costs no more than to look up what they become
 
@@ -81,7 +81,7 @@ class _Lookups:
         width = out.shape[-1]
         if not _pays(table.shape[0], rows) or not self._unchanged(table, rows) or not self._unchanged(index, rows):
             return False
-        made = self.graph.new(_dense((table.shape[0], width), out.dtype))
+        made = self.graph.new(dense((table.shape[0], width), out.dtype))
         self._add(Node(node.name, (table, *node.args[1:]), (made,), op=node.op, kwargs=node.kwargs,
                        forward=node.forward, xp=node.xp))  # fmt: skip
         out.made_dense()
@@ -201,7 +201,7 @@ class _Lookups:
             if known.of is source and known.index is index and known.rows == rows:
                 return known.made
         flat = self._reshaped(grad, (math.prod(grad.shape[:-1]), grad.shape[-1]))
-        made = self.graph.new(_dense((rows, grad.shape[-1]), grad.dtype))
+        made = self.graph.new(dense((rows, grad.shape[-1]), grad.dtype))
         self._op("index_embed", (flat, index), made, shape=made.shape, dim=0)
         self.sums.append(_Sums(source, index, rows, made))
         return made
@@ -239,7 +239,7 @@ class _Lookups:
         shape = tuple(value.size // -math.prod(shape) if length == -1 else length for length in shape)
         if value.shape == shape:
             return value
-        return self._viewed("reshape", value, _dense(shape, value.dtype), shape=shape)
+        return self._viewed("reshape", value, dense(shape, value.dtype), shape=shape)
 
     def _viewed(self, name: str, value: Value, like: Any, **kwargs: Any) -> Value:
         """A view, or the one that is there already; a copy where a reshape makes one."""
@@ -251,15 +251,6 @@ class _Lookups:
             node = Node(name, (value,), (self.graph.new(like),), op=node.op, kwargs=kwargs, forward=node.forward)
         self._add(node)
         return node.outputs[0]
-
-
-def _dense(shape: tuple[int, ...], dtype: Any) -> Any:
-    made = stand_in(shape, dtype)
-    strides, step = list[int](), dtype.itemsize
-    for length in reversed(shape):
-        strides.append(step)
-        step *= length
-    return stand_in(made.shape, dtype, tuple(reversed(strides)))
 
 
 def _dims(step: _Step) -> tuple[int, int]:

@@ -56,7 +56,8 @@ def stand_in(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None
     return np.lib.stride_tricks.as_strided(zero, shape, strides or (0,) * len(shape))
 
 
-def _dense(shape: tuple[int, ...], dtype: Any) -> Any:
+def dense(shape: tuple[int, ...], dtype: Any) -> Any:
+    """A stand-in that lies in one piece, the last index first."""
     strides, step = list[int](), dtype.itemsize
     for length in reversed(shape):
         strides.append(step)
@@ -77,16 +78,16 @@ def _linear(graph: Graph, node: Node) -> list[Node]:
     made.append(turned)
     matmul, add = TABLE["matmul"], TABLE["add"]
     shape = (rows.shape[0], weight.shape[0])
-    product = out if bias is None and rows is x else graph.new(_dense(shape, x.dtype))
+    product = out if bias is None and rows is x else graph.new(dense(shape, x.dtype))
     product.made_dense()
     made.append(Node("matmul", (rows, turned.outputs[0]), (product,), op=matmul, forward=matmul.forward))
     if rows is not x and bias is None:
-        made.append(view(graph, "reshape", product, _dense(out.shape, x.dtype), shape=out.shape))
+        made.append(view(graph, "reshape", product, dense(out.shape, x.dtype), shape=out.shape))
         out.memory = product.memory
         made[-1].outputs = (out,)
         return made
     if rows is not x:
-        made.append(view(graph, "reshape", product, _dense(out.shape, x.dtype), shape=out.shape))
+        made.append(view(graph, "reshape", product, dense(out.shape, x.dtype), shape=out.shape))
         product = made[-1].outputs[0]
     if bias is not None:
         out.made_dense()
@@ -96,10 +97,10 @@ def _linear(graph: Graph, node: Node) -> list[Node]:
 
 def _as_rows(graph: Graph, x: Value, shape: tuple[int, ...]) -> Node:
     """A reshape: a view, or a copy where it does not lie in one piece."""
-    node = view(graph, "reshape", x, _dense(shape, x.dtype), shape=shape)
+    node = view(graph, "reshape", x, dense(shape, x.dtype), shape=shape)
     if x.dense:
         return node
-    made = graph.new(_dense(shape, x.dtype))
+    made = graph.new(dense(shape, x.dtype))
     return Node(node.name, node.args, (made,), op=node.op, kwargs=node.kwargs, forward=node.forward)
 
 
@@ -116,10 +117,10 @@ def _flattened(graph: Graph, node: Node) -> list[Node]:
     a, b = node.args
     (out,) = node.outputs
     shape = (math.prod(a.shape[:-1]), a.shape[-1])
-    rows = view(graph, "reshape", a, _dense(shape, a.dtype), shape=shape)
-    product = graph.new(_dense((shape[0], b.shape[1]), a.dtype))
+    rows = view(graph, "reshape", a, dense(shape, a.dtype), shape=shape)
+    product = graph.new(dense((shape[0], b.shape[1]), a.dtype))
     whole = Node("matmul", (rows.outputs[0], b), (product,), op=node.op, forward=node.forward)
-    back = view(graph, "reshape", product, _dense(out.shape, a.dtype), shape=out.shape)
+    back = view(graph, "reshape", product, dense(out.shape, a.dtype), shape=out.shape)
     out.memory = product.memory
     out.made_dense()
     back.outputs = (out,)
