@@ -46,7 +46,7 @@ def against_its_own(session: TrainingSession, study: SlopeStudy, taken: gradient
             finding.fork = {"what": candidate.title, "as it is": was, "down its own slope": better}
             finding.verified = True
             return finding
-        if not curves and (rising := _rises(session, candidate)) is not None:
+        if (rising := _rises(session, candidate)) is not None:
             finding.fork, finding.verified = {"what": candidate.title, "as it is": rising}, True
             return finding
     return None

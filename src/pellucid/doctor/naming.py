@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -92,6 +93,8 @@ def explain(
             _put(found, session, (at.file, at.line))
         if found.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
             _in_own_names(found, session)
+        if found.mistake == "sign" and (update := re.match(r"\s*[\w.\[\]'\"]+\s*([-+])=", found.code or "")):
+            found.fix = f"write {'+=' if update[1] == '-' else '-='}, not {update[1]}=, or turn the gradient round"
     return more
 
 

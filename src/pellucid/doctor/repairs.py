@@ -149,10 +149,19 @@ def _at_output(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[st
     if value is None:
         return
     written = text.of(value)
-    names = [node.id for node in ast.walk(value) if isinstance(node, ast.Name)]
+    called = {
+        node.value.id
+        for node in ast.walk(value)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    names = [node.id for node in ast.walk(value) if isinstance(node, ast.Name) and node.id not in called - {"self"}]
     for h, kind in _activations(finding, text):
         for name in dict.fromkeys(names):
-            if name != h and kind != "relu" and re.search(rf"\(1(?:\.0)? - {name}\b", written):
+            if (
+                name != h
+                and kind != "relu"
+                and re.search(rf"\(1(?:\.0)? - (?:\w+\.(?:power|square)\()?{name}\b", written)
+            ):
                 yield text.with_expression(value, re.sub(rf"\b{name}\b", h, written))
 
 

@@ -120,7 +120,8 @@ class Controller:
                 again = self._parameters(session, moving, doubtful)
                 found = again if len(again.parameters) >= len(found.parameters) else found
                 if {*found.parameters} < {*put} and spoilt(seen, put):  # so long a step hides what the others are
-                    found, session.doubtful = Parameters(put, [*put], {}), True
+                    found = Parameters(put, [*put], {}, seconds=max(found.seconds, again.seconds))
+                    session.doubtful = True
         except Lost as lost:
             self.failures.append(lost.said)
             return

@@ -104,6 +104,26 @@ def _made_of(scope: ast.AST, name: str) -> str:
     return ""
 
 
+def computed(sources: dict[str, str], name: str) -> bool:
+    """Whether labels are computed from others, `y = (y + (x > 0)) % 3`: they are meant to be others then.
+
+    >>> computed({"a.py": "y = (d.target + 1) % 3"}, "y"), computed({"a.py": "y = d.target[order + 1]"}, "y")
+    (True, False)
+    """
+    for _, tree in trees(sources):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and name in assigned(node) and _calculates(node.value):
+                return True
+    return False
+
+
+def _calculates(value: ast.AST) -> bool:
+    if isinstance(value, ast.BinOp | ast.Compare | ast.BoolOp):
+        return True
+    inner = [value.value] if isinstance(value, ast.Subscript) else ast.iter_child_nodes(value)
+    return any(_calculates(part) for part in inner)
+
+
 def _drawn_anew(node: ast.Assign) -> str | None:
     """What is replaced by itself in another order: `y = rng.permutation(y)`."""
     if not isinstance(node.value, ast.Call) or len(node.targets) != 1:

@@ -73,7 +73,8 @@ def _seen(case: Case) -> Finding | None:
         )
     else:
         said = _unrelated(case) if torn is not None else _shifted(case)
-    source = _side_by_side(case) if not said else None
+    computed = orders.computed(case.sources, called(case.data.keys.labels))
+    source = _side_by_side(case) if not said and not computed else None
     if source is not None:
         said = (
             f"In {source.inputs} and {source.labels}, side by side, {100 * source.share:.0f} % of the rows that the "
