@@ -78,6 +78,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     started = time.monotonic()
     facts = progress.facts
     whole, named = options.conditions, options.loss is not None
+    stuck = session.returned  # what moved in the first pass had stopped
     if whole:
         spoilt = conditions.spoilt(session)
         if spoilt is not None:
@@ -150,6 +151,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             facts["update"] = rule
         if not judgement.wrong and not judgement.climbs and gradient.tells(judgement):
             progress.right(judgement, len(seen.passes))
+            if stuck and session.suspected is not None:
+                progress.wrong([session.suspected])
     if odd:
         return Report("faults", odd, facts, time.monotonic() - started)
     if judgement is None and not seen.passes and not seen.complete:
@@ -234,6 +237,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             return Report("inconclusive", facts=facts, reason=no_usual_loss(judgement))
     if whole and not findings and (nothing := conditions.no_number(session, seen)) is not None:
         findings = [nothing]
+    if not findings and stuck and session.suspected is not None:
+        findings = [session.suspected]
     if not findings and session.unfinished:
         return Report(
             "inconclusive",
@@ -358,6 +363,7 @@ def _where_slopes_tell(
     if there is None or there.climbs or not gradient.tells(there):
         return seen, judgement
     if not there.wrong:
+        session.suspected = regime.of_inputs(case, there)
         return other, there
     known = judgement is not None and gradient.explains_some(judgement) and gradient.tells(judgement)
     if not known and gradient.explains_some(there) and (unscaled := regime.of_inputs(case, there)) is not None:

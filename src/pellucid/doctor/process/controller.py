@@ -241,6 +241,7 @@ class TrainingSession:
         self.lossless = False  # nothing that a pass sees depends on what it moves
         self.blown_up = False  # its loss becomes infinite or no number, and no cause of that was found
         self.beside: list[Finding] = []  # what is reported beside a wrong gradient, which was measured without it
+        self.suspected: Finding | None = None  # unscaled inputs, without whose scaling no slope told anything
         self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
 
     @property

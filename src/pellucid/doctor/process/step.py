@@ -16,6 +16,7 @@ from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope
 from pellucid.doctor.process.widen import widen
+from pellucid.doctor.report import Finding
 
 
 class Reached(MutableMapping[str, Any]):
@@ -97,6 +98,8 @@ class StepSession:
         self.number = 0
         self.found = Parameters({}, [], {})
         self.known: dict[str, Group] = {}
+        self.beside: list[Finding] = []
+        self.suspected: Finding | None = None
         self.unfinished = self.blown_up = False
         self.returned = False  # as in a session: the parameters are where the caller left them
 
