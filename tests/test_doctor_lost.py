@@ -14,7 +14,7 @@ from pellucid.doctor.observed.compare import better, is_behind, says_nothing
 from pellucid.doctor.observed.confirmation import confirms
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import gradients, model
+from pellucid.doctor.observed.rules import gradients, loss, model
 from pellucid.doctor.observed.treatments import LearningRate
 from pellucid.nn import functional as F
 from tests.watching import watched
@@ -309,3 +309,51 @@ def test_a_run_that_falls_behind_is_given_up() -> None:
     assert record.behind and len(record.steps) == 60
     assert not says_nothing(whole, record), "that it ended early is no want of time"
     assert not better(whole, record)
+
+
+# Classes that are taken for numbers -----------------------------------------------------------------------------------
+
+
+def ids(asked: bool, by_class: bool = False) -> Callable[[], None]:
+    """The mean of the outputs for each class is drawn to the class's number; or what is meant by it."""
+
+    def program() -> None:
+        network, x = nn.Sequential(nn.Embedding(9, 6), nn.Flatten(), nn.Linear(12, 4)), torch.randint(0, 9, (40, 2))
+        labels = x[:, 0] % 4
+        optimizer, right = optim.SGD(network.parameters(), lr=0.1), list[float]()
+        for _ in range(3):
+            optimizer.zero_grad()
+            given = network(x)
+            wrong = F.cross_entropy(given, labels) if by_class else F.mse_loss(given.mean(1), labels.float())
+            wrong.backward()
+            optimizer.step()
+            with torch.no_grad():
+                said = network(x).argmax(1) if asked else network(x).mean(1).round()
+                right.append((said == labels).float().mean().item())
+
+    return program
+
+
+def test_outputs_of_which_the_largest_is_asked_are_no_distance_to_a_number() -> None:
+    (found,) = loss.class_ids(watched(ids(asked=True)))
+    assert found.cause == "wrong-loss-for-task" and "which is the largest" in found.evidence
+    assert list(loss.class_ids(watched(ids(asked=True, by_class=True)))) == []
+    assert not watched(ids(asked=False)).chosen
+
+
+def test_what_actions_bring_is_no_class() -> None:
+    """A game asks which action is worth most, too, and draws the worth of the one that was taken to a number."""
+
+    def program() -> None:
+        network, x = nn.Linear(3, 4), torch.randn(40, 3)
+        best, taken = torch.arange(40) % 4, torch.arange(40) % 3
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.mse_loss(network(x).gather(1, taken[:, None]).squeeze(1), (torch.arange(40) % 4).float()).backward()
+            optimizer.step()
+            with torch.no_grad():
+                assert 0 <= (network(x).argmax(1) == best).float().mean().item() <= 1
+
+    record = watched(program)
+    assert record.chosen == {0.0, 1.0, 2.0, 3.0} and list(loss.class_ids(record)) == []

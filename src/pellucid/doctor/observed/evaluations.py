@@ -36,6 +36,7 @@ class EvaluationNotes:
         self._open: HeldOutRecord | None = None  # of which what is compared with its outputs is still to come
         self._output: Any = None
         self._derived: set[int] = set()  # what was computed from it
+        self._largest: set[int] = set()  # results of argmax among these
         self._alive: list[Any] = []
         self._kept = 0
 
@@ -79,7 +80,7 @@ class EvaluationNotes:
             noted.inputs, noted.outputs = x.detach().numpy().copy(), output.detach().numpy().copy()
         record.held_out.append(noted)
         self._open, self._output = noted, output
-        self._derived, self._alive = {id(output)}, []
+        self._derived, self._largest, self._alive = {id(output)}, set(), []
 
     def _names(self, x: Any) -> frozenset[str]:
         """What variables of the program's hold the rows, or the loader that gave them."""
@@ -106,12 +107,16 @@ class EvaluationNotes:
             return
         if name == "round":
             self.record.rounded = True
+        if name == "argmax":
+            self._largest.add(id(result))
         if name in COMPARING and len(args) == 2 and noted.accuracy is None:
             other = next((a for a in args if isinstance(a, Tensor) and id(a) not in self._derived), None)
             rows = len(noted.rows)
             if other is not None and other.dim() and len(other) == rows and isinstance(result, Tensor):
                 equal = float(result.detach().numpy().mean())
                 noted.accuracy = equal if name == "eq" else 1 - equal
+                if any(id(a) in self._largest for a in args):
+                    self.record.chosen |= frozenset(np.unique(other.detach().numpy().astype(float)).tolist())
                 if noted.inputs is not None and noted.target is None and other.numel() == rows:
                     noted.target = other.detach().numpy().ravel().copy()
             return

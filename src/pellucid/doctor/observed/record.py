@@ -283,6 +283,7 @@ class ProgramRecord:
     held_out: list[HeldOutRecord] = field(default_factory=list)
     matched: MatchRecord | None = None
     clips: list[ClipRecord] = field(default_factory=list)
+    chosen: frozenset[float] = frozenset()  # the labels with which the place of the largest output was compared
     rounded: bool = False  # what the network gave was rounded to whole numbers under no_grad()
     without_grad: int = 0  # calls of networks under no_grad() since the first step
     refused: tuple[tuple[int, ...], float, float] | None = None  # see `criterion.refused`

@@ -11,11 +11,11 @@ from pellucid.doctor.probes.neighbours import MOST, nearest
 from ..criterion import BINARY, DISTANCES, SHAPING, SQUARES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import Attribute, Bypass, Descend, LogProbabilities, Negate, SameShape, ScaleGradients, Treatment
+from ..treatments import Attribute, Bypass, LogProbabilities, SameShape, Treatment
+from .objective import bottomless, climbing, punishing, scaled
 
 UNITY = 0.01  # by which a sum of probabilities may differ from 1
-BOTTOMLESS = 1.0  # times the size of all other terms, which one that falls without end comes below
-LOOKS = 3  # passes that were looked at, from which the direction of a policy is known
+PICKING = ("gather", "index", "take_along_dim")
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
 CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf),
@@ -291,6 +291,12 @@ def class_ids(record: ProgramRecord) -> Iterator[Suspicion]:
     ids, counts = np.unique(y, return_counts=True)
     if not (3 <= len(ids) <= 50) or (ids != np.round(ids)).any() or ids[-1] - ids[0] >= 2 * len(ids):
         return
+    picked = first(loss.chain, *PICKING) is not None  # what one action is worth, of several
+    if (
+        record.chosen and record.chosen <= set(ids.tolist()) and not picked
+    ):  # outputs that it takes for those of classes
+        yield _of_ids(loss, ids, "; of the outputs, the program asks which is the largest.")
+        return
     x = [batch for batch in record.inputs if len(batch)]
     if len({batch.shape[1] for batch in x}) != 1 or len(y) != sum(len(batch) for batch in x) or record.whole_numbers:
         return
@@ -304,10 +310,15 @@ def class_ids(record: ProgramRecord) -> Iterator[Suspicion]:
     ordered = len(apart) > 0 and float((apart == 1).mean()) > 0.75  # what is confused lies next to each other
     if counts.min() < 0.02 * len(y) or not (record.rounded or (right > 0.7 and not ordered)):
         return
-    yield Suspicion(
+    yield _of_ids(
+        loss, ids, f"; the nearest other row is of the same class for {right:.0%} of the rows." if right > 0.5 else "."
+    )
+
+
+def _of_ids(loss: LossRecord, ids: np.ndarray, said: str) -> Suspicion:
+    return Suspicion(
         "wrong-loss-for-task",
-        f"{loss.kind} draws one output to the class ids {ids[0]:.0f} … {ids[-1]:.0f}"
-        + (f"; the nearest other row is of the same class for {right:.0%} of the rows." if right > 0.5 else "."),
+        f"{loss.kind} draws one output to the class ids {ids[0]:.0f} … {ids[-1]:.0f}{said}",
         "Class ids are names: that 1 lies between 0 and 2 says nothing, and one number cannot be sure of no class.",
         f"{len(ids)} outputs with cross_entropy, and argmax for the answer",
         loss.place,
@@ -370,85 +381,6 @@ def real_targets(record: ProgramRecord) -> Iterator[Suspicion]:
             loss.place,
             certain=True,
         )
-
-
-def scaled(record: ProgramRecord) -> Iterator[Suspicion]:
-    """backward() on a small or large multiple of the loss."""
-    factor = record.factor
-    if not record.loss.kind or len(record.optimizers) != 1 or 0.2 < factor < 5 or factor <= 0:
-        return
-    if not record.is_multiple:
-        return  # of which the loss is a part
-    yield Suspicion(
-        "loss-reduction-scale",
-        f"backward() is called on {factor:.3g} times the loss.",
-        "The gradients have that scale, and the learning rate does not suit it.",
-        "call backward() on the loss itself",
-        record.lines.get("backward"),
-        [ScaleGradients(1 / factor)],
-    )
-
-
-def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
-    """Backward on minus the loss, or an optimiser that maximises it."""
-    maximises = any(optimizer.options.get("maximize") for optimizer in record.optimizers)
-    negative = record.factor < 0
-    if not record.loss.kind or len(record.optimizers) != 1 or maximises == negative:
-        return
-    if negative and not record.is_multiple:
-        return  # of which the loss is a part
-    yield Suspicion(
-        "loss-sign-flipped",
-        "backward() is called on minus the loss." if negative else "The optimiser was made with maximize=True.",
-        "Each step goes up the loss that is computed.",
-        "loss.backward()" if negative else "leave maximize=True out",
-        record.lines.get("backward") if negative else record.optimizers[0].place,
-        [Descend()],
-        certain=True,
-    )
-
-
-def bottomless(record: ProgramRecord) -> Iterator[Suspicion]:
-    """A term of the loss that falls without end, and for which the others are given up."""
-    if len(record.optimizers) != 1 or record.rewarded or record.weighed or len(record.terms) < LOOKS:
-        return
-    passes = [record.terms[at] for at in sorted(record.terms)]
-    first, last = passes[1], passes[-1]  # in the first of all, ops are counted from the data on
-    if [t.key for t in first] != [t.key for t in last]:
-        return
-    values = [t.value if np.isfinite(t.value) else -np.inf for t in last]
-    at = int(np.argmin(values))
-    began, others = first[at].value, [t.value for i, t in enumerate(last) if i != at]
-    size = max(max((abs(t.value) for t in first), default=0.0), *(abs(v) for v in others if np.isfinite(v)), 0.0)
-    if not values[at] < min(began, 0.0) - BOTTOMLESS * size or any(v < 0 for v in others):
-        return
-    yield Suspicion(
-        "loss-sign-flipped",
-        f"The loss is a sum of {len(last)} terms, of which this one falls from {began:.3g} to {last[at].value:.3g}, "
-        f"and the others go from {sum(t.value for i, t in enumerate(first) if i != at):.3g} to {sum(others):.3g}.",
-        "It has no lower bound, so the network gives up the other terms for it: its sign is the wrong way round.",
-        "the other sign for this term of the loss",
-        last[at].place,
-        [Negate(last[at].key)],
-        without=last[at].key,
-    )
-
-
-def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
-    """A policy gradient that makes rewarded actions less likely."""
-    rising = sum(sign > 0 for sign in record.rewarded)
-    if len(record.rewarded) < LOOKS or rising < 0.8 * len(record.rewarded):
-        return
-    yield Suspicion(
-        "loss-sign-flipped",
-        f"In {rising} of {len(record.rewarded)} passes that were looked at, the loss rises with "
-        "the log-probability of actions that were rewarded more than others.",
-        "Each step makes what was rewarded less likely.",
-        "a minus before the loss: loss = -(log_probs * returns).sum()",
-        record.lines.get("rewarded") or record.lines.get("backward"),
-        certain=True,
-        confidence=0.85,
-    )
 
 
 RULES = (

@@ -1,0 +1,93 @@
+"""Whether what backward is called on goes the way that it should: its sign, its size, and those of its terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..record import ProgramRecord
+from ..suspicion import Suspicion
+from ..treatments import Descend, Negate, ScaleGradients
+
+BOTTOMLESS = 1.0  # times the size of all other terms, which one that falls without end comes below
+LOOKS = 3  # passes that were looked at, from which the direction of a policy is known
+
+
+def scaled(record: ProgramRecord) -> Iterator[Suspicion]:
+    """backward() on a small or large multiple of the loss."""
+    factor = record.factor
+    if not record.loss.kind or len(record.optimizers) != 1 or 0.2 < factor < 5 or factor <= 0:
+        return
+    if not record.is_multiple:
+        return  # of which the loss is a part
+    yield Suspicion(
+        "loss-reduction-scale",
+        f"backward() is called on {factor:.3g} times the loss.",
+        "The gradients have that scale, and the learning rate does not suit it.",
+        "call backward() on the loss itself",
+        record.lines.get("backward"),
+        [ScaleGradients(1 / factor)],
+    )
+
+
+def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Backward on minus the loss, or an optimiser that maximises it."""
+    maximises = any(optimizer.options.get("maximize") for optimizer in record.optimizers)
+    negative = record.factor < 0
+    if not record.loss.kind or len(record.optimizers) != 1 or maximises == negative:
+        return
+    if negative and not record.is_multiple:
+        return  # of which the loss is a part
+    yield Suspicion(
+        "loss-sign-flipped",
+        "backward() is called on minus the loss." if negative else "The optimiser was made with maximize=True.",
+        "Each step goes up the loss that is computed.",
+        "loss.backward()" if negative else "leave maximize=True out",
+        record.lines.get("backward") if negative else record.optimizers[0].place,
+        [Descend()],
+        certain=True,
+    )
+
+
+def bottomless(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A term of the loss that falls without end, and for which the others are given up."""
+    if len(record.optimizers) != 1 or record.rewarded or record.weighed or len(record.terms) < LOOKS:
+        return
+    passes = [record.terms[at] for at in sorted(record.terms)]
+    first, last = passes[1], passes[-1]  # in the first of all, ops are counted from the data on
+    if [t.key for t in first] != [t.key for t in last]:
+        return
+    values = [t.value if np.isfinite(t.value) else -np.inf for t in last]
+    at = int(np.argmin(values))
+    began, others = first[at].value, [t.value for i, t in enumerate(last) if i != at]
+    size = max(max((abs(t.value) for t in first), default=0.0), *(abs(v) for v in others if np.isfinite(v)), 0.0)
+    if not values[at] < min(began, 0.0) - BOTTOMLESS * size or any(v < 0 for v in others):
+        return
+    yield Suspicion(
+        "loss-sign-flipped",
+        f"The loss is a sum of {len(last)} terms, of which this one falls from {began:.3g} to {last[at].value:.3g}, "
+        f"and the others go from {sum(t.value for i, t in enumerate(first) if i != at):.3g} to {sum(others):.3g}.",
+        "It has no lower bound, so the network gives up the other terms for it: its sign is the wrong way round.",
+        "the other sign for this term of the loss",
+        last[at].place,
+        [Negate(last[at].key)],
+        without=last[at].key,
+    )
+
+
+def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A policy gradient that makes rewarded actions less likely."""
+    rising = sum(sign > 0 for sign in record.rewarded)
+    if len(record.rewarded) < LOOKS or rising < 0.8 * len(record.rewarded):
+        return
+    yield Suspicion(
+        "loss-sign-flipped",
+        f"In {rising} of {len(record.rewarded)} passes that were looked at, the loss rises with "
+        "the log-probability of actions that were rewarded more than others.",
+        "Each step makes what was rewarded less likely.",
+        "a minus before the loss: loss = -(log_probs * returns).sum()",
+        record.lines.get("rewarded") or record.lines.get("backward"),
+        certain=True,
+        confidence=0.85,
+    )
