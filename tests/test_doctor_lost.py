@@ -12,6 +12,7 @@ from pellucid import nn, optim
 from pellucid.doctor.observed import orders
 from pellucid.doctor.observed.compare import better, is_behind, says_nothing
 from pellucid.doctor.observed.confirmation import confirms
+from pellucid.doctor.observed.examination import _cut_off, _is_part
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import gradients, loss, model
@@ -357,3 +358,17 @@ def test_what_actions_bring_is_no_class() -> None:
 
     record = watched(program)
     assert record.chosen == {0.0, 1.0, 2.0, 3.0} and list(loss.class_ids(record)) == []
+
+
+def test_a_program_of_which_hardly_a_step_was_seen_is_not_called_healthy() -> None:
+    def cut(steps: int, ended: bool) -> str:
+        record = ProgramRecord([StepRecord(1.0)] * steps)
+        record.ended = ended
+        return _cut_off(record)
+
+    assert "1 step of its training" in cut(1, ended=False) and "--budget" in cut(9, ended=False)
+    assert not cut(1, ended=True) and not cut(10, ended=False)
+    long = ProgramRecord([StepRecord(1.0)] * 40)
+    assert _is_part(long), "of which the rest is missing"
+    long.ended = True
+    assert not _is_part(long)

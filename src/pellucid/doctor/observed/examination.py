@@ -10,7 +10,7 @@ from pellucid.doctor.report import Finding, Report
 
 from .compare import by_guessing, explained, is_still, outcome, stands
 from .findings import facts_of, finding_of, findings_of_error, status_of
-from .laboratory import Laboratory
+from .laboratory import MOST, Laboratory
 from .record import ProgramRecord
 from .rules import gradients
 from .search import ENOUGH, Search
@@ -70,11 +70,29 @@ def examine(laboratory: Laboratory) -> Report:
     if not findings:
         search = Search(laboratory, base)
         findings = search.findings()
-        if search.learns and status_of(findings) == "healthy":
-            reason = _astray(base) or _unknown(base) or (LATE if search.unfinished and stands(base) else "")
-            if reason:
-                return Report("inconclusive", findings, facts, reason=reason)
+        reason = _cut_off(base)
+        if search.learns:
+            late = (search.unfinished or _is_part(base)) and stands(base)
+            reason = reason or _astray(base) or _unknown(base) or (LATE if late else "")
+        if reason and status_of(findings) == "healthy":
+            return Report("inconclusive", findings, facts, reason=reason)
     return Report(status_of(findings), findings, facts)
+
+
+def _is_part(record: ProgramRecord) -> bool:
+    """Whether only the beginning of a program was seen, for want of time."""
+    return not record.ended and not record.error and len(record.steps) < MOST
+
+
+def _cut_off(record: ProgramRecord) -> str:
+    """What is said of a run of which too little was seen to say anything; "" of others."""
+    if not _is_part(record) or len(record.steps) >= ENOUGH:
+        return ""
+    count = len(record.steps)
+    return (
+        f"In the time that there was, the program came to {count} step{'s' if count > 1 else ''} of its training, too "
+        "few to say how it learns: ask again with a larger budget (--budget SECONDS)."
+    )
 
 
 def _unknown(record: ProgramRecord) -> str:
