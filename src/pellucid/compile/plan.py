@@ -251,17 +251,18 @@ class Plan(Lines):
             return False
         if any(value.memory in self._handed_out for value in node.outputs):
             return False
-        for value in node.outputs:
-            strides = value.strides
+        recorded = [value.strides for value in node.outputs]
+        for value, strides in zip(node.outputs, recorded, strict=True):
             self._buffer(value)
             self.static[id(value)] = array = calls.laid(node, self.static[id(value)], strides)
             value.strides = array.strides
         given = [self.static[id(each)] if isinstance(each, Value) else each for each in node.args]
         runs = calls.NATIVE[node.name](node, given, [self.static[id(value)] for value in node.outputs])
         if runs is None:
-            for value in node.outputs:
+            for value, strides in zip(node.outputs, recorded, strict=True):
                 del self.static[id(value)]
                 self.pool.give(self._blocks.pop(value.memory))
+                value.strides = strides
             return False
         label = f"{', '.join(map(repr, node.outputs))} = {node.name}"
         for run in runs:
