@@ -332,7 +332,8 @@ def test_a_listing_of_what_pytorch_does_not_have() -> None:
 torch = pytest.importorskip("torch")
 SAME = [
     "cuda.is_available()", "cuda.device_count()", "cuda.manual_seed(0)", "cuda.manual_seed_all(0)",
-    "cuda.empty_cache()",
+    "cuda.empty_cache()", "cuda._initialized", "cuda.amp.grad_scaler.GradScaler.__name__",
+    "cuda.amp.autocast_mode.autocast.__name__", "cpu.amp.autocast_mode.autocast.__name__",
     "cuda.memory_allocated()", "cuda.max_memory_allocated()", "cuda.get_rng_state_all()", "cuda.is_initialized()",
     "cuda.get_arch_list()", "cuda.is_bf16_supported()", "backends.mps.is_available()", "backends.cudnn.version()",
     "backends.cudnn.is_available()", "backends.cudnn.benchmark", "backends.cudnn.deterministic",

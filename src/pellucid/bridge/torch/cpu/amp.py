@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from pellucid.types.dtypes import bfloat16
@@ -26,3 +27,6 @@ class GradScaler(amp.GradScaler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         deprecated("torch.cpu.amp.GradScaler", "torch.amp.GradScaler('cpu', args...)")
         super().__init__("cpu", *args, **kwargs)
+
+
+autocast_mode = grad_scaler = sys.modules[__name__]  # files of their own in PyTorch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import Any
 
 from pellucid.types.dtypes import float16
@@ -30,3 +31,6 @@ class GradScaler(amp.GradScaler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         deprecated("torch.cuda.amp.GradScaler", "torch.amp.GradScaler('cuda', args...)")
         super().__init__("cuda", *args, **kwargs)
+
+
+autocast_mode = grad_scaler = sys.modules[__name__]  # files of their own in PyTorch
