@@ -247,3 +247,15 @@ def test_with_an_observer_everything_is_computed_once() -> None:
     with pellucid.autograd.detect_anomaly():
         checkpoint(pellucid, block.net, x, use_reentrant=False).sum().backward()
     assert len(block.calls) == 6
+
+
+def test_no_device_has_a_generator_of_its_own() -> None:
+    """What reversible layers ask, which compute again by themselves."""
+    from torch.utils import checkpoint as theirs
+
+    from pellucid.utils import checkpoint as ours
+
+    for library in (ours, theirs):
+        states = library.get_device_states(3, "x")
+        assert states == ([], [])
+        library.set_device_states(*states)

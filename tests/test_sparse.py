@@ -138,3 +138,13 @@ ROWS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_as_in_pytorch(name: str) -> None:
     assert run(Case("sparse", "row", name, ROWS[name])) is None
+
+
+def test_an_older_name_makes_one_and_says_so() -> None:
+    import pellucid
+
+    values = pellucid.tensor([3.0, 4.0])
+    for made, dtype in ((pellucid.sparse.FloatTensor, "float32"), (pellucid.sparse.DoubleTensor, "float64")):
+        with pytest.warns(UserWarning, match=r"is deprecated.  Please use torch.sparse_coo_tensor\(indices, values"):
+            found = made(pellucid.tensor([[0, 1], [2, 0]]), values, pellucid.Size([2, 3]))
+        assert (found.dtype.name, found.to_dense().tolist()) == (dtype, [[0, 0, 3], [4, 0, 0]])

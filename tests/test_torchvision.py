@@ -161,8 +161,20 @@ SIZES = {"resnet18": 11_689_512, "resnet50": 25_557_032, "mobilenet_v2": 3_504_8
 def test_a_model_has_the_parameters_of_torchvisions(name: str) -> None:
     model = getattr(models, name)()
     assert sum(parameter.numel() for parameter in model.parameters()) == SIZES[name]
-    with pytest.raises(RuntimeError, match="no trained weights"):
+    with (
+        pytest.warns(UserWarning, match="'pretrained' is deprecated since 0.13"),
+        pytest.raises(RuntimeError, match="no trained weights"),
+    ):
         getattr(models, name)(pretrained=True)
+
+
+def test_an_older_argument_is_taken_with_torchvisions_warnings() -> None:
+    with pytest.warns(UserWarning, match="deprecated since 0.13") as told:
+        models.resnet18(pretrained=False)
+    assert [str(warning.message)[:45] for warning in told] == [
+        "The parameter 'pretrained' is deprecated sinc",
+        "Arguments other than a weight enum or `None` ",
+    ]
 
 
 def test_names_and_shapes_of_models() -> None:

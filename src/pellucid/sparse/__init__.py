@@ -9,6 +9,7 @@ the rows, scale them, add them up.
 from typing import Any
 
 from pellucid.core import Tensor
+from pellucid.errors import warn
 from pellucid.torch_names import absent
 
 from .compressed import CompressedTensor, sparse_csr_tensor
@@ -32,12 +33,21 @@ __all__ = [
 
 def FloatTensor(indices: Tensor, values: Tensor, size: Any = None) -> SparseTensor:
     """An older name: `sparse_coo_tensor` with float32 values."""
+    _warn_of_age()
     return sparse_coo_tensor(indices, values.float(), size)
 
 
 def DoubleTensor(indices: Tensor, values: Tensor, size: Any = None) -> SparseTensor:
     """An older name: `sparse_coo_tensor` with float64 values."""
+    _warn_of_age()
     return sparse_coo_tensor(indices, values.double(), size)
+
+
+def _warn_of_age() -> None:
+    warn(
+        "torch.sparse.SparseTensor(indices, values, shape, *, device=) is deprecated.  Please use "
+        "torch.sparse_coo_tensor(indices, values, shape, dtype=, device=)."
+    )
 
 
 __getattr__ = absent(__name__)

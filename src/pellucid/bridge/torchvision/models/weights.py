@@ -5,7 +5,14 @@ from __future__ import annotations
 import enum
 from typing import Any
 
+from pellucid.errors import warn
+
 __all__ = ["refuse", "weights_of"]
+
+
+# The ends of torchvision's warnings of an older argument.
+_INSTEAD = "please use 'weights' instead."
+_SAME = "removed in the future. The current behavior is equivalent to passing `weights=None`."
 
 
 class Weights(enum.Enum):
@@ -31,7 +38,16 @@ def weights_of(name: str, module: str) -> Any:
 
 def refuse(name: str, weights: Any, given: dict[str, Any]) -> None:
     """Raise where weights are asked for; `pretrained`, of older programs, is taken out of what was given."""
-    if weights is None and not given.pop("pretrained", False):
+    if "pretrained" in given:
+        asked = given.pop("pretrained")
+        warn("The parameter 'pretrained' is deprecated since 0.13 and may be removed in the future, " + _INSTEAD)
+        if not asked:
+            warn(
+                "Arguments other than a weight enum or `None` for 'weights' are deprecated since 0.13 and may be "
+                + _SAME
+            )
+        weights = weights if weights is not None else asked or None
+    if weights is None:
         return
     raise RuntimeError(
         f"{name}(weights={weights!r}): pellucid fetches no trained weights. Build the model with weights=None, and "
