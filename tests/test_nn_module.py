@@ -654,3 +654,19 @@ def test_parameters_in_lists_and_dicts_print_as_pytorch_does() -> None:
         ]
 
     assert shown(pellucid) == shown(torch)
+
+
+def test_blank_lines_of_a_description_stay_empty():
+    def shown(nn):
+        class Described(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = nn.Linear(1, 2)
+
+            def extra_repr(self):
+                return "first\n\nlast\n"
+
+        return repr(nn.Sequential(nn.Sequential(Described())))
+
+    real = pytest.importorskip("torch")
+    assert shown(nn) == shown(real.nn)

@@ -33,7 +33,9 @@ REFUSED = (
     "xb.median()", "xb.median(0)", "xb.nanmedian()", "xb.kthvalue(1)", "xb.topk(1)", "xb.mean()", "xi.mean()", "-xb",
     "T.linspace(0, 1, 3, dtype=T.bool)", "T.logspace(0, 1, 3, dtype=T.bool)", "T.arange(0, 3, dtype=T.bool)",
     "x.take_along_dim(T.zeros(1, 4, dtype=T.int32), 0)", "x.take_along_dim(T.zeros(1, 4), 0)", "x & x", "xi.std()",
-    "x.gather(0, T.zeros(1, 4))", "x.index_select(0, T.tensor([0.0]))", "xb - xb", "x.bitwise_and(1)", "xi.softmax(0)",
+    "x.gather(0, T.zeros(1, 4))", "x.gather(0, xi[:1] * 0 + 9)",
+    "x.scatter(0, xi[:1] * 0 + 9, x)", "x.index_add(0, T.tensor([9]), x[:1])",
+    "x.index_select(0, T.tensor([0.0]))", "xb - xb", "x.bitwise_and(1)", "xi.softmax(0)",
     # an index
     "x.reshape(2, 2, 3)[..., 0, ..., 0]", "x['a']", "x[b'a']", "x[0.5]", "x[9]", "x[0, 0, 0]", "x[{1}]", "x[::-1]",
     "x[T.tensor([0.5])]",

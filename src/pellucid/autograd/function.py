@@ -51,7 +51,9 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the result; not recorded."""
-        raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function: a static method forward(ctx, *args)"
+        )
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:

@@ -45,6 +45,11 @@ add.vjp(
 
 
 def _refuse_bool(input: Any, other: Any) -> None:
+    if is_bool(input) and is_bool(other):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
     if is_bool(input) or is_bool(other):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "

@@ -26,8 +26,8 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A copy of a leaf, with its flag and its gradient. Tensors that share memory do so in the copy too."""
     if not self.is_leaf:
         raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment; "
-            "write tensor.detach().clone()"
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+            "Write tensor.detach().clone()"
         )
     made: Tensor = object.__new__(type(self))
     memo[id(self)] = made

@@ -82,16 +82,17 @@ def _offer(op: Op, public: bool) -> None:
 
 
 def check_index(name: str, index: Any, size: int, dim: int) -> None:
-    """Raise for indices that are not integers, or outside of [0, size)."""
+    """Raise for indices that are not integers, or outside of [0, size): as PyTorch, which has two classes for it."""
     if index.dtype.kind not in "iu" or index.itemsize < 4:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}; write index.long()")
     if index.size:
         low, high = index.min(), index.max()
         if low < 0 or high >= size:
             bad = low if low < 0 else high
-            raise IndexError(
-                f"index out of range in self: index {bad} is out of bounds for dimension {dim} with size {size}"
-            )
+            said = f"index {bad} is out of bounds for dimension {dim} with size {size}"
+            if name.startswith(("gather", "scatter", "index_add")):
+                raise RuntimeError(said)
+            raise IndexError(f"index out of range in self: {said}")
 
 
 def add_at(xp: Any, out: Any, positions: Any, values: Any) -> None:

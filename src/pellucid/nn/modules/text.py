@@ -55,5 +55,6 @@ def module_text(module: Module) -> str:
 
 
 def indent(text: str) -> str:
+    """The lines but the first two columns to the right; blank ones stay empty."""
     first, *rest = text.split("\n")
-    return "\n".join([first, *("  " + line for line in rest)])
+    return "\n".join([first, *("  " + line if line.strip() else "" for line in rest)])
