@@ -2,7 +2,8 @@
 
 Two formats, chosen by the name of the file. ``.safetensors`` is the format of the safetensors package (install
 ``pellucid[standard]``); what is not a tensor is in its header as JSON, with a checksum that is checked on loading.
-Any other name is PyTorch's own zip format, which ``torch.load`` reads and ``torch.save`` writes.
+Any other name is PyTorch's own zip format, which ``torch.load`` reads and ``torch.save`` writes; the format before it
+is read, too.
 
 Neither executes anything on loading. PyTorch's format is a pickle; it is read by a reader that knows a handful of
 names and refuses a file that asks for another, unless the program says ``weights_only=False``: then it is unpickled, as
@@ -22,7 +23,7 @@ from typing import Any, BinaryIO
 
 from ..core import Tensor
 from ..files import open_atomically
-from . import safe, torchzip
+from . import older, safe, torchzip
 
 __all__ = ["load", "save"]
 
@@ -76,13 +77,21 @@ def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, **optio
         map_location = None
     weights_only = options.get("weights_only") is not False
     if not isinstance(f, (str, os.PathLike)):
-        found = torchzip.read(io.BytesIO(f.read()), getattr(f, "name", "the open file"), weights_only)
+        found = _read(io.BytesIO(f.read()), getattr(f, "name", "the open file"), weights_only)
     elif Path(f).suffix == ".safetensors":
         found = safe.read(Path(f))
     else:
         with open(f, "rb") as file:
-            found = torchzip.read(file, str(f), weights_only)
+            found = _read(file, str(f), weights_only)
     return found if map_location is None else _moved(found, map_location)
+
+
+def _read(file: BinaryIO, source: str, weights_only: bool) -> Any:
+    begin = file.read(32)
+    file.seek(0)
+    if older.is_older(begin):
+        return older.read(file.read(), source, weights_only)
+    return torchzip.read(file, source, weights_only)
 
 
 def _moved(value: Any, device: Any) -> Any:

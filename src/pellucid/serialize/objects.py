@@ -159,18 +159,25 @@ class _Unpickler(pickle.Unpickler):
 
     def __init__(self, stream: bytes, storage: reader.Storage, source: str) -> None:
         super().__init__(io.BytesIO(stream), encoding="utf-8")
-        self.persistent_load = reader.storages(storage, source)
+        self.stored = reader.storages(storage, source)
+
+    def persistent_load(self, pid: Any) -> Any:
+        """What a reference means: a storage, or, in an older file, a class beside its source."""
+        return pid[1] if pid[0] == "module" else self.stored(pid)
 
     def find_class(self, module: str, name: str) -> Any:
         """What a name means."""
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return _parameter
-        known = reader.known(module, name)
-        if known is not None:
-            return known
+        found = known(module, name)
+        if found is not None:
+            return found
         if module.split(".")[0] == "torch":
             return _answer(module, name)
         return super().find_class(module, name)
+
+
+def known(module: str, name: str) -> Any:
+    """What a name of PyTorch's means in a pickle of whole objects; None for one that has no meaning of its own."""
+    return _parameter if (module, name) == ("torch._utils", "_rebuild_parameter") else reader.known(module, name)
 
 
 def _parameter(data: Tensor, requires_grad: bool, hooks: Any = None) -> Tensor:

@@ -301,7 +301,10 @@ class _Machine:
     def stored(self, reference: Any) -> np.ndarray:
         """The storage that a reference means."""
         match reference:
-            case ("storage", _StorageType() as kind, str() as key, str(), int() as count):
+            case (
+                ("storage", _StorageType() as kind, str() as key, str(), int() as count)
+                | ("storage", _StorageType() as kind, str() as key, str(), int() as count, None)  # of an older file
+            ):
                 found = self.loaded.get((key, kind))
                 if found is None:
                     found = self.loaded[key, kind] = self.storage(key, kind.dtype, count)

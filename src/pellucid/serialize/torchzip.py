@@ -68,8 +68,8 @@ def names(file: BinaryIO, source: str) -> list[str]:
 
 def _torn(source: str, error: Exception) -> RuntimeError:
     return RuntimeError(
-        f"{source} is not a whole file of PyTorch's zip format: {error}. Files from before PyTorch 1.6 are not: load "
-        "and save them again there"
+        f"{source} is not a whole file of PyTorch's zip format: {error}. Nor does it begin as files from before "
+        "PyTorch 1.6 do"
     )
 
 

@@ -23,6 +23,8 @@ STORAGES = {
     "bfloat16": "BFloat16Storage",
     "float32": "FloatStorage",
     "float64": "DoubleStorage",
+    "complex64": "ComplexFloatStorage",
+    "complex128": "ComplexDoubleStorage",
     "int8": "CharStorage",
     "int16": "ShortStorage",
     "int32": "IntStorage",

@@ -7,10 +7,17 @@ from typing import Any
 
 import pellucid
 from pellucid.core import Tensor
+from pellucid.serialize.objects import known
 
 __all__ = [
     "_element_size", "_flatten_dense_tensors", "_reorder_tensors_as", "_take_tensors", "_unflatten_dense_tensors",
 ]  # fmt: skip
+
+
+# What the pickles of tensors name, which Python's own `pickle` reads, too.
+_rebuild_tensor, _rebuild_tensor_v2, _rebuild_parameter = (
+    known("torch._utils", name) for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
+)
 
 
 def _element_size(dtype: pellucid.dtype) -> int:
