@@ -148,3 +148,12 @@ def test_functions_of_a_program_hand_over():
 
     ours, theirs = both(make)
     assert ours == theirs
+
+
+def test_a_tensor_of_the_sizes_of_another():
+    def make(torch, _C, overrides):
+        shape = torch.ones(2, 3).shape
+        return [tuple(torch.Tensor(given).shape) for given in (shape, torch.Size([]), (2, 3), [1.0])]
+
+    ours, theirs = both(make)
+    assert ours == theirs == [(2, 3), (), (2,), (1,)]

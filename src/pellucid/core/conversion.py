@@ -12,6 +12,7 @@ from pellucid.errors import warn
 from pellucid.types import devices
 from pellucid.types.bfloat16 import converted
 from pellucid.types.dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype, number_in
+from pellucid.types.size import Size
 
 from .context import note_read
 from .tensor import Tensor, derived, method, wrap
@@ -147,12 +148,14 @@ setattr(Tensor, "__new__", __new__)  # noqa: B010
 
 @method
 def __init__(self: Tensor, *data: Any, dtype: dtype | None = None, **_: Any) -> None:
-    """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
+    """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` and `Tensor(x.shape)` (here of zeros)."""
     if "_array" not in self.__dict__:
         _fill(self, data, dtype)
 
 
 def _fill(tensor: Tensor, data: tuple[object, ...], dtype: dtype | None) -> None:
-    sizes = [length for length in data if type(length) is int]
-    found = np.zeros(sizes) if data and len(sizes) == len(data) else data[0] if data else ()
+    found = data[0] if data else ()
+    sizes = found if type(found) is Size else [length for length in data if type(length) is int]
+    if type(found) is Size or (data and len(sizes) == len(data)):
+        found = np.zeros(sizes)
     tensor._array = from_data(found, dtype or get_default_dtype())._array
