@@ -83,7 +83,7 @@ class TensorMethods:
     def __index__(self) -> _int: ...
 
     def __init__(self, *data: Any, dtype: dtype | None = None, **_: Any) -> None:
-        """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
+        """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` and `Tensor(x.shape)` (here of zeros)."""
 
     def __int__(self) -> _int: ...
 
