@@ -152,6 +152,10 @@ def test_the_loss_of_saying_the_same_of_every_row(kind, labels, output, guess):
     candidate = Candidate(kind, ("", "p"), ("", "y"))
     found = learning.guessed(candidate, labels.reshape(len(labels), -1), [labels], [output])
     assert found == pytest.approx(guess, rel=1e-3)
+    if labels.ndim == 2:  # a sample a column
+        lying = np.tile(labels, (2, 1)).T, np.tile(output, (2, 1)).T
+        found = learning.guessed(candidate, np.tile(labels, (2, 1)), [lying[0]], [lying[1]])
+        assert found == pytest.approx(2 * guess, rel=1e-3)
     if labels.ndim == 1:  # a row at a time: the loss of a pass is that of all its turns
         turns = [np.array([y]) for y in labels], [np.array([o]) for o in output]
         found = learning.guessed(candidate, labels.reshape(-1, 1), *(2 * series for series in turns), turns=4)

@@ -134,6 +134,8 @@ def guessed(
     for label, output in zip(labels, outputs, strict=True):
         if label.shape == output.shape and label.ndim == 2 and label.shape[1] == y.shape[1]:
             said = np.broadcast_to(y.mean(0), output.shape)
+        elif label.shape == output.shape and label.ndim == 2 and label.shape[0] == y.shape[1]:  # a sample a column
+            said = np.broadcast_to(y.mean(0)[:, None], output.shape)
         elif label.size == output.size and y.shape[1] == 1:
             said = np.full(output.shape, y.mean())
         elif output.ndim == 2 and label.size == len(output) and y.shape[1] == 1 and y.max() < output.shape[1]:

@@ -15,8 +15,35 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.process.paths import LARGEST, LONGEST, Scope, attributes, is_leaf, is_users, set_local, walk
+from pellucid.doctor.process.widen import memory_of
+
+MANY = 100_000  # elements, from which on an array is looked at before it is written again
+STEP = 211  # of those, one in so many: a prime, so that no row and no column of a matrix is left out
 
 MOST_BEHIND = 5000  # values that no path leads to: the graph of an engine is made anew in each pass
+
+
+class SavedArray:
+    """The elements of an array. A large one, such as all images of a training, is written again only where it differs
+    from what it was: a small part of its elements says so."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.values = array.copy()
+        self.sample = self._sample()
+
+    def restore(self) -> None:
+        if self.sample is None or self._sample() != self.sample:
+            self.array[...] = self.values
+
+    def _sample(self) -> bytes | None:
+        if self.array.size < MANY or self.array.dtype.hasobject:
+            return None
+        return self.array.flat[::STEP].tobytes()
+
+
+def _is_kept(array: np.ndarray) -> bool:
+    return array.flags.writeable and array.size <= LARGEST
 
 
 class SavedState:
@@ -28,7 +55,7 @@ class SavedState:
         self.locals = dict(frame.f_locals) if frame is not None and frame.f_code.co_name != "<module>" else {}
         self.globals = {module: dict(names) for module, names in scope.modules.items()}
         self.objects = dict(scope.objects)
-        self.arrays: list[tuple[np.ndarray, np.ndarray]] = []
+        self.arrays: list[SavedArray] = []
         self.lists: list[tuple[Any, list[Any]]] = []
         self.dicts: list[tuple[Any, dict[Any, Any]]] = []
         self.sets: list[tuple[Any, Any]] = []
@@ -41,14 +68,13 @@ class SavedState:
 
     def _take(self, scope: Scope) -> None:
         modules = scope.modules.keys()
-        seen: set[int] = set()
-        for _, value in walk(scope, MOST_BEHIND):
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
+        values = {id(value): value for _, value in walk(scope, MOST_BEHIND)}
+        kept = [value for value in values.values() if isinstance(value, np.ndarray) and _is_kept(value)]
+        wholes = {id(memory_of(array)): array for array in kept if array.size == memory_of(array).size}
+        for value in values.values():
             if isinstance(value, np.ndarray):
-                if value.flags.writeable and value.size <= LARGEST:
-                    self.arrays.append((value, value.copy()))
+                if _is_kept(value) and wholes.get(id(memory_of(value)), value) is value:
+                    self.arrays.append(SavedArray(value))
             elif isinstance(value, list):
                 if len(value) <= LONGEST or is_leaf(value):
                     self.lists.append((value, list(value)))
@@ -76,8 +102,8 @@ class SavedState:
                 self.fields.append((value, attributes(value)))
 
     def restore(self) -> None:
-        for array, values in self.arrays:
-            array[...] = values
+        for array in self.arrays:
+            array.restore()
         for items, values in self.lists:
             if len(items) != len(values) or any(a is not b for a, b in zip(items, values, strict=True)):
                 items[:] = values

@@ -25,8 +25,8 @@ def widen(scope: Scope, groups: Iterable[Group]) -> None:
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.dtype.itemsize < 8
     }
     arrays = {id(value): value for value in narrow.values()}
-    sharing = Counter(id(_owner(value)) for value in arrays.values())
-    chosen = {id(value) for path, value in narrow.items() if path in wanted and sharing[id(_owner(value))] == 1}
+    sharing = Counter(id(memory_of(value)) for value in arrays.values())
+    chosen = {id(value) for path, value in narrow.items() if path in wanted and sharing[id(memory_of(value))] == 1}
     wide = {key: arrays[key].astype(np.float64) for key in chosen}
     for path, value in narrow.items():
         if id(value) in wide:
@@ -36,7 +36,7 @@ def widen(scope: Scope, groups: Iterable[Group]) -> None:
                 continue
 
 
-def _owner(array: np.ndarray) -> np.ndarray:
+def memory_of(array: np.ndarray) -> np.ndarray:
     """The array whose memory it is."""
     while isinstance(array.base, np.ndarray):
         array = array.base
