@@ -18,7 +18,7 @@ from pellucid.doctor.process.paths import LARGEST, LONGEST, Scope, attributes, i
 from pellucid.doctor.process.widen import memory_of
 
 MANY = 100_000  # elements, from which on an array is looked at before it is written again
-STEP = 211  # of those, one in so many: a prime, so that no row and no column of a matrix is left out
+STEP = 211  # of those, every 211th: a prime, so that no row and no column of a matrix is left out
 
 MOST_BEHIND = 5000  # values that no path leads to: the graph of an engine is made anew in each pass
 

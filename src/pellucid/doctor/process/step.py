@@ -102,6 +102,7 @@ class StepSession:
         self.suspected: Finding | None = None
         self.unfinished = self.blown_up = False
         self.returned = False  # as in a session: the parameters are where the caller left them
+        self.beside: list[Finding] = []
 
     @property
     def scope(self) -> Scope:
