@@ -239,6 +239,14 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         findings = [nothing]
     if not findings and stuck and session.suspected is not None:
         findings = [session.suspected]
+    if whole and not findings and session.only_there:
+        return Report(
+            "inconclusive",
+            facts=facts,
+            reason="With inputs and first weights of the usual size every update follows the slope of "
+            f"{judgement.candidate.title}; as they are, no update follows that of any loss. Scale the inputs, and look "
+            "whether the loss falls then.",
+        )
     if not findings and session.unfinished:
         return Report(
             "inconclusive",
@@ -364,6 +372,7 @@ def _where_slopes_tell(
         return seen, judgement
     if not there.wrong:
         session.suspected = regime.of_inputs(case, there)
+        session.only_there = judgement is None
         return other, there
     known = judgement is not None and gradient.explains_some(judgement) and gradient.tells(judgement)
     if not known and gradient.explains_some(there) and (unscaled := regime.of_inputs(case, there)) is not None:

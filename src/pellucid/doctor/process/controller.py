@@ -242,6 +242,7 @@ class TrainingSession:
         self.blown_up = False  # its loss becomes infinite or no number, and no cause of that was found
         self.beside: list[Finding] = []  # what is reported beside a wrong gradient, which was measured without it
         self.suspected: Finding | None = None  # unscaled inputs, without whose scaling no slope told anything
+        self.only_there = False  # no loss explained anything but in a fork with scaled inputs and weights
         self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
 
     @property
