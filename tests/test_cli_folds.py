@@ -15,6 +15,7 @@ from pellucid.cli.program import app
 from pellucid.datasets.record import DataError, split_fold
 from pellucid.experiments.folds import CrossValidation
 from pellucid.train import RunFolder
+from tests.trained import noisy_table
 
 PETS = "weight,kind,price\n" + "".join(
     f"{4 + i % 3},cat,{90 + 7 * (i % 5)}\n{18 + i % 7},dog,{200 - 3 * (i % 11)}\n" for i in range(23)
@@ -124,14 +125,9 @@ def test_what_is_done_is_kept_where_folds_are_interrupted(tmp_path: Path, monkey
 
 
 def test_all_folds_are_judged_after_the_same_epoch(tmp_path: Path) -> None:
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(60, 8))
-    kinds = np.where(x[:, 0] + rng.normal(size=60) > 0, "up", "down")
-    names = ",".join([*(f"v{i}" for i in range(8)), "kind"])
-    rows = [",".join([*(f"{v:.3f}" for v in row), kind]) for row, kind in zip(x, kinds, strict=True)]
-    (tmp_path / "noise.csv").write_text("\n".join([names, *rows]) + "\n")
+    table = noisy_table(tmp_path / "noise.csv", 60)
     how = ["--target", "kind", "--lr", 0.02, "--epochs", 30, "--no-report"]
-    answer = pellucid("train", tmp_path / "noise.csv", *how, "--folds", 3, "--out", tmp_path / "run")
+    answer = pellucid("train", table, *how, "--folds", 3, "--out", tmp_path / "run")
     assert answer.exit_code == 0, answer.output
     folds = json.loads((tmp_path / "run" / "folds.json").read_text())
     means = [np.mean([row["val_loss"] for row in rows]) for rows in zip(*(f["course"] for f in folds), strict=True)]

@@ -14,7 +14,7 @@ from pellucid.cli.program import app
 from pellucid.experiments.overfitting import turning
 from pellucid.serialize import load
 from pellucid.train import load_checkpoint
-from tests.trained import Runs
+from tests.trained import Runs, noisy_table
 
 EPOCHS = 40
 
@@ -26,13 +26,7 @@ def pellucid(*arguments: object) -> Any:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     folder = tmp_path_factory.mktemp("overfitting")
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(80, 8))
-    kinds = np.where(x[:, 0] + rng.normal(size=80) > 0, "up", "down")
-    names = ",".join([*(f"v{i}" for i in range(8)), "kind"])
-    rows = [",".join([*(f"{v:.3f}" for v in row), kind]) for row, kind in zip(x, kinds, strict=True)]
-    (folder / "noise.csv").write_text("\n".join([names, *rows]) + "\n")
-    words: dict[str, list[object]] = {"run": [folder / "noise.csv", "--target", "kind", "--lr", 0.02]}
+    words: dict[str, list[object]] = {"run": [noisy_table(folder / "noise.csv", 80), "--target", "kind", "--lr", 0.02]}
     return Runs(folder, words, "--epochs", str(EPOCHS), "--quiet")
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from typer.testing import CliRunner
 
 from pellucid.cli.program import app
@@ -33,3 +34,14 @@ class Runs(os.PathLike[str]):
         for name in self.words:
             self / name
         return str(self.folder)
+
+
+def noisy_table(path: Path, count: int) -> Path:
+    """A table from which a network learns its rows by heart: eight numbers, one of which says a little of the kind."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(count, 8))
+    kinds = np.where(x[:, 0] + rng.normal(size=count) > 0, "up", "down")
+    names = ",".join([*(f"v{i}" for i in range(8)), "kind"])
+    rows = [",".join([*(f"{v:.3f}" for v in row), kind]) for row, kind in zip(x, kinds, strict=True)]
+    path.write_text("\n".join([names, *rows]) + "\n")
+    return path
