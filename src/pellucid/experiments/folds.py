@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
@@ -172,12 +173,14 @@ def after_the_same_epoch(folds: list[Fold]) -> list[Fold]:
     ... ]
     >>> [(fold["val_loss"], fold["kept_epoch"]) for fold in after_the_same_epoch(folds)]
     [(0.2, 2), (0.4, 2)]
+    >>> after_the_same_epoch([{"fold": 1, "val_loss": 0.5}])  # of an older version, without its course
+    [{'fold': 1, 'val_loss': 0.5}]
     """
     courses = [fold.get("course", []) for fold in folds]
-    if len({len(course) for course in courses}) > 1:  # some ended early, and are judged as they ended
+    if not courses[0] or len({len(course) for course in courses}) > 1:  # they ended early, and are judged as they did
         return folds
     means = [
-        {"epoch": rows[0]["epoch"], "val_loss": statistics.fmean(row["val_loss"] for row in rows)}
+        {"epoch": rows[0]["epoch"], "val_loss": statistics.fmean(row.get("val_loss", math.nan) for row in rows)}
         for rows in zip(*courses, strict=True)
     ]
     turn = overfitting.turning(means, statistics.fmean(fold["chance_loss"] for fold in folds))
