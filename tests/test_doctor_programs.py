@@ -312,3 +312,24 @@ def test_a_line_that_returns_nothing_is_no_place() -> None:
 )
 def test_units_that_are_drawn(source: str, drawn: bool) -> None:
     assert draws_units({"a.py": source}, {"ph"}) is drawn
+
+
+NO_HIDDEN_LAYER = """
+import numpy as np
+
+X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+y = np.array([[0, 1, 1, 0]]).T
+np.random.seed(1)
+w = 2 * np.random.random((2, 1)) - 1
+for i in range(10000):
+    p = 1 / (1 + np.exp(-np.dot(X, w)))
+    w += np.dot(X.T, (y - p) * p * (1 - p))
+"""
+
+
+@pytest.mark.slow
+def test_a_network_that_cannot_compute_it_is_said_to_come_no_further_than_a_guess(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(NO_HIDDEN_LAYER)
+    report = examine_script(script)
+    assert report.status == "healthy" and "no further than saying the mean label" in report.reason

@@ -262,7 +262,15 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             "forks (a lower rate, scaled inputs, other first weights) prevents that.",
         )
     faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
-    return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started)
+    reason = "" if findings or not session.gets_to_a_guess else LIMIT.format(session.gets_to_a_guess)
+    return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started, reason=reason)
+
+
+LIMIT = (
+    "The gradient is right, but in {} passes the training comes no further than saying the mean label for every row, "
+    "and none of what was tried in forks (other rates, scaled inputs, other first weights) does: the limit is what the "
+    "network can compute, or the data. Without a hidden layer XOR, for one, cannot be learnt."
+)
 
 
 LASTING = 10.0  # seconds, the fewest in which a second fault can be told
@@ -276,6 +284,7 @@ def _besides(
     right = replace(judgement, verdicts=dict.fromkeys(judgement.verdicts, "right"), climbs=False)
     found = conditions.look(session, right, seen, mended=mended)
     session.unfinished = session.blown_up = False
+    session.gets_to_a_guess = 0
     confirmed = [finding for finding in found if finding.verified and finding.cause not in OF_LENGTH]
     for finding in confirmed:
         called = {"as it is": "with the right gradient"}

@@ -101,6 +101,7 @@ class StepSession:
         self.beside: list[Finding] = []
         self.suspected: Finding | None = None
         self.unfinished = self.blown_up = False
+        self.gets_to_a_guess = 0
         self.returned = False  # as in a session: the parameters are where the caller left them
         self.beside: list[Finding] = []
 
