@@ -333,3 +333,37 @@ def test_a_network_that_cannot_compute_it_is_said_to_come_no_further_than_a_gues
     script.write_text(NO_HIDDEN_LAYER)
     report = examine_script(script)
     assert report.status == "healthy" and "no further than saying the mean label" in report.reason
+
+
+PIXELS = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+labels = rng.integers(0, 10, 700)
+shapes = rng.integers(0, 256, (10, 784)) * (rng.random((10, 784)) < 0.2)
+X = np.where(rng.random((700, 784)) < 0.8, shapes[labels], rng.integers(0, 256, (700, 784)) // 8).T
+Y = np.eye(10)[labels].T
+W1, b1 = rng.random((10, 784)) - 0.5, rng.random((10, 1)) - 0.5
+W2, b2 = rng.random((10, 10)) - 0.5, rng.random((10, 1)) - 0.5
+for i in range(300):
+    Z1 = W1.dot(X) + b1
+    A1 = np.maximum(Z1, 0)
+    Z2 = W2.dot(A1) + b2
+    A2 = np.exp(Z2 - Z2.max(0)) / np.exp(Z2 - Z2.max(0)).sum(0)
+    dZ2 = A2 - Y
+    dZ1 = W2.T.dot(dZ2) * (Z1 > 0)
+    W2 = W2 - 0.1 / 700 * dZ2.dot(A1.T)
+    b2 = b2 - 0.1 / 700 * dZ2.sum(1, keepdims=True)
+    W1 = W1 - 0.1 / 700 * dZ1.dot(X.T)
+    b1 = b1 - 0.1 / 700 * dZ1.sum(1, keepdims=True)
+"""
+
+
+@pytest.mark.slow
+def test_pixels_of_more_numbers_than_are_kept_are_scaled_too(tmp_path: Path) -> None:
+    """A sample a column, all in one batch; it comes down to the loss of a guess from far above, and no further."""
+    script = tmp_path / "train.py"
+    script.write_text(PIXELS)
+    report = examine_script(script)
+    assert [finding.cause for finding in report.findings] == ["input-not-scaled"]
+    assert "X / 255" in report.findings[0].fix

@@ -261,18 +261,23 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             reason="The gradient is right, but the loss becomes infinite or no number, and nothing that was tried in "
             "forks (a lower rate, scaled inputs, other first weights) prevents that.",
         )
+    if not findings and session.gets_to_a_guess and session.inputs_unseen:
+        return Report("inconclusive", facts=facts, reason=UNSEEN.format(session.gets_to_a_guess))
     faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
     reason = "" if findings or not session.gets_to_a_guess else LIMIT.format(session.gets_to_a_guess)
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started, reason=reason)
 
 
+UNSEEN = (
+    "The gradient is right, but in {} passes the training comes no further than saying the mean label for every row, "
+    "and neither other rates nor other first weights do in forks. The inputs were not found, or are too large to be "
+    "looked at, so that scaling them was not tried: give fewer rows, and divide pixels from 0 to 255 by 255."
+)
 LIMIT = (
     "The gradient is right, but in {} passes the training comes no further than saying the mean label for every row, "
     "and none of what was tried in forks (other rates, scaled inputs, other first weights) does: the limit is what the "
     "network can compute, or the data. Without a hidden layer XOR, for one, cannot be learnt."
 )
-
-
 LASTING = 10.0  # seconds, the fewest in which a second fault can be told
 OF_LENGTH = ("too-few-updates", "lr-too-high", "lr-too-low", "late-instability")  # what the measured rate may be off by
 

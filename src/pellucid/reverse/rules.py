@@ -12,6 +12,7 @@ it is done here once for all; an op that is not `holomorphic` conjugates in its 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any, cast
 
@@ -135,7 +136,7 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
         arrive(node.edges[position], gradient, False)
 
 
-def _with_shared(node: OpNode, vocabulary: Vocabulary, g: Array, saved: list[Array]) -> list[Array]:
+def _with_shared(node: OpNode, vocabulary: Vocabulary, g: Array, saved: Sequence[Array]) -> list[Array]:
     """The values that the rules ask for, followed by what several rules share."""
     made = list(saved)
     for rule, slots in node.plan.shared:
@@ -223,7 +224,7 @@ def through(source: Source) -> Node:
     return source if isinstance(source, Node) else _Through(source)
 
 
-def saved_by(node: OpNode) -> list[Any]:
+def saved_by(node: OpNode) -> Sequence[Any]:
     """What the node kept, if it is still there and unchanged."""
     if node.freed:
         raise RuntimeError(

@@ -197,7 +197,13 @@ class Case:
         return PROVED * min(self.was.level, self.frozen.level) if self.was.level > 0 else None
 
     def better(self, other: Trial, worth: float = learning.WORTH) -> bool:
-        """Whether a training is better than the one so far, by what may be called a fault of the program."""
+        """Whether a training is better than the one so far, by what may be called a fault of the program.
+
+        One that comes down, too, to the loss of saying the mean label for every row, only sooner, has learnt nothing.
+        """
+        guess = self._mean_label()
+        if guess is not None and not other.level < NOWHERE * guess:
+            return False
         if not self.learns and learning.confirmed(self.frozen, self.was, other):
             return True
         if not self.learns and not self.nowhere:
@@ -271,6 +277,15 @@ class Case:
         turns = len(self.study.seen.get(pair.loss.output, [])) if pair.loss.which == "all" else 1
         guess = learning.guessed(pair.loss, y, labels, outputs, max(turns, 1))
         return None if guess is None else pair.factor * guess
+
+    @property
+    def inputs(self) -> np.ndarray | None:
+        """Rows of the inputs: those that the passes saw; of arrays too large to be kept, some that the loop holds."""
+        rows = self.data.all("inputs") if self.data is not None else None
+        labels = self.data.batches[0].labels if self.data is not None and self.data.batches else None
+        if rows is not None or labels is None:
+            return rows
+        return probe.held_rows(self.session.scope, len(labels), frozenset(self.session.found.groups))
 
     @property
     def guess(self) -> float:

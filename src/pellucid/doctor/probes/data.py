@@ -26,6 +26,7 @@ INPUT_NAME = re.compile(
 
 ROWS = 240  # that are looked at, though they come again
 MOST_KEPT = 800_000  # numbers of rows that are sent to the parent
+SOME_ROWS = 1000  # of inputs that are too large to be sent
 
 
 @dataclass(frozen=True)
@@ -283,6 +284,18 @@ def stores(scope: Scope, width: int, excluded: frozenset[str]) -> dict[str, np.n
         elif len(group.shape) == 2 and len(values) == width:
             found[name] = np.ascontiguousarray(values.T)
     return found
+
+
+def held_rows(scope: Scope, count: int, excluded: frozenset[str]) -> np.ndarray | None:
+    """Some rows of a matrix that is called like inputs and holds `count` samples, a row or a column each."""
+    for name, group in sorted(groups(leaves(scope)).items(), key=lambda item: (len(item[0]), item[0])):
+        last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
+        if name in excluded or not INPUT_NAME.match(last) or len(group.shape) != 2 or count not in group.shape:
+            continue
+        values = group.read(scope).reshape(group.shape)
+        values = values if group.shape[0] == count else values.T
+        return np.array(values[:: max(count // SOME_ROWS, 1)], dtype=float)
+    return None
 
 
 def distinct(base: Any) -> int:

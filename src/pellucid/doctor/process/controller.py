@@ -240,6 +240,7 @@ class TrainingSession:
         self.unfinished = False  # it does not learn, and there was no time to ask all causes of that
         self.lossless = False  # nothing that a pass sees depends on what it moves
         self.blown_up = False  # its loss becomes infinite or no number, and no cause of that was found
+        self.inputs_unseen = False
         self.gets_to_a_guess = 0  # passes after which it says no more than the mean label, and no cause was found
         self.beside: list[Finding] = []  # what is reported beside a wrong gradient, which was measured without it
         self.suspected: Finding | None = None  # unscaled inputs, without whose scaling no slope told anything

@@ -102,6 +102,7 @@ class StepSession:
         self.suspected: Finding | None = None
         self.unfinished = self.blown_up = False
         self.gets_to_a_guess = 0
+        self.inputs_unseen = False
         self.returned = False  # as in a session: the parameters are where the caller left them
         self.beside: list[Finding] = []
 

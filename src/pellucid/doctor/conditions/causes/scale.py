@@ -52,11 +52,16 @@ def written(case: Case, holders: list[Holder], called: str) -> tuple[Holder, Sou
     return ordered[0], None
 
 
+def is_grey(rows: np.ndarray) -> bool:
+    """Whether the inputs are grey levels from 0 to 255."""
+    return bool(rows.min() >= 0 and 100 < rows.max() <= 255 and rows.shape[1] >= 16)
+
+
 def scaled_by(holder: Holder, rows: np.ndarray, by_column: bool = False) -> tuple[str, str, bool]:
     """What a variable is called, what is to be written for it, and whether a sample is a column of it: grey levels are
     divided by the largest one."""
     last = re.sub(r"\[.*", "", holder.name).split(".")[-1]
-    pixels = not by_column and rows.min() >= 0 and 100 < rows.max() <= 255 and rows.shape[1] >= 16
+    pixels = not by_column and is_grey(rows)
     lying = len(holder.shape) == 2 and holder.shape[0] == rows.shape[1] != holder.shape[1]
     axis = "axis=1, keepdims=True" if lying else "axis=0"
     new = f"{last} / 255" if pixels else f"({last} - {last}.mean({axis})) / ({last}.std({axis}) + 1e-8)"
@@ -97,7 +102,7 @@ def find(case: Case) -> Found | None:
 def _found(case: Case, worth: float, rates: tuple[float, ...] = (), far: float = 1.0) -> Found | None:
     """`worth`: the share of the gain that has to be left; `rates`: of what goes with scaled inputs, those to be tried
     alone; `far`: the share of the loss below which a training has to come."""
-    rows = case.data.all("inputs") if case.data is not None else None
+    rows = case.inputs
     if rows is None or len(rows) < 4 or not np.isfinite(rows).all():
         return None
     rows = np.unique(rows[:5000], axis=0)
@@ -109,7 +114,11 @@ def _found(case: Case, worth: float, rates: tuple[float, ...] = (), far: float =
     if not holders:
         return None
 
+    grey = not big and is_grey(rows)
+
     def standard(values: np.ndarray) -> np.ndarray:
+        if grey:  # what is written in the fix; a pixel that is seldom on would stand far out by its own deviation
+            return values / 255
         if values.ndim > 2:  # images: by one number each, so that a pixel that never changes stays what it is
             return (values - rows.mean()) / (rows.std() or 1.0)
         return (values - mean) / std if values.shape[1] == len(mean) else (values - mean[:, None]) / std[:, None]
