@@ -27,6 +27,8 @@ SIGHT: dict[str, Any] = {
     "x": np.ones((7, 2)),
     "h": np.ones((7, 4)),
     "delta": np.ones((7, 1)),
+    "error": np.ones((1, 3)),
+    "row": np.ones((1, 4)),
     "v2": np.ones((4, 1)),
     "b": np.ones((4, 1)),
     "y": np.ones((7, 3)),
@@ -35,6 +37,9 @@ SIGHT: dict[str, Any] = {
 LINES = {
     "np.dot(delta, self.W1.T) * h": "There delta is (7, 1) and self.W1.T is (4, 2). self.W2.T (1, 4) would fit.",
     "d = delta @ v2 * (1 - h**2)": "There delta is (7, 1) and v2 is (4, 1). v2.T (1, 4) would fit.",
+    "error.dot(weights[1].T)": "There error is (1, 3) and weights[1].T is (1, 4).",  # 3 labels, and 1 output
+    "error.dot(h)": "There error is (1, 3) and h is (7, 4).",
+    "error @ row": "There error is (1, 3) and row is (1, 4). error.T (3, 1) would fit.",
     "h.dot(x)": "There h is (7, 4) and x is (7, 2). h.T (4, 7) would fit.",
     "weights[1] @ h": "There weights[1] is (4, 1) and h is (7, 4). They fit in the other order.",
     "out = h + b": "There h is (7, 4) and b is (4, 1). b.T (1, 4) would fit.",

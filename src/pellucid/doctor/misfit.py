@@ -15,6 +15,9 @@ Shape = tuple[int, ...]
 _OF_SHAPES = r"not aligned|broadcast|shapes? .*(mismatch|cannot be multiplied)|mismatch in its core dimension"
 _PRODUCTS = frozenset({"dot", "matmul", "mm"})
 _ALIKE = 0.75  # how like the name of another array must be to the one that stands there, as difflib counts
+# An error is sent back through weights as it is: where it has another width, the weights or the labels are wrong.
+_ERRORS = re.compile(r"delta|err|grad|(^|[._])d_?[azh]\d*(\.T)?$", re.IGNORECASE)
+_WEIGHTS = re.compile(r"w(_|$|h|o|x|i)|weight|theta|syn|param", re.IGNORECASE)
 _MOST = 2  # arrays that are named
 
 
@@ -99,7 +102,9 @@ def _fitting(frame: FrameType, names: tuple[str, str], shapes: tuple[Shape, Shap
     """What would fit in the place of the second, or else of the first: the same one turned, or one of a like name."""
     for place in (1, 0):
         found = False
-        for name, shape in _near(frame, names[place]):
+        other = _stem(names[1 - place].removesuffix(".T"))
+        is_sent_back = is_product and _ERRORS.search(names[place]) is not None and _WEIGHTS.match(other) is not None
+        for name, shape in _near(frame, names[place], may_turn=not is_sent_back):
             put = (shapes[0], shape) if place else (shape, shapes[1])
             # A sum of two that both grow is seldom what was meant.
             grows = (
@@ -116,13 +121,13 @@ def _result(a: Shape, b: Shape) -> Shape:
     return tuple(max(m, n) for m, n in zip(a, b, strict=False))
 
 
-def _near(frame: FrameType, name: str) -> Iterator[tuple[str, Shape]]:
+def _near(frame: FrameType, name: str, may_turn: bool) -> Iterator[tuple[str, Shape]]:
     """The array itself, turned or not, and those in sight whose names are like it, each turned as it is."""
     turned = name.endswith(".T")
     bare = name.removesuffix(".T")
     names = {**_sight(frame)}
     own = names.pop(bare, None)
-    if own is not None and len(own) == 2:
+    if own is not None and len(own) == 2 and may_turn:
         yield (bare, own) if turned else (f"{bare}.T", own[::-1])
     for other, shape in names.items():
         if len(shape) == 2 and difflib.SequenceMatcher(None, _stem(bare), _stem(other)).ratio() >= _ALIKE:
