@@ -4,13 +4,25 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions import learning, start
-from pellucid.doctor.conditions.causes import alignment, class_numbers, coverage, decay, linear, order, reach, softmax
+from pellucid.doctor.conditions.causes import (
+    alignment,
+    class_numbers,
+    coverage,
+    decay,
+    linear,
+    order,
+    reach,
+    scale,
+    softmax,
+)
 from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, distinct, rows_of, samples, undone
 from pellucid.doctor.probes.losses import Candidate
@@ -33,6 +45,21 @@ def trained(*losses: float) -> Trial:
 
 
 # The rules -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lying", [False, True])
+def test_the_column_of_ones_of_an_intercept_is_not_scaled_away(lying: bool) -> None:
+    rows = np.column_stack([np.ones(50), 67 + 15 * RNG.normal(size=50), 0.1 * np.ones(50), np.zeros(50)])
+    mean, std = start.columns(rows)
+    kept = (rows - mean) / std
+    assert np.array_equal(kept[:, [0, 2, 3]], rows[:, [0, 2, 3]])
+    assert abs(float(kept[:, 1].mean())) < 1e-9
+    X = rows.T if lying else rows
+    holder = SimpleNamespace(name="X", shape=X.shape)
+    _, new, _ = scale.scaled_by(cast("Any", holder), rows)
+    written = eval(new, {"np": np, "X": X})  # noqa: S307
+    assert np.abs((written.T if lying else written) - kept).max() < 1e-6
+    assert "where" not in scale.scaled_by(cast("Any", holder), rows[:, 1:2])[1]
 
 
 def test_rows_that_come_again_are_counted() -> None:

@@ -72,9 +72,14 @@ def sizes(tensors: dict[str, np.ndarray]) -> dict[str, float]:
 
 
 def columns(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each input, over the rows; 1 where an input never changes."""
+    """Mean and standard deviation of each input, over the rows.
+
+    They are 0 and 1, or its size if that is more, where an input never changes: it stays what it is, as the column of
+    ones of an intercept has to.
+    """
     mean, std = rows.mean(0), rows.std(0)
-    return mean, np.where(std > 1e-12 * np.maximum(1.0, np.abs(mean)), std, 1.0)
+    changes = std > 1e-12 * np.maximum(1.0, np.abs(mean))
+    return np.where(changes, mean, 0.0), np.where(changes, std, np.maximum(1.0, np.abs(mean)))
 
 
 def unscaled(rows: np.ndarray) -> bool:

@@ -65,6 +65,8 @@ def scaled_by(holder: Holder, rows: np.ndarray, by_column: bool = False) -> tupl
     lying = len(holder.shape) == 2 and holder.shape[0] == rows.shape[1] != holder.shape[1]
     axis = "axis=1, keepdims=True" if lying else "axis=0"
     new = f"{last} / 255" if pixels else f"({last} - {last}.mean({axis})) / ({last}.std({axis}) + 1e-8)"
+    if not pixels and ((rows.std(0) <= 1e-8) & rows.any(0)).any():  # a column of ones, for the intercept, stays
+        new = f"np.where({last}.std({axis}) > 1e-8, {new}, {last})"
     return last, new, lying
 
 
@@ -160,5 +162,5 @@ def _found(case: Case, worth: float, rates: tuple[float, ...] = (), far: float =
     )  # fmt: skip
     at(finding, place)
     if "[" not in holder.name:
-        finding.patch = {"insert": f"{holder.name} = {new.replace(last, holder.name)}"}
+        finding.patch = {"insert": f"{holder.name} = " + re.sub(rf"\b{re.escape(last)}\b", holder.name, new)}
     return Found(finding, remedy, other)
