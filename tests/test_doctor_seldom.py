@@ -1,16 +1,18 @@
 """Programs that move their parameters in a few passes only, keep what is no parameter, or add a penalty by hand."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from pellucid.doctor import Report, examine_script
+from pellucid.doctor import Report, examination, examine_script, progress
 from pellucid.doctor.conditions.causes.targets import _are_questions
 from pellucid.doctor.examination import _disproved
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate, _of_penalty
 from pellucid.doctor.probes.passes import StudiedPass
+from pellucid.doctor.process.clock import OutOfTime
 from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.scout import Scout, Seen, _note, moved_again
 from pellucid.doctor.report import Finding
@@ -171,3 +173,20 @@ def test_each_pass_of_a_loop_that_hardly_moves_is_looked_at() -> None:
     assert scout._rests(Seen(count=37))
     assert not scout._rests(Seen(count=37, tested=1))
     assert not scout._rests(Seen(count=4000))
+
+
+def test_a_finding_is_not_said_to_be_without_slopes_where_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(_: Any, __: Any, known: progress.Progress) -> Any:
+        known.wrong([Finding("wrong-backward", "error", 0.9, "", "", "")])
+        raise OutOfTime
+
+    def nothing(*_: Any) -> Any:
+        raise OutOfTime
+
+    monkeypatch.setattr(examination, "facts_of", lambda _: {})
+    reasons: list[str] = []
+    for work in (found, nothing):
+        monkeypatch.setattr(examination, "_examine", work)
+        report = examination.examine(cast("Any", None), examination.Options(conditions=False))
+        reasons.append(str(report.reason))
+    assert reasons == [progress.MORE, progress.UNTOLD]

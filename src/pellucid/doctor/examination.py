@@ -27,6 +27,7 @@ from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.moving import root_of
 from pellucid.doctor.process.source import Assignments, draws_units
 from pellucid.doctor.progress import (
+    MORE,
     NO_LOOP,
     UNTOLD,
     Progress,
@@ -60,7 +61,7 @@ def examine(session: TrainingSession, options: Options) -> Report:
             return _examine(session, options, progress)
     except OutOfTime:
         report = progress.report
-        report.reason = report.reason or UNTOLD
+        report.reason = report.reason or (MORE if report.findings else UNTOLD)
         return report
     except Exception as error:  # noqa: BLE001 (an error of our own must not look like one of the user's program)
         shown = "".join(traceback.format_exception_only(error)).strip()

@@ -18,6 +18,7 @@ NO_GRADIENT = (
     "Where the rule follows the gradient of no loss (Hebb's rule, a search by chance, an evolution, a table of "
     "values), there is no slope that it could be compared with"
 )
+MORE = "The time was up before all was looked at: give it more, --budget 300"
 UNTOLD = "The time was up before the slopes of a loss were measured: give it more, --budget 300"
 
 
