@@ -10,7 +10,7 @@ from typing import Any
 from pellucid.doctor import engines
 from pellucid.doctor.probes.losses import Candidate, of_classes
 from pellucid.doctor.probes.passes import SlopeStudy
-from pellucid.doctor.probes.recorded import DISAGREES, Autopsy, Named, autopsy
+from pellucid.doctor.probes.recorded import DISAGREES, TOO_LONG, Autopsy, Named, autopsy
 from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
@@ -18,7 +18,7 @@ from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.source import Assignments, handed_on, suspect, undoing
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
-from pellucid.doctor.rules import backward, gradient
+from pellucid.doctor.rules import backward, gradient, summed
 from pellucid.doctor.rules.cells import EXACT
 
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
@@ -169,7 +169,16 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     except Lost as lost:
         finding.notes.append(f"the pass could not be recorded: {lost.said}")
         return []
-    finding.notes += result.notes
+    # by the numbers alone it is known what the mistake is, if not always where
+    told = finding.mistake not in ("", "unknown")
+    finding.notes += [note for note in result.notes if not (told and note == TOO_LONG)]
+    if finding.mistake == summed.MISTAKE:  # of all that are wrong: a sum of 0 is one, though nothing is cut there
+        finding.details = [vars(item) for item in result.named]
+        named = [item.backward for item in result.named if item.mistake == finding.mistake]
+        at = next((line for line in named if line is not None), result.first_wrong)
+        if at is not None:
+            _put(finding, session, at)
+        return []
     if not result.named:
         at = result.first_wrong if finding.mistake not in FACTORS else _line_of(result, judgement.wrong)
         if at is not None:

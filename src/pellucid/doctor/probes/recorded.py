@@ -28,6 +28,7 @@ from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves
 
 LONG = 250  # steps of a forward pass in which a mistake is looked for only where the backward pass goes wrong
+TOO_LONG = "the autopsy of the recording took too long"
 DISAGREES = "what was recorded of the loss does not agree with its slopes"
 LONGEST = 600.0  # seconds, where a laboratory has no end
 LARGEST = 2**25  # bytes of an array of data that is taken along
@@ -146,7 +147,7 @@ def autopsy(
                 right=agreed,
             )
     except TimeoutError:
-        notes = [] if by_steps else ["the autopsy of the recording took too long"]
+        notes = [] if by_steps else [TOO_LONG]
         return Autopsy("wrong", by_steps, notes, True, first, lines, derived)
     named = [
         Named(

@@ -264,6 +264,8 @@ def _smooth(slopes: np.ndarray, bends: np.ndarray) -> np.ndarray:
 
 def _directions(rng: np.random.Generator, size: int, gradient: np.ndarray, count: int) -> np.ndarray:
     rows = [rng.choice([-1.0, 1.0], size) for _ in range(max(2, count - 2))]
+    if np.ptp(gradient) <= 1e-6 * np.abs(gradient).max():  # one number for all elements may be the sum of theirs
+        rows[0] = np.ones(size)
     order = np.argsort(-np.abs(gradient))
     for place in order[:2]:
         row = np.zeros(size)

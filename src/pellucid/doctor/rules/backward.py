@@ -12,6 +12,7 @@ import numpy as np
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding
+from pellucid.doctor.rules import summed
 from pellucid.doctor.rules.cells import cell
 from pellucid.doctor.rules.gradient import Judgement, by_its_loss
 
@@ -27,7 +28,8 @@ def findings(judgement: Judgement, study: SlopeStudy, found: Parameters, sizes: 
     if _accumulates(judgement, study):
         return [_accumulated(judgement)]
     tensors = [_tensor(judgement, name) for name in judgement.verdicts]
-    mistake, explanation, fix = mistake_of(judgement, study, sizes)
+    spread = summed.over_units(judgement, study, found.groups)
+    mistake, explanation, fix = spread or mistake_of(judgement, study, sizes)
     wrong = ", ".join(judgement.wrong)
     still = [name for name in judgement.wrong if name in found.still]
     resting = {judgement.verdicts[name] for name in judgement.wrong} == {"resting"}

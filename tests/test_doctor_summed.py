@@ -1,0 +1,65 @@
+"""A bias that is given one number for all its units, the sum over them as well: told by the numbers alone."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
+from pellucid.doctor.probes.slopes import _directions
+from pellucid.doctor.rules.gradient import Judgement
+from pellucid.doctor.rules.summed import over_units
+
+LOSS = Candidate("squared", ("", "p"), ("", "y"))
+RATE = 0.02
+TRUE = np.array([3.0, -1.0, 0.5, 2.0, -0.25, 1.0, 0.0, 4.0, -2.0, 0.75])
+NO_SUM = TRUE - TRUE.mean()
+GIVEN = {
+    "sum": ({"b": (TRUE, np.full(10, TRUE.sum()))}, "np.sum(…, axis=1, keepdims=True)"),
+    "mean": ({"b": (TRUE, np.full(10, TRUE.mean()))}, "np.mean(…, axis=1, keepdims=True)"),
+    "with one whose sum is 0": (
+        {"b": (TRUE, np.full(10, TRUE.sum())), "c": (NO_SUM, np.zeros(10))},
+        "np.sum(…, axis=1, keepdims=True)",
+    ),
+    "only one whose sum is 0": ({"c": (NO_SUM, np.zeros(10))}, None),
+    "another number": ({"b": (TRUE, np.full(10, TRUE.max()))}, None),
+    "no one number": ({"b": (TRUE, np.where(TRUE > 0, TRUE, 0))}, None),
+    "beside another mistake": ({"b": (TRUE, np.full(10, TRUE.sum())), "w": (TRUE, TRUE[::-1])}, None),
+}
+
+
+def _study(tensors: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[Judgement, SlopeStudy]:
+    rng = np.random.default_rng(0)
+    entry = StudiedPass(0, slopes={LOSS: {}})
+    for name, (true, given) in tensors.items():
+        entry.gradient[name] = RATE * given
+        entry.directions[name] = directions = _directions(rng, 10, RATE * given, 4)
+        entry.given[name], entry.slopes[LOSS][name] = directions @ (RATE * given), directions @ true
+    verdicts = dict.fromkeys(tensors, "across")
+    return Judgement(LOSS, 0.8, RATE, [RATE], verdicts), SlopeStudy([entry])
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_one_number_for_all_units_is_their_sum_or_their_mean(name: str) -> None:
+    tensors, fix = GIVEN[name]
+    groups = cast("dict[str, Any]", {other: SimpleNamespace(shape=(10, 1)) for other in tensors})
+    found = over_units(*_study(tensors), groups)
+    if fix is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found[0] == "missing-broadcast-sum"
+        assert fix in found[2]
+
+
+def test_the_axis_is_that_of_the_samples_and_a_kink_hides_one_direction_only() -> None:
+    judgement, study = _study(GIVEN["sum"][0])
+    study.passes[0].slopes[LOSS]["b"][1] = np.nan
+    groups = cast("dict[str, Any]", {"b": SimpleNamespace(shape=(1, 10))})
+    found = over_units(judgement, study, groups)
+    assert found is not None
+    assert found[2].endswith("np.sum(…, axis=0, keepdims=True)")
