@@ -158,3 +158,10 @@ def test_a_loop_that_only_applies_what_was_measured_before_it_is_not_the_one_tha
     report = examine_script(script, budget=40)
     assert report.facts["loop"]["line"] == 5
     assert report.findings[0].tensors[0]["name"] == "W", str(report)  # V is moved before it hands errors back
+
+
+def test_the_derivative_at_an_output_called_y_is_no_product_with_a_label() -> None:
+    loops = Loops()
+    loops.compile("def slope(y):\n    return y * (1 - y)\nfor x, y in rows:\n    margin = y * (x @ w)\n", "a.py")
+    assert ("y", "x @ w") in loops.pairs
+    assert ("y", "1 - y") not in loops.pairs

@@ -223,7 +223,7 @@ class _Hooks(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         texts = [ast.unparse(side) for side in (node.left, node.right)]
         self.generic_visit(node)
-        margin = isinstance(node.op, ast.Mult) and any(LABEL.match(text) for text in texts)  # y[i] * (x @ w)
+        margin = isinstance(node.op, ast.Mult) and _is_margin(*texts)
         if not margin and not isinstance(node.op, ast.Sub):
             return node
         for i, (name, text) in enumerate(zip(("left", "right"), tuple(texts), strict=True)):
@@ -355,3 +355,12 @@ def is_users(file: str, root: Path) -> bool:
     parts = set(path.parts)
     installed = {"site-packages", "dist-packages"} & parts or str(path).startswith(str(Path(sys.prefix) / "lib"))
     return not installed and path.is_relative_to(root)
+
+
+def _is_margin(*texts: str) -> bool:
+    """Whether a product is that of a label and an output, y[i] * (x @ w); the one of y and 1 - y is the derivative of a
+    sigmoid at its output y."""
+    return any(
+        LABEL.match(text) and not re.search(rf"\b{re.escape(text)}(?!\w)", other)
+        for text, other in zip(texts, reversed(texts), strict=True)
+    )
