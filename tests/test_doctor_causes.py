@@ -12,6 +12,7 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions import learning, start
+from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.conditions.causes import (
     alignment,
     class_numbers,
@@ -126,6 +127,16 @@ def test_what_learns_and_what_is_a_remedy() -> None:
     assert not learning.confirmed(frozen, stuck, trained(*np.linspace(1.0, 0.9, 40)))
     assert not learning.confirmed(frozen, stuck, trained(*[1.0] * 39, float("nan")))
     assert learning.confirmed(frozen, trained(1.0, 9.0, float("inf")), cured)
+
+
+@pytest.mark.parametrize(("level", "learns", "right", "told"), [
+    (0.076, True, None, False), (0.05, True, None, True), (0.076, False, None, True), (0.076, True, 0.8, True)
+])  # fmt: skip
+def test_who_learns_and_only_gets_a_little_further_has_no_fault(
+    level: float, learns: bool, right: float | None, told: bool
+) -> None:
+    case = SimpleNamespace(learns=learns, was=trained(0.13, 0.13), hits=lambda _: right)
+    assert Case.only_faster(cast("Any", case), trained(level, level)) is not told
 
 
 def test_what_stands_out_at_the_beginning() -> None:

@@ -64,6 +64,7 @@ def exploded(frozen: Trial, level: float) -> bool:
 
 
 WORTH = 0.3  # of what a remedy gains over a guess: what a program that learns has to leave, for that to be its fault
+HALF = 0.5  # of the loss of a program that learns: where faster steps have to bring it
 DONE = 0.1  # of the loss of a guess: who is there has nothing to gain that would be seen
 
 

@@ -25,7 +25,7 @@ def _resized(case: Case, odd: dict[str, float], name: str, what: str) -> Found |
     begin = tuple(case.to_values(tensor, case.begun[tensor].ravel() / size) for tensor, size in odd.items())
     remedy = Remedy(name, what, begin=begin)
     other = case.attempt(remedy)
-    if other is None:
+    if other is None or (name == "init-too-small" and case.only_faster(other)):
         return None
     tensor = max(odd, key=lambda key: abs(np.log(odd[key])))
     finding = case.confirmed(

@@ -43,7 +43,12 @@ def _higher(case: Case) -> Found | None:
         best = remedy, other
         if learning.share(case.frozen.level, other.level) > 0.8:
             break
-    if best is None or not is_low(case.was, best[0].scale, _total(case)) or not case.again(*best):
+    if (
+        best is None
+        or case.only_faster(best[1])
+        or not is_low(case.was, best[0].scale, _total(case))
+        or not case.again(*best)
+    ):
         return None
     return Found(_finding(case, best[1], best[0], None), *best)
 
