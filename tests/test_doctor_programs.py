@@ -367,3 +367,25 @@ def test_pixels_of_more_numbers_than_are_kept_are_scaled_too(tmp_path: Path) -> 
     report = examine_script(script)
     assert [finding.cause for finding in report.findings] == ["input-not-scaled"]
     assert "X / 255" in report.findings[0].fix
+
+
+CLIMBS = """
+import numpy as np
+
+x = np.linspace(0, 100, 200)
+y = 3 * x + 5
+w, b = 0.5, 0.5
+for i in range(8):
+    e = w * x + b - y
+    w -= 0.001 * (e * x).sum()
+    b -= 0.001 * e.sum()
+"""
+
+
+@pytest.mark.slow
+def test_a_loss_that_climbs_from_pass_to_pass_is_not_at_the_loss_of_a_guess(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(CLIMBS)
+    report = examine_script(script)
+    assert report.status == "faults"
+    assert report.findings[0].cause in ("input-not-scaled", "lr-too-high")

@@ -125,7 +125,7 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session.unfinished = not case.findings and session.left() < 3 and case.was.finite and not case.learns
     session.blown_up = not case.findings and _blown_up(case)
     session.inputs_unseen = case.inputs is None
-    session.gets_to_a_guess = case.as_is.passes if not case.findings and case.was.finite and case.nowhere else 0
+    session.gets_to_a_guess = case.as_is.passes if not case.findings and case.ends_at_a_guess else 0
     return [case.placed(finding) for finding in case.findings]
 
 

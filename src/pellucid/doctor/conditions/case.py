@@ -201,8 +201,7 @@ class Case:
 
         One that comes down, too, to the loss of saying the mean label for every row, only sooner, has learnt nothing.
         """
-        guess = self._mean_label()
-        if guess is not None and not other.level < NOWHERE * guess:
+        if self.ends_at_a_guess and not other.level < NOWHERE * (self._mean_label() or 0.0):
             return False
         if not self.learns and learning.confirmed(self.frozen, self.was, other):
             return True
@@ -263,6 +262,11 @@ class Case:
         may have come down to it from far above."""
         guess = self._mean_label()
         return guess is not None and self.was.finite and self.was.level > NOWHERE * guess
+
+    @property
+    def ends_at_a_guess(self) -> bool:
+        """Whether it ends at that loss: neither below it nor, as one that climbs, far above."""
+        return self.nowhere and self.was.level < WORSE * (self._mean_label() or 0.0)
 
     def _worse_than_a_guess(self) -> bool:
         """Whether the training, left alone, ends far above the loss of saying the mean label for every row.
