@@ -56,6 +56,12 @@ def test_one_number_for_all_units_is_their_sum_or_their_mean(name: str) -> None:
         assert fix in found[2]
 
 
+def test_a_tensor_that_a_pass_did_not_measure_shows_nothing() -> None:
+    judgement, study = _study(GIVEN["sum"][0])
+    del study.passes[0].directions["b"]
+    assert over_units(judgement, study, {}) is None
+
+
 def test_the_axis_is_that_of_the_samples_and_a_kink_hides_one_direction_only() -> None:
     judgement, study = _study(GIVEN["sum"][0])
     study.passes[0].slopes[LOSS]["b"][1] = np.nan

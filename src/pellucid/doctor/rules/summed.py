@@ -41,7 +41,7 @@ def over_units(judgement: Judgement, study: SlopeStudy, groups: Mapping[str, Gro
 def _told(judgement: Judgement, study: SlopeStudy, name: str, is_mean: bool) -> bool | None:
     """Whether the tensor shows the mistake; False where its sum is 0, as its update is, None where it is another."""
     found: list[bool] = []
-    for entry, ratio in zip(study.passes, judgement.ratios, strict=True):
+    for entry, ratio in zip(study.passes, judgement.ratios, strict=False):
         gradient, total = entry.gradient.get(name), _total(entry, judgement, name)
         if gradient is None or gradient.size < 2 or total is None or not np.isfinite(ratio):
             return None
@@ -58,7 +58,9 @@ def _told(judgement: Judgement, study: SlopeStudy, name: str, is_mean: bool) -> 
 
 def _total(entry: StudiedPass, judgement: Judgement, name: str) -> tuple[float, float] | None:
     """The slope along all elements at once, and the largest one that was measured; None where that is not known."""
-    directions, slopes = entry.directions[name], entry.slopes[judgement.candidate][name]
+    directions, slopes = entry.directions.get(name), entry.slopes.get(judgement.candidate, {}).get(name)
+    if directions is None or slopes is None:
+        return None
     fine = np.isfinite(slopes)  # a kink may be near one of them
     directions, slopes = directions[fine], slopes[fine]
     if not fine.any():
