@@ -217,6 +217,14 @@ def zeros() -> None:
     train(network, nn.CrossEntropyLoss(), x, y)
 
 
+def two_layers_of_nothing() -> None:
+    x, _ = classes()
+    network = nn.Sequential(nn.Linear(4, 2), nn.Linear(2, 1))
+    for parameter in network.parameters():
+        nn.init.zeros_(parameter)
+    train(network, nn.MSELoss(), x, x[:, :1] * 2 - x[:, 1:2])
+
+
 def in_eval() -> None:
     x, y = classes()
     network = net(first=nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 8)))
@@ -347,6 +355,7 @@ FAULTS = [
     (one_value, "constant-target"),
     (straight, "no-nonlinearity"),
     (zeros, "symmetric-init"),
+    (two_layers_of_nothing, "symmetric-init"),
     (in_eval, "train-eval-mode"),
     (evaluated_in_train, "train-eval-mode"),
     (wrong_function, "wrong-backward"),

@@ -277,7 +277,7 @@ UNSEEN = (
 LIMIT = (
     "The gradient is right, but in {} passes the training comes no further than saying the mean label for every row, "
     "and none of what was tried in forks (other rates, scaled inputs, other first weights) does: the limit is what the "
-    "network can compute, or the data. Without a hidden layer XOR, for one, cannot be learnt."
+    "network can compute (without a hidden layer, classes that a straight line divides), or the data."
 )
 LASTING = 10.0  # seconds, the fewest in which a second fault can be told
 OF_LENGTH = ("too-few-updates", "lr-too-high", "lr-too-low", "late-instability")  # what the measured rate may be off by

@@ -20,6 +20,10 @@ LATE = (
     "It learns next to nothing, and the time was up before all was tried that might help: ask again with a larger "
     "budget (--budget SECONDS)."
 )
+LIMIT = (
+    "In {} steps it comes hardly further than saying the same of every row, and nothing that was tried in forks does: "
+    "the limit is the data, or what the network can compute, or the first weights that it begins with."
+)
 LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
 ASTRAY = 10.0  # times the loss at first
 
@@ -76,6 +80,8 @@ def examine(laboratory: Laboratory) -> Report:
             reason = reason or _astray(base) or _unknown(base) or (LATE if late else "")
         if reason and status_of(findings) == "healthy":
             return Report("inconclusive", findings, facts, reason=reason)
+        if search.learns and stands(base) and status_of(findings) == "healthy":
+            return Report("healthy", findings, facts, reason=LIMIT.format(len(base.steps)))
     return Report(status_of(findings), findings, facts)
 
 

@@ -186,6 +186,9 @@ def symmetric(record: ProgramRecord) -> Iterator[Suspicion]:
     alike = [p for p in record.parameters.values() if p.alike and not (p.name in tables and p.shape[1] == 1)]
     same = [p for p in alike if p.same_gradients]
     flat = [p for p in alike if len(p.shape) >= 2 and p.std <= SAME * abs(p.mean)]
+    weights = [p for p in record.parameters.values() if len(p.shape) >= 2]
+    if all(p.std == p.mean == 0 for p in weights):  # then a layer of one unit hands on no gradient either
+        flat = weights
     if not same and len(flat) < 2:
         return
     names = ", ".join(p.name for p in (same or flat)[:3])
