@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.doctor import examine_script
-from pellucid.doctor.conditions.causes.unsummed import _grown
+from pellucid.doctor.conditions.causes.unsummed import _grown, _is_bias
 from pellucid.doctor.probes.losses import is_no_output
 
 ROWS = """
@@ -44,6 +44,43 @@ for epoch in range(300):
     W = W - 0.5 * dz @ X.T
     b = b - 0.5 * db
 """
+
+
+EVERY_LABEL = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 4))
+y = (X.sum(1) > 0) * 1.0
+W = np.zeros((4, 1))
+b = 0.0
+for epoch in range(300):
+    p = 1 / (1 + np.exp(-(X @ W + b)))
+    W = W - 0.1 * X.T @ (p - y) / 60
+    b = b - 0.1 * np.mean(p - y)
+"""
+
+
+@pytest.mark.slow
+def test_weights_that_grow_were_compared_with_all_labels(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(EVERY_LABEL)
+    report = examine_script(script)
+    assert [finding.cause for finding in report.findings] == ["silent-broadcast-loss"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        *(
+            (name, True)
+            for name in ("b", "self.b1", "layer1.bias", "by", "b_out", "hidden_bias", "params['b2']", "biases[0]")
+        ),
+        *((name, False) for name in ("W2", "beta", "self.w")),
+    ],
+)
+def test_what_is_called_a_bias(name: str, found: bool) -> None:
+    assert _is_bias(name) is found
 
 
 @pytest.mark.slow

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
 from pellucid.doctor.conditions.case import Case, error
-from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.source import Assignments
 from pellucid.doctor.report import Finding
 
@@ -47,17 +44,18 @@ def find(case: Case) -> Finding | None:
 
 
 def grown_by_samples(case: Case) -> dict[str, tuple[int, int]]:
-    """The biases that have grown, the axis of the samples, and how many there are."""
+    """The biases, by their names, that have grown, the axis of the samples, and how many there are.
+
+    None where weights have grown as well: there all outputs were compared with all labels.
+    """
     groups = case.session.found.groups
-    features = {value[0].shape[1] for key, value in case.study.seen.items() if _is_input(case, key, value[0])}
     found: dict[str, tuple[int, int]] = {}
     for name in case.session.found.parameters:
         old = case.initial.get(name)
         grown = None if old is None else _grown(old.size, groups[name].shape)
-        if old is None or grown is None:
-            continue
-        # Weights (features, 1) grow to (features, samples) where all outputs were compared with all labels.
-        if _is_bias(groups[name]) or old.size not in features:
+        if grown is not None and not _is_bias(name):
+            return {}
+        if grown is not None:
             found[name] = grown
     return found
 
@@ -71,9 +69,6 @@ def _grown(size: int, shape: Shape) -> tuple[int, int] | None:
     return (0, shape[0]) if shape[1] == size and shape[0] > 2 else None
 
 
-def _is_bias(group: Group) -> bool:
-    return re.match(r"b(ias(es)?)?(_|\d|$)|.*bias", group.name.split(".")[-1].lower()) is not None
-
-
-def _is_input(case: Case, key: tuple[str, str], value: np.ndarray) -> bool:
-    return case.data is not None and case.data.keys.inputs == key and value.ndim == 2
+def _is_bias(name: str) -> bool:
+    last = re.findall(r"[a-z_]\w*", name.lower())[-1]  # `b2` of `params['b2']`, `biases` of `biases[0]`
+    return re.fullmatch(r"b([a-z]?|ias(es)?)_?\d*|.*bias(es)?\d*|b_.*", last) is not None
