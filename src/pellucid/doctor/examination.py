@@ -7,8 +7,6 @@ import traceback
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from pellucid.doctor import conditions, engines, uncleared
 from pellucid.doctor.against import against_its_own
 from pellucid.doctor.conditions import regime
@@ -206,8 +204,6 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         mended: Mended | None = None
         for finding in findings if certain else []:
             mended = prove(finding, session, rated, facts.get("update", {}).get("rule", "")) or mended
-        if findings and not named and _guessed(findings, judgement):
-            return Report("inconclusive", facts=facts, reason=no_usual_loss(judgement))
         if findings and not more and whole and all(_disproved(finding) for finding in findings):
             return Report("inconclusive", facts=facts, reason=no_better(findings[0]))
         for other in more:  # one fork has the right gradient of all tensors
@@ -325,12 +321,6 @@ def _disproved(finding: Finding) -> bool:
         return False
     gained = was[0] - was[-1]
     return gained > LEARNT * abs(was[0]) and better[0] - better[-1] < 1.02 * gained
-
-
-def _guessed(findings: list[Finding], judgement: gradient.Judgement) -> bool:
-    """Whether the loss is a guess of which no update follows the slope at any rate, so that no fork can prove it."""
-    unproved = all(finding.cause == "wrong-backward" and finding.fork is None for finding in findings)
-    return unproved and not judgement.candidate.is_seen and not np.isfinite(judgement.ratio)
 
 
 LEARNT = 0.3  # of the loss at the beginning
