@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import torch
 
 import pellucid
 from tests.twins import same
@@ -216,3 +217,52 @@ def requires_grad_under_no_grad(library: Any) -> Any:
 def test_program(program: Any) -> None:
     same(program)
     assert pellucid.is_grad_enabled()
+
+
+# --- tensors of inference mode ----------------------------------------------------------------------------------------
+
+
+def made_in_inference(library: Any) -> Any:
+    """A tensor that inference mode made, and one of before."""
+    with library.inference_mode():
+        return library.ones(2, 3), library.ones(2, requires_grad=True)
+
+
+def of_what_ops_make(library: Any) -> Any:
+    w = library.ones(3, requires_grad=True)
+    normal = w.clone()
+    with library.inference_mode():
+        found = [w * 2, normal.view(3, 1), library.zeros(2).sort()[0], library.rand(2), library.tensor([1.0])]
+        normal.add_(1)
+        library.ones(2).mul_(3)
+    held, _ = made_in_inference(library)
+    found += [held, held[0], held + 1, held.clone(), normal, library.nn.Parameter(library.ones(1))]
+    return [(x.is_inference(), x.requires_grad, x.is_leaf) for x in found]
+
+
+INFERENCE: dict[str, Any] = {
+    "saved": lambda library: made_in_inference(library)[0] * library.ones(3, requires_grad=True),
+    "not saved": lambda library: (made_in_inference(library)[0] + library.ones(3, requires_grad=True)).sum(),
+    "changed": lambda library: made_in_inference(library)[0].add_(1),
+    "a view changed": lambda library: made_in_inference(library)[0].view(6).add_(1),
+    "stored in": lambda library: library.add(library.ones(2, 3), 1, out=made_in_inference(library)[0]),
+    "wanted": lambda library: made_in_inference(library)[0].requires_grad_(),
+    "counted": lambda library: made_in_inference(library)[0]._version,
+    "copied": lambda library: made_in_inference(library)[0].clone().requires_grad_(),
+    "of ops": of_what_ops_make,
+    "a decorator": lambda library: library.inference_mode()(library.neg)(library.ones(1)).is_inference(),
+    "unchanged": lambda library: made_in_inference(library)[0],
+}
+
+
+@pytest.mark.parametrize("name", INFERENCE)
+def test_tensors_of_inference_mode(name: str) -> None:
+    """They are neither saved for backward nor changed in place outside; the errors have PyTorch's words."""
+
+    def result(library: Any) -> Any:
+        try:
+            return repr(INFERENCE[name](library))
+        except RuntimeError as failure:
+            return str(failure)[:60]
+
+    assert result(pellucid) == result(torch)

@@ -17,7 +17,7 @@ import numpy as np
 from pellucid import backend
 from pellucid.backend import Array
 from pellucid.core.context import note_read
-from pellucid.core.tensor import Tensor, method
+from pellucid.core.tensor import Tensor, method, printed
 from pellucid.declare.export import function
 from pellucid.types.bfloat16 import is_narrow, widened
 from pellucid.types.dtypes import bool_, get_default_dtype, int64
@@ -164,6 +164,8 @@ def _parts(tensor: Tensor, array: Array, has_numbers: bool = True) -> Generator[
         yield f"grad_fn=<{node.name()}>"
     elif tensor.requires_grad:
         yield "requires_grad=True"
+    for told in printed:
+        yield from told(tensor)
 
 
 def _values(array: Array, indent: int) -> str:

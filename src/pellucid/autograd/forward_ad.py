@@ -1,20 +1,26 @@
 """`torch.autograd.forward_ad`: dual numbers, a value and how it changes along a direction.
 
 Forward mode is computed by reverse mode, twice: u ↦ uᵀJ is linear, and its gradient in direction t is Jt. So a dual
-tensor is one that requires a gradient, and what is computed from it must be recorded: `dual_level` sees to that, a
-`no_grad` block within it does not, and there is no tangent for what was computed there.
+tensor is one that requires a gradient, with a node of its own so that it may be changed in place, and what is computed
+from it must be recorded: `dual_level` sees to that, a `no_grad` block within it does not, and there is no tangent for
+what was computed there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from pellucid.core.context import state
 from pellucid.core.modes import enable_grad, pushing
-from pellucid.core.tensor import Tensor, zeros_like
+from pellucid.core.node import Node, Source, Vocabulary, next_number
+from pellucid.core.tensor import Tensor, like, printed, zeros_like
 from pellucid.reverse import grad
 from pellucid.reverse.engine import reached
+from pellucid.reverse.gradients import GradientEdge
 from pellucid.torch_names import absent
+
+from .graph import get_gradient_edge
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
 
@@ -31,8 +37,23 @@ class _Level:
 
     def __init__(self) -> None:
         self.outer_grad = state.grad
-        self.duals: list[tuple[Tensor, Tensor]] = []  # (dual, tangent)
-        self.own: set[int] = set()  # the ids of those that are leaves
+        self.duals: list[tuple[GradientEdge, Tensor]] = []  # where a dual begins, and its tangent
+
+
+class _DualNode(Node):
+    """Where a dual begins whose tensor has no history."""
+
+    def __init__(self) -> None:
+        self.edges = ()
+        self.number = next_number()
+
+    def propagate(
+        self, g: object, vocabulary: Vocabulary, lifted: bool, create: bool
+    ) -> list[tuple[Source | None, object]]:
+        return []
+
+    def name(self) -> str:
+        return "AliasBackward0"
 
 
 _levels: list[_Level] = []
@@ -92,12 +113,27 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             f"{list(tangent.shape)}."
         )
     level_open = _levels[-1]
+    if _begins(tangent, level_open):
+        raise RuntimeError(
+            "Setting a forward grad that itself has a forward gradient at the same level is not supported. Give the "
+            "tangent that unpack_dual() finds in it"
+        )
     with enable_grad():
-        dual = tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
-    if dual.is_leaf:
-        level_open.own.add(id(dual))
-    level_open.duals.append((dual, tangent))
+        if tensor.requires_grad:
+            dual = tensor.view_as(tensor)
+        else:
+            dual = like(tensor, tensor._array)
+            dual._node, dual._requires = _DualNode(), True
+    level_open.duals.append((get_gradient_edge(dual), tangent))
     return dual
+
+
+def _begins(tensor: Tensor, level: _Level) -> bool:
+    """Whether a tensor was computed from a dual of the level."""
+    if not tensor.requires_grad:
+        return False
+    there = reached([tensor])
+    return any(edge.node in there for edge, _ in level.duals)
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
@@ -105,15 +141,15 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     if not _levels:
         return UnpackedDualTensor(tensor, None)
     level_open = _levels[-1]
-    for dual, tangent in level_open.duals:
-        if tensor is dual:
+    for edge, tangent in level_open.duals:
+        if tensor.grad_fn is edge.node:
             return UnpackedDualTensor(_left(tensor, level_open), tangent)
     tangent = _tangent(tensor, level_open) if tensor.requires_grad else None
     return UnpackedDualTensor(_left(tensor, level_open), None if tangent is None else _left(tangent, level_open))
 
 
 def _tangent(output: Tensor, level: _Level) -> Tensor | None:
-    duals = [dual for dual, _ in level.duals]
+    duals = [edge for edge, _ in level.duals]
     if not duals:
         return None
     with enable_grad():
@@ -136,9 +172,19 @@ def _left(tensor: Tensor, level: _Level) -> Tensor:
         return tensor
     if not level.outer_grad:
         return tensor.detach()
-    leads_out = any(isinstance(source, Tensor) and id(source) not in level.own for source in reached([tensor]))
+    leads_out = any(isinstance(source, Tensor) for source in reached([tensor]))
     return tensor if leads_out else tensor.detach()
 
+
+def _told(tensor: Tensor) -> Generator[str]:
+    """What is printed of a dual."""
+    if _levels and _begins(tensor, _levels[-1]):
+        found = unpack_dual(tensor).tangent
+        if found is not None:
+            yield f"tangent={found!r}"
+
+
+printed.append(_told)
 
 _lacking = absent(__name__)
 

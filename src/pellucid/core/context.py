@@ -48,7 +48,6 @@ class ThreadState(threading.local):
     """The state of one thread."""
 
     grad = True  # whether ops record themselves for backward
-    inference = False  # whether `inference_mode` is open
     overrides = True  # whether functions ask the classes that a program derived from Tensor (`declare.overrides`)
     pushing = False  # whether a backward runs for the sake of forward mode (see `autograd.forward_ad`)
     walk: object = None  # the backward that is running, `reverse.engine.Walk`

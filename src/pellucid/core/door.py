@@ -25,7 +25,7 @@ from .narrow import forward_of
 from .node import Arguments, Attributes
 from .promotion import as_arguments, check_dtypes, promotion_of
 from .recorder import record, recorder
-from .tensor import Tensor
+from .tensor import UNCOUNTED, Tensor, inference
 
 _new: Any = object.__new__
 _ndarray = np.ndarray
@@ -143,6 +143,8 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
             views.check_usable(args)
         plan = op.plans.get(mask) or op.plan(mask)
         (plan.record or recorder(op, plan))(op, plan, args, arrays, kwargs, tensor, ())  # as `record` does
+    elif inference.on and tensor._counter is None:
+        tensor._counter = UNCOUNTED
     return tensor
 
 
@@ -165,6 +167,9 @@ def _with_aux(
     if mask and state.grad and op.rules and first._array.dtype in _DIFFERENTIABLE:
         views.check_usable(args)
         record(op, args, arrays, kwargs, mask, first, out[1:])
+    elif inference.on:
+        for tensor in results:
+            tensor._counter = UNCOUNTED
     return tuple(results)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast, overload
 
 from .context import state
+from .tensor import inference
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -131,7 +132,8 @@ class set_grad_enabled(_GradMode):
 class inference_mode(_Decorating):
     """As `no_grad`, and `is_inference_mode_enabled()` says so; `inference_mode(False)` ends it and records ops.
 
-    PyTorch also forbids the tensors made here in later recorded ops; in pellucid they are tensors like any other.
+    What ops make here has no count of changes: later, outside, it is neither saved for backward nor changed in place.
+    A clone made outside is a tensor like any other.
     """
 
     def __new__(cls, mode: Any = True) -> Any:
@@ -143,11 +145,11 @@ class inference_mode(_Decorating):
         self._mode = mode is not False
 
     def __enter__(self) -> None:
-        self._before.append((state.grad, state.inference))
-        state.grad, state.inference = not self._mode, self._mode
+        self._before.append((state.grad, inference.on))
+        state.grad, inference.on = not self._mode, self._mode
 
     def __exit__(self, *_: object) -> None:
-        state.grad, state.inference = self._before.pop()
+        state.grad, inference.on = self._before.pop()
 
     def _another(self) -> _GradMode:
         return inference_mode(self._mode)
@@ -160,7 +162,7 @@ def is_grad_enabled() -> bool:
 
 def is_inference_mode_enabled() -> bool:
     """Whether a block of `inference_mode` is open."""
-    return state.inference
+    return inference.on
 
 
 class pushing(_GradMode):

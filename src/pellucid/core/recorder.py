@@ -7,7 +7,7 @@ gradient, it is
     def record(op, plan, args, arrays, kwargs, out, aux):
         guards = ()
         if isinstance(args[1], Tensor):
-            c0 = args[1]._counter or counter_of(args[1])
+            c0 = args[1]._counter or savable(args[1])
             guards += ((c0, c0[0], 0),)
         metas = ((arrays[0].shape, arrays[0].dtype),)
         node = new(OpNode)
@@ -31,11 +31,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pellucid.backend import Array
+from pellucid.errors import with_line
 
 from .application import OpNode
 from .declaration import Declaration
-from .node import ATTRIBUTE, AUX, OUT, SHAPE, VALUE, Arguments, Attributes, Guard, Plan, next_number
-from .tensor import Tensor, counter_of
+from .node import ATTRIBUTE, AUX, OUT, SHAPE, VALUE, Arguments, Attributes, Counter, Guard, Plan, next_number
+from .tensor import UNCOUNTED, Tensor, counter_of
 
 
 def record(
@@ -67,7 +68,7 @@ def _text(op: Declaration, plan: Plan) -> str:
     for slot, (what, which) in enumerate(plan.saves):
         tensor = "out" if what == OUT else f"args[{which}]"
         if what in (OUT, VALUE):
-            count, guard = f"c{slot} = {tensor}._counter or counter_of({tensor})", f"(c{slot}, c{slot}[0], {slot})"
+            count, guard = f"c{slot} = {tensor}._counter or savable({tensor})", f"(c{slot}, c{slot}[0], {slot})"
             if what == OUT or which in plan.tracked:
                 counts.append(count)
                 guards.append(guard)
@@ -105,6 +106,19 @@ def _tuple(entries: list[str]) -> str:
     return f"({''.join(entry + ', ' for entry in entries)})"
 
 
+def savable(tensor: Tensor) -> Counter:
+    """The count of a tensor's changes, with which it is saved for backward. RuntimeError for one without a count."""
+    if tensor._counter is UNCOUNTED:
+        raise RuntimeError(
+            with_line(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
+                "in computation tracked by autograd. To work around this, you can make a clone to get a normal tensor "
+                "and use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+            )
+        )
+    return counter_of(tensor)
+
+
 def _shape(array: object) -> tuple[int, ...]:
     return getattr(array, "shape", ())
 
@@ -112,7 +126,7 @@ def _shape(array: object) -> tuple[int, ...]:
 @functools.cache
 def _made(text: str) -> Callable[..., OpNode]:
     names: dict[str, Any] = {
-        "OpNode": OpNode, "Tensor": Tensor, "counter_of": counter_of, "new": object.__new__,
+        "OpNode": OpNode, "Tensor": Tensor, "savable": savable, "new": object.__new__,
         "next_number": next_number, "shape": _shape,
     }  # fmt: skip
     exec(compile(text, "<pellucid record>", "exec"), names)  # noqa: S102  the text made above
@@ -139,7 +153,7 @@ def _record_list(
 
     def guard(tensor: object) -> None:
         if isinstance(tensor, Tensor):
-            counter = counter_of(tensor)
+            counter = savable(tensor)
             guards.append((counter, counter[0], len(saved)))
 
     for what, which in plan.saves:

@@ -10,8 +10,9 @@ records applications, read `grad_fn`, `requires_grad` or `edge_of`, which refres
 
 from __future__ import annotations
 
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -37,6 +38,9 @@ else:
 
 F = TypeVar("F", bound=Callable[..., Any])
 Chain = tuple[tuple[Declaration, Attributes], ...]  # view ops, each with its attributes
+
+printed: list[Callable[[Tensor], Iterable[str]]] = []
+"""What is said of a tensor that is printed, besides its values, dtype and history."""
 
 derived: list[type[object]] = []
 """The classes that a program derived from Tensor: without any, no call looks for them (`declare.overrides`)."""
@@ -185,6 +189,8 @@ class Tensor(Source, Declared):
                 "you can only change requires_grad flags of leaf variables. If you want a computed tensor without "
                 "its history, write tensor.detach()"
             )
+        if requires_grad and self._counter is UNCOUNTED and not inference.on:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         if requires_grad and self._array.dtype.kind not in "fcV":
             raise RuntimeError(
                 f"Only Tensors of floating point and complex dtype can require gradients, this one is {self.dtype!r}; "
@@ -219,7 +225,13 @@ class Tensor(Source, Declared):
     @property
     def _version(self) -> int:
         """How often the memory was changed in place (under PyTorch's name, which programs use)."""
+        if self._counter is UNCOUNTED:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self._counter[0] if self._counter else 0
+
+    def is_inference(self) -> bool:
+        """Whether it was made in inference mode, or is a part of one that was."""
+        return self._counter is UNCOUNTED
 
     @property
     def _base(self) -> Tensor | None:
@@ -297,6 +309,7 @@ _UNTRACKED = (
     "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Make the view and the "
     "change both inside the no_grad() block (not to be tracked), or both outside"
 )
+OF_INFERENCE = _UNTRACKED.replace("no_grad mode", "inference mode").replace("no_grad()", "inference_mode()")
 
 
 class ReplayNode(Node):
@@ -358,6 +371,32 @@ def like(source: Tensor, array: Array) -> Tensor:
     tensor._array = array
     tensor._counter = counter_of(source)
     return tensor
+
+
+class Uncounted(list[int]):
+    """Where a count of changes would be, in a tensor that was made in inference mode.
+
+    It is false, so that what saves or changes a tensor, and asks first whether there is a count, takes the slow way
+    (`recorder.savable`, `views.changeable`), where this is refused.
+    """
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __setitem__(self, at: object, value: object) -> None:
+        """Nothing: in inference mode a change is not counted."""
+
+
+UNCOUNTED: Counter = Uncounted([0])
+
+
+class Inference(threading.local):
+    """Whether `inference_mode` is open in a thread."""
+
+    on = False
+
+
+inference = Inference()
 
 
 def counter_of(tensor: Tensor) -> Counter:

@@ -894,9 +894,6 @@ class TensorMethods:
     def is_cpu(self) -> _bool:
         """Whether it is on the CPU."""
 
-    def is_inference(self) -> _bool:
-        """False: tensors made in inference mode are like any other here."""
-
     @property
     def is_ipu(self) -> _bool:
         """False: there is no such device or layout here."""

@@ -21,9 +21,9 @@ from pellucid.types.dtypes import OF_NUMPY, can_cast
 from .application import OpNode, compute
 from .context import state
 from .declaration import Declaration, Forward
-from .node import OUT, VALUE, Arguments, Attributes, Guard, Node, Source, Vocabulary, next_number
+from .node import OUT, VALUE, Arguments, Attributes, Counter, Guard, Node, Source, Vocabulary, next_number
 from .recorder import record
-from .tensor import Chain, Tensor, View, counter_of, pass_on_retain
+from .tensor import OF_INFERENCE, UNCOUNTED, Chain, Tensor, View, counter_of, inference, pass_on_retain
 
 _new: Any = object.__new__
 
@@ -36,9 +36,16 @@ def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: Attributes) -> No
     known = source._view
     version = out._counter[0]
     if known is None:
-        out._view = View(source, ((op, kwargs),), version, not state.grad)
+        out._view = View(source, ((op, kwargs),), version, not state.grad and _why())
     else:
-        out._view = View(known.base, (*known.chain, (op, kwargs)), version, not state.grad or known.untracked)
+        out._view = View(
+            known.base, (*known.chain, (op, kwargs)), version, (not state.grad and _why()) or known.untracked
+        )
+
+
+def _why() -> bool | str:
+    """Why a view that is made now has no history."""
+    return OF_INFERENCE if inference.on else True
 
 
 def pieces(op: Declaration, source: Tensor, keys: list[tuple[Any, ...]]) -> tuple[Tensor, ...] | None:
@@ -48,7 +55,7 @@ def pieces(op: Declaration, source: Tensor, keys: list[tuple[Any, ...]]) -> tupl
         return None
     counter = counter_of(source)
     version = counter[0]
-    base, before, untracked = source, (), not state.grad
+    base, before, untracked = source, (), not state.grad and _why()
     if known is not None:
         base, before, untracked = known.base, known.chain, untracked or known.untracked
     made: list[Tensor] = []
@@ -84,9 +91,21 @@ def changed(op: Declaration, args: Arguments) -> Tensor:
     for position in op.mutates:
         tensor = args[position]
         if tensor is not None:
-            counter = tensor._counter or counter_of(tensor)
+            counter = tensor._counter or changeable(tensor)
             counter[0] += 1
     return args[op.mutates[0]]
+
+
+def changeable(tensor: Tensor) -> Counter:
+    """The count of a tensor's changes. RuntimeError, outside of inference mode, for one that was made in it."""
+    if tensor._counter is UNCOUNTED and not inference.on:
+        raise RuntimeError(
+            with_line(
+                "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get "
+                "a normal tensor before doing inplace update."
+            )
+        )
+    return counter_of(tensor)
 
 
 def evaluate_in_place(
@@ -165,6 +184,7 @@ def _check_writable(op: Declaration, target: Tensor) -> None:
                 f"({op.name.rstrip('_')})"
             )
         )
+    changeable(target)
 
 
 def _check_memory(op: Declaration, array: Array) -> None:

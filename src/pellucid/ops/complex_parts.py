@@ -138,7 +138,7 @@ def view_as_complex(xp: Any, input: Any) -> Any:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if input.shape[-1] != 2:
         raise RuntimeError(f"Tensor must have a last dimension of size 2, got shape {tuple(input.shape)}")
-    if input.strides[-1] != input.itemsize:
+    if input.size and input.strides[-1] != input.itemsize:
         raise RuntimeError("Tensor must have a last dimension with stride 1; write .contiguous() first")
     if any(step // input.itemsize % 2 for step in input.strides[:-1]) and input.size:
         raise RuntimeError(

@@ -131,12 +131,6 @@ def is_shared(self: Tensor) -> bool:
     return False
 
 
-@method
-def is_inference(self: Tensor) -> bool:
-    """False: tensors made in inference mode are like any other here."""
-    return False
-
-
 def _false(self: Tensor) -> bool:
     """False: there is no such device or layout here."""
     return False

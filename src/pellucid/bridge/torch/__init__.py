@@ -188,5 +188,5 @@ def is_distributed(tensor: Tensor) -> bool:
 
 
 def is_inference(tensor: Tensor) -> bool:
-    """Whether a tensor was made in inference mode and cannot be used by autograd; here it can."""
-    return False
+    """Whether a tensor was made in inference mode, and cannot be saved for backward."""
+    return tensor.is_inference()

@@ -127,6 +127,9 @@ def wait(future: Future) -> Any:
     return future.wait()
 
 
+_fork, _wait = fork, wait
+
+
 @contextlib.contextmanager
 def optimized_execution(should_optimize: bool) -> Any:
     """A context that does nothing."""
