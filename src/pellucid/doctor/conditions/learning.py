@@ -165,7 +165,7 @@ def says_the_same(last: Seen, keys: Keys) -> bool:
     if len({y.shape for y in labels}) != 1:
         return False
     y, o = (np.stack([rows(value, count) for value in series]) for series in (labels, outputs))  # (passes, rows, …)
-    if not np.isfinite(o).all() or y.reshape(-1, y.shape[2]).std(0).max() == 0:
+    if not np.isfinite(o).all() or np.ptp(y.reshape(-1, y.shape[2]), axis=0).max() == 0:
         return False
     spread = o.std(1).max() if o.shape[1] > 1 else o.std(0).max()
     return bool(spread < 1e-3 * max(float(y.std()), float(np.abs(o).mean())))

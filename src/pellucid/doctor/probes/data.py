@@ -15,7 +15,7 @@ from pellucid.doctor.probes.losses import LABEL_NAME, NO_OUTPUT, Candidate, Key,
 from pellucid.doctor.probes.tables import Holder, parts
 from pellucid.doctor.probes.usual import aligned
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
-from pellucid.doctor.process.paths import Scope, groups, leaves
+from pellucid.doctor.process.paths import LARGEST_DATA, Scope, groups, leaves
 
 INPUT_NAME = re.compile(
     r"^(x|xs|x_?i|xb|xx|x\d|x_?batch|x_?train|x_?data|batch_?x|inp(ut)?s?|input_?data|data|features?|images?|imgs?|im|pic(ture)?s?|samples?|train_?x|train_?data"
@@ -258,7 +258,7 @@ def holders(scope: Scope, width: int, excluded: frozenset[str], deep: bool = Fal
     With `deep`, also (samples, …) with `width` numbers a sample, such as images.
     """
     found: list[Holder] = []
-    for name, group in groups(leaves(scope)).items():
+    for name, group in groups(leaves(scope, LARGEST_DATA)).items():
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
         flat = len(group.shape) == 2 and width in group.shape
         images = deep and len(group.shape) > 2 and group.size == group.shape[0] * width
@@ -288,11 +288,12 @@ def stores(scope: Scope, width: int, excluded: frozenset[str]) -> dict[str, np.n
 
 def held_rows(scope: Scope, count: int, excluded: frozenset[str]) -> np.ndarray | None:
     """Some rows of a matrix that is called like inputs and holds `count` samples, a row or a column each."""
-    for name, group in sorted(groups(leaves(scope)).items(), key=lambda item: (len(item[0]), item[0])):
+    for name, group in sorted(groups(leaves(scope, LARGEST_DATA)).items(), key=lambda item: (len(item[0]), item[0])):
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
         if name in excluded or not INPUT_NAME.match(last) or len(group.shape) != 2 or count not in group.shape:
             continue
-        values = group.read(scope).reshape(group.shape)
+        values = np.asarray(scope.get(group.paths[0])) if len(group.paths) == 1 else group.read(scope)
+        values = values.reshape(group.shape)
         values = values if group.shape[0] == count else values.T
         return np.array(values[:: max(count // SOME_ROWS, 1)], dtype=float)
     return None

@@ -27,6 +27,7 @@ ERROR_NAME = re.compile(r"^(?!.*(loss|cost|likelihood|entropy|total)).*err(or)?s
 TOTAL = re.compile(r"(^|[^a-z])(total|running|acc(um)?)([^a-z]|$)|(^|[^a-z])sum$")
 NOT_A_LOSS = re.compile(
     r"acc(uracy)?|grad|delta|correct|^d[A-Z]|^d_|norm|learning|rate|val_|valid|test|best|prev|old|last"
+    r"|(^|_)pd_|_wrt_|deriv|partial"
 )
 LABEL_NAME = re.compile(
     r"(^|[^a-z])(y|ys|yb|yi|y_?true|y_?train|t|target(s)?|label(s)?|expected|truth|actual|desired|answer|d|out(put)?s?|yhot|onehot"

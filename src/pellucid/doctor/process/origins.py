@@ -15,6 +15,22 @@ def first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
     return _made_within(sources, found, name) or found if found is not None else None
 
 
+def is_drawn(sources: dict[str, str], name: str) -> bool:
+    """Whether the first value of a parameter is drawn at random, or nobody knows where it comes from."""
+    last = re.findall(r"[A-Za-z_]\w*", name)[-1]
+    given = [
+        node.value
+        for _, tree in trees(sources)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and last in {part for target in node.targets for part in names_in(target)}
+    ]
+    drawn = any(isinstance(value, ast.Call | ast.BinOp) and DRAWS.search(ast.unparse(value)) for value in given)
+    return drawn or not given
+
+
+DRAWS = re.compile(r"\b(rand\w*|uniform|normal|standard_normal|gauss\w*|choice)\(")
+
+
 def _made_within(sources: dict[str, str], place: SourcePlace, name: str) -> SourcePlace | None:
     """The line of a function of the program, `W1, b1 = init(2, 8)`, that makes what it returns: followed by its place
     among what is returned, or in the lists that are gathered, `layers.append([W, b])`."""

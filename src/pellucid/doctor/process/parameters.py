@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.doctor.process import origins
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun, Work
 from pellucid.doctor.process.moving import VELOCITY, Parameters, classify, root_of
 from pellucid.doctor.process.paths import NUMBER_NAMES, Group, Path, Scope, is_node, leaves, root_name
@@ -289,6 +290,8 @@ def _stills(lab: Lab, found: Parameters, plain: PassOutcome) -> Generator[PassRu
         if not named and _is_data(lab.scope, path):
             continue
         old = plain.before[name]
+        if set(group.sizes) == {1} and old.any() and not origins.is_drawn(lab.files, name):
+            continue  # a number that is set once is a constant: a rate of decay, the mean rating, a bias that is given
         outcome = yield PassRun({name: old + _step(old, old, group) * rng.choice([-1.0, 1.0], old.shape)})
         touched = any(
             outcome.after[p].shape == plain.after[p].shape and not np.array_equal(outcome.after[p], plain.after[p])
@@ -351,7 +354,8 @@ def _is_shuffled(old: np.ndarray, new: np.ndarray) -> bool:
 
 
 def _without_aliases(names: list[str], known: dict[str, Group], scope: Scope | None) -> list[str]:
-    """Of several names for one array, the first; none for what another name holds among more: `for row in W`."""
+    """Of several names for one array, the first that a parameter may have, or else the first: `parameters['W1']`, not
+    `caches[0][1]`. None for what another name holds among more: `for row in W`."""
     held: dict[str, frozenset[int]] = {}
     for name in names:
         try:
@@ -360,11 +364,11 @@ def _without_aliases(names: list[str], known: dict[str, Group], scope: Scope | N
             values = []
         held[name] = frozenset(id(value) for value in values if isinstance(value, np.ndarray | list))
     kept: list[str] = []
-    for name in names:
+    for name in sorted(names, key=lambda name: not is_named(name)):
         own = held[name]
         if own and any(own == held[other] for other in kept):
             continue
         if own and any(own < held[other] for other in names):
             continue
         kept.append(name)
-    return kept
+    return [name for name in names if name in kept]

@@ -21,6 +21,7 @@ OF_LIST = "__of_list"  # what ends the name of a comprehension's variable where 
 MOST_PLACES = 60_000
 LONGEST = 4_000  # items of a list or dict that is still gone through
 LARGEST = 8_000_000  # elements of an array that is still looked at
+LARGEST_DATA = 100_000_000  # the same of one that holds rows of data, which is not read in each pass
 
 
 @dataclass
@@ -114,8 +115,8 @@ def is_number(value: Any) -> bool:
     return isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool)
 
 
-def is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and 0 < value.size <= LARGEST
+def is_array(value: Any, largest: int = LARGEST) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and 0 < value.size <= largest
 
 
 def is_vector(value: Any) -> bool:
@@ -127,8 +128,8 @@ def is_vector(value: Any) -> bool:
     )
 
 
-def is_leaf(value: Any) -> bool:
-    return is_number(value) or is_array(value) or is_vector(value)
+def is_leaf(value: Any, largest: int = LARGEST) -> bool:
+    return is_number(value) or is_array(value, largest) or is_vector(value)
 
 
 def is_users(value: Any, modules: Any) -> bool:
@@ -240,9 +241,9 @@ def root_name(path: Path) -> str:
     return key[1] if isinstance(key, tuple) else str(key)
 
 
-def leaves(scope: Scope) -> dict[Path, Any]:
+def leaves(scope: Scope, largest: int = LARGEST) -> dict[Path, Any]:
     """Every number, array and list of numbers that a path leads to; of the lists that only grow, the last item too."""
-    return {path: value for path, value in walk(scope, behind=0) if path is not None and is_leaf(value)}
+    return {path: value for path, value in walk(scope, behind=0) if path is not None and is_leaf(value, largest)}
 
 
 def as_array(value: Any) -> np.ndarray:
@@ -264,7 +265,10 @@ def store(scope: Scope, path: Path, value: np.ndarray) -> None:
         old[:] = [float(item) for item in value.ravel()]
     else:
         number = value.reshape(()).item()
-        scope.put(path, np.float64(number) if isinstance(old, np.floating) else number)
+        if isinstance(old, int | np.integer) and number == int(number):  # what counts or indexes stays a whole number
+            scope.put(path, type(old)(number))
+        else:
+            scope.put(path, np.float64(number) if isinstance(old, np.floating) else number)
 
 
 @dataclass(frozen=True)

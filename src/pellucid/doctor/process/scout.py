@@ -134,9 +134,11 @@ def back_to_start(seen: Seen, scope: Scope) -> dict[str, Group]:
     nothing moves any more. What is returned was put back."""
     put: dict[str, Group] = {}
     for name, group in movers(scope).items():
-        old = seen.initial.get(name)
-        if old is not None and is_named(name) and old.size == group.size and differ(old, group.read(scope)):
-            if not np.isfinite(group.read(scope)).all():
+        old, now = seen.initial.get(name), group.read(scope)
+        if old is not None and is_named(name) and old.size == now.size and differ(old, now):
+            if is_whole(old) and is_whole(now):  # the variable of a loop over weights
+                continue
+            if not np.isfinite(now).all():
                 seen.spoilt.add(name)
             group.write(scope, old)
             put[name] = group

@@ -127,6 +127,15 @@ def out_of_reach(first: Batch, last: Batch, half: bool = False) -> Finding | Non
         )
     if half:  # any value that is a half or more was asked: a gate of an LSTM is no output
         return None
+    zero = o == 0
+    if low >= 0 and zero.mean() >= 0.1 and (y < -1e-9).mean() >= 0.1 and zero[y < -1e-9].mean() >= 0.5:
+        return error(
+            "output-range-mismatch",
+            0.9,
+            f"{said}; where the label is negative, {100 * zero[y < -1e-9].mean():.0f} % of the outputs are exactly 0.",
+            "The output goes through a rectifier: negative labels cannot be reached.",
+            "leave the last activation away",
+        )
     for bottom, top, name in ((0.0, 1.0, "a sigmoid"), (-1.0, 1.0, "tanh")):
         if low < bottom or high > top:
             continue
@@ -142,13 +151,4 @@ def out_of_reach(first: Batch, last: Batch, half: bool = False) -> Finding | Non
                 f"The output goes through {name}, which cannot give these labels.",
                 "leave the last activation away, or scale the labels into its range",
             )
-    zero = o == 0
-    if low >= 0 and zero.mean() >= 0.1 and (y < -1e-9).mean() >= 0.1 and zero[y < -1e-9].mean() >= 0.5:
-        return error(
-            "output-range-mismatch",
-            0.9,
-            f"{said}; where the label is negative, {100 * zero[y < -1e-9].mean():.0f} % of the outputs are exactly 0.",
-            "The output goes through a rectifier: negative labels cannot be reached.",
-            "leave the last activation away",
-        )
     return None
