@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pellucid.doctor.observed.confirmation import confirms
-from pellucid.doctor.observed.rules import data, gradients, model, rate
+from pellucid.doctor.observed.rules import data, gradients, model, rate, scale
 from pellucid.doctor.observed.rules import loss as loss_rules
 from pellucid.doctor.observed.treatments import LearningRate
 from tests.watching import watched, written
@@ -146,7 +146,7 @@ for step in range(120):
     [
         (BY_HAND, loss_rules.broadcast, "silent-broadcast-loss", 13),
         (TWICE, loss_rules.normalised_twice, "double-softmax", 8),
-        (BARE, model.scale, "feature-scale-mismatch", 12),
+        (BARE, scale.scale, "feature-scale-mismatch", 12),
     ],
 )
 def test_what_is_written_by_hand_is_treated(source: str, rule: Any, cause: str, line: int) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pellucid.cli.program import app
 from pellucid.doctor import Exists, NoProgram, Report, examine_script
 from pellucid.doctor.find import find
-from pellucid.doctor.fix import fix
+from pellucid.doctor.fix import comes_further, fix, what_was_seen
 from pellucid.doctor.notebook import Book, by_cells
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
@@ -127,6 +127,51 @@ def test_a_copy_is_written_only_if_the_doctor_calls_it_healthy(tmp_path: Path) -
     assert script.read_text() == "w = 1.0\nw += 0.1 * w\n"
     with pytest.raises(Exists, match="is there already"):
         fix(report, script, examine, 60)
+
+
+def of_run(reached: float, end: float | None = 0.5, accuracy: float | None = None, cause: str = "sign") -> Report:
+    run = {"steps": 300, "loss": "mse_loss", "guesses": reached < 0.25, "begin": 1.0, "end": end}
+    report = told(cause, 2)
+    report.facts["run"] = {**run, "accuracy": accuracy, "reached": reached}
+    return report
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "further"),
+    [
+        (of_run(0.1), of_run(0.9), True),
+        (of_run(0.1), of_run(0.12), False),  # both guess
+        (of_run(0.05), of_run(0.2), True),
+        (of_run(0.8), of_run(0.7), False),
+        (of_run(0.8), of_run(0.78), True),
+        (of_run(0.1), of_run(0.9, end=None), False),
+        (of_run(0.5, accuracy=0.7), of_run(0.5, accuracy=0.6), False),
+        (of_run(0.9, cause="overfitting"), of_run(0.1), True),  # is to end earlier
+        (told("sign", 2), of_run(0.1), True),
+    ],
+)
+def test_what_a_patched_program_has_to_come_to(was: Report, now: Report, further: bool) -> None:
+    assert comes_further(was, now) is further
+
+
+def test_a_copy_that_learns_no_better_is_not_written_and_what_was_seen_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("w = 1.0\nw += 0.1 * w\n")
+    report = of_run(0.1)
+    report.findings[0].file = str(script)
+
+    def examine(reached: float) -> Any:
+        return lambda path, seconds: Report("healthy", facts=of_run(reached, 0.02, 0.98).facts)
+
+    fix(report, script, examine(0.1), 60)
+    assert "path" not in (report.fix or {}) and list(tmp_path.iterdir()) == [script]
+    fix(report, script, examine(0.97), 60)
+    said = (
+        "Run for 300 steps, it comes from a loss of 1 to 0.02 and 98% right answers; the script, in 300 steps, from 1"
+    )
+    assert report.fix is not None and report.fix["seen"].startswith(said)
+    assert "98% right answers" in " ".join(as_text(report).split())
+    assert what_was_seen(report, told("sign", 2)) == ""
 
 
 def test_two_faults_are_repaired_one_after_the_other(tmp_path: Path) -> None:

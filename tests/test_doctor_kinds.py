@@ -24,7 +24,7 @@ from pellucid.doctor.observed.record import (
     ProgramRecord,
     StepRecord,
 )
-from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, rate
+from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, rate, scale
 from pellucid.doctor.observed.treatments import Clip, ConstantRate, Longer, SameShape, ScaleInputs
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
@@ -416,7 +416,7 @@ def test_pixels_at_the_edge_are_in_the_same_unit_as_others(pixels: bool, cause: 
     x = draw.integers(0, 255, (300, 20)).astype(float)
     x[:, :3] *= draw.random((300, 3)) < 0.01 if pixels else 0.01
     record.inputs, record.shape = [x], (20,)
-    assert causes(model.scale, record)[0] == cause
+    assert causes(scale.scale, record)[0] == cause
 
 
 # Rows that come again -------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """`--fix`: a copy of the program with the repair in it, beside the script, offered only if the doctor finds it healthy.
 
 Each repair is tried as a program of its own, in the folder of the script, under the same arguments. One that leaves
-another fault is kept for the next round, as a program may have two; one that changes nothing for the better is dropped.
+another fault is kept for the next round, as a program may have two; one that changes nothing for the better is dropped:
+both programs are run, from the same random numbers, for as many steps, and what they come to is compared and reported.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from pellucid.doctor.report import Finding, Report
 from pellucid.files import write_atomically
 
 ROUNDS = 3
+WORSE = 0.05  # of the way from a guess to all that can be known, by which a repaired program may come less far
+GAINED = 0.1  # of it, by which one that still does little more than guess has to come further
+OF_LENGTH = ("overfitting",)  # which ends a training earlier
 
 Examine = Callable[[Path, float], Report]
 
@@ -58,9 +62,11 @@ def fix(report: Report, script: Path, examine: Examine, budget: float) -> None:
             finally:
                 path.unlink(missing_ok=True)
             _called(other, path, script)
-            if other.status == "healthy":
+            if other.status == "healthy" and comes_further(report, other):
                 _write(path, script, before, changed)
                 report.fix = {"path": str(path), "diff": _diff(before, changed, script), "tried": tried}
+                if seen := what_was_seen(report, other):
+                    report.fix["seen"] = seen
                 return
             if better is None and _is_better(now, other):
                 better = changed, other
@@ -70,6 +76,40 @@ def fix(report: Report, script: Path, examine: Examine, budget: float) -> None:
     report.fix = {"reason": _reason(report, tried, end - time.monotonic() < 4), "tried": tried}
 
 
+def comes_further(was: Report, now: Report) -> bool:
+    """Whether the patched program, run as the script was, does not do worse, and does more than guess; True where the
+    runs say nothing of that, as of a loss that need not fall."""
+    before, after = was.facts.get("run"), now.facts.get("run")
+    if not before or not after or not before["loss"] or not after["loss"]:
+        return True
+    if any(finding.cause in OF_LENGTH for finding in was.findings[:1]):
+        return True  # to train for less is what is meant
+    gained = (after["reached"] or 0.0) - (before["reached"] or 0.0)
+    if after["end"] is None or (after["guesses"] and gained < GAINED):
+        return False
+    if before["accuracy"] is not None and after["accuracy"] is not None:
+        return bool(after["accuracy"] >= before["accuracy"] - WORSE)
+    return gained >= -WORSE
+
+
+def what_was_seen(was: Report, now: Report) -> str:
+    """What both programs came to, where both were run."""
+    before, after = was.facts.get("run"), now.facts.get("run")
+    if not before or not after:
+        return ""
+    what = [f"Run for {after['steps']} steps, it comes from a loss of {_said(after['begin'])} to {_said(after['end'])}"]
+    if after["accuracy"] is not None:
+        what.append(f"and {after['accuracy']:.0%} right answers")
+    what.append(f"; the script, in {before['steps']} steps, from {_said(before['begin'])} to {_said(before['end'])}")
+    if before["accuracy"] is not None:
+        what.append(f"and {before['accuracy']:.0%}")
+    return " ".join(what).replace(" ;", ";") + "."
+
+
+def _said(value: float | None) -> str:
+    return "no number" if value is None else f"{value:.4g}"
+
+
 def _reason(report: Report, tried: int, late: bool) -> str:
     if report.status != "faults":
         return "There is nothing to repair."
@@ -77,7 +117,7 @@ def _reason(report: Report, tried: int, late: bool) -> str:
         return (
             "No copy was written: no change of a line is known that might repair this. The fix above says what to do."
         )
-    why = "the time was up" if late else "with none of them the doctor found the program healthy"
+    why = "the time was up" if late else "with none of them the doctor found a program that is healthy and learns"
     return f"No copy was written: {tried} repair{'s were' if tried > 1 else ' was'} tried, and {why}."
 
 

@@ -184,7 +184,8 @@ def _patch(fix: dict[str, Any] | None) -> str:
         lines.append(f"<span{kind}>{escape(line) or ' '}</span>")
     name = escape(Path(str(fix["path"])).name)
     return (
-        f"<section>\n<h2>{name}</h2>\n<p>This copy was written beside the program. The doctor finds it healthy.</p>\n"
+        f"<section>\n<h2>{name}</h2>\n<p>This copy was written beside the program. The doctor finds it healthy. "
+        f"{escape(str(fix.get('seen', '')))}</p>\n"
         f'<pre class="diff">{"".join(lines)}</pre>\n</section>\n'
     )
 

@@ -141,6 +141,7 @@ def _fix(fix: dict[str, Any], width: int) -> Iterator[tuple[str, str]]:
         yield from _plain(_wrapped(fix.get("reason", ""), width))
         return
     yield f"{Path(fix['path']).name} was written: the doctor finds it healthy.", "bold green"
+    yield from _plain(_wrapped(fix.get("seen", ""), width))
     for line in fix["diff"].splitlines():
         yield f"  {line}", "green" if re.match(r"\+(?!\+\+)", line) else "red" if re.match(r"-(?!--)", line) else ""
 

@@ -13,7 +13,9 @@ from .record import ProgramRecord
 
 LITTLE = 0.25  # of the way from chance to all answers right
 ENOUGH_OF_IT = 0.6  # of the steps of a run, that another needs to be compared with it
+BELOW_GUESSING = 0.95  # of the cross entropy of a guess, below which something is known of the inputs
 UNMOVED = 0.03  # of the size of a parameter
+AWAY = 100.0  # times the loss at first
 BEHIND, SHORTEST = 1.25, 50  # times the loss of another run; steps that say something of it
 SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
 
@@ -87,14 +89,17 @@ def by_guessing(record: ProgramRecord) -> float:
 
 def explained(record: ProgramRecord, steps: int | None = None) -> float | None:
     """For a regression, the share of the variance of the targets that is explained at the end; None where unknown."""
-    if record.loss.kind != "mse_loss" or record.loss.reduction != "mean" or not record.targets or record.classes:
+    if record.loss.kind != "mse_loss" or record.loss.reduction not in ("mean", "sum") or record.classes:
+        return None
+    if not record.targets:
         return None
     try:
         variance = float(np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim]).var(0).mean())
     except ValueError:
         return None
     end = outcome(record, steps)
-    return 1 - end.loss / variance if variance > 0 and end.finite else None
+    each = float(np.median([t.size for t in record.targets])) if record.loss.reduction == "sum" else 1.0
+    return 1 - end.loss / each / variance if variance > 0 and end.finite else None
 
 
 def does_well(record: ProgramRecord) -> bool:
@@ -166,7 +171,8 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
         if not a.finite:
             return b.progress > 0.2
         if same_loss and a.loss > 3 * max(by_guessing(was), 0.7) and b.loss < 0.3 * a.loss and gain > -spread:
-            return b.progress > 0.2  # the answers may be right, but what it is sure of is wrong
+            # The answers may be right, but what it is sure of is wrong.
+            return b.progress > 0.2 or b.loss < BELOW_GUESSING * by_guessing(was)
         if strictly and same_loss and _knows_less(was, a) and not _knows_less(was, b):
             return gain > max(0.12, 3 * spread) and b.loss < 0.4 * a.loss
         if strictly:
@@ -179,7 +185,8 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
         return True
     if not same_loss:
         return False
-    noise = 3 * (a.noise + b.noise)
+    ran_away = a.loss > AWAY * abs(a.begin) > 0  # whose losses differ by how fast they grow, which is no noise
+    noise = 3 * (b.noise if ran_away else a.noise + b.noise)
     if b.loss + noise >= a.loss or a.loss <= 0:
         fell = b.loss + noise < a.loss - 0.3 * abs(a.loss)
         fell = fell and not (strictly and a.begin - a.loss > 0.5 * (a.begin - b.loss))

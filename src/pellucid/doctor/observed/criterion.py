@@ -65,7 +65,11 @@ class SeenOp:
 
 @dataclass
 class LossCall:
-    """A call of a loss, or one that is written out."""
+    """A call of a loss, or one that is written out.
+
+    Attributes:
+        unit: its value over what the loss gave, where a treatment brings what is compared to another scale.
+    """
 
     kind: str
     prediction: Any
@@ -73,6 +77,7 @@ class LossCall:
     reduction: str
     place: Place | None
     value: float | None = None
+    unit: float = 1.0
 
     @classmethod
     def of(cls, kind: str, args: Any, kwargs: Any, result: Any, at: Place | None) -> LossCall | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import linecache
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from pellucid.doctor.finding import SEVERITIES
 from pellucid.doctor.report import Finding
 
+from .compare import outcome, reached, stands
 from .record import ProgramRecord
 from .rules import crash
 from .suspicion import Suspicion
@@ -87,9 +89,19 @@ def facts_of(record: ProgramRecord) -> dict[str, Any]:
         facts["loop"] = {"file": at[0], "line": at[1], "function": "", "code": linecache.getline(*at).strip()}
     if record.loss.kind:
         facts["loss"] = {"title": record.loss.kind, "how": "seen as it was called", "kind": record.loss.kind}
+    if record.steps:
+        facts["run"] = run_of(record)
     if record.optimizers:
         facts["optimizer"] = {"name": record.optimizers[0].name, **record.optimizers[0].options}
     return facts
+
+
+def run_of(record: ProgramRecord) -> dict[str, Any]:
+    """What a run came to, by which one of another text of the program is compared with it."""
+    end = outcome(record)
+    numbers = {"begin": end.begin, "end": end.loss, "accuracy": end.accuracy, "reached": reached(record)}
+    known = {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}
+    return {"steps": len(record.steps), "loss": record.loss.kind, "guesses": stands(record), **known}
 
 
 def _size(shape: tuple[int, ...]) -> int:

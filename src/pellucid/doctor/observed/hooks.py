@@ -92,6 +92,14 @@ def install(observer: Watching) -> Hooks:
 def _modules(observer: Watching, hooks: Hooks) -> None:
     module_call, module_init, load = Module.__call__, Module.__init__, Module.load_state_dict
     parameter_init = Parameter.__init__
+    wrapped: set[Any] = set()
+
+    def reached(kind: type) -> None:
+        """Have `model.forward(x)`, which passes by `__call__`, count as a call of the model."""
+        owner = next(one for one in kind.__mro__ if "forward" in vars(one))
+        if owner not in wrapped and owner is not Module and callable(vars(owner)["forward"]):
+            wrapped.add(owner)
+            hooks.set(owner, "forward", _forward(observer, vars(owner)["forward"]))
 
     @functools.wraps(module_call)
     def call(module: Any, *args: Any, **kwargs: Any) -> Any:
@@ -100,6 +108,7 @@ def _modules(observer: Watching, hooks: Hooks) -> None:
     @functools.wraps(module_init)
     def made(module: Any, *args: Any, **kwargs: Any) -> None:
         module_init(module, *args, **kwargs)
+        reached(type(module))
         observer.parameters.was_made(module)
 
     @functools.wraps(parameter_init)
@@ -119,6 +128,18 @@ def _modules(observer: Watching, hooks: Hooks) -> None:
     hooks.set(Module, "load_state_dict", loaded)
     hooks.set(Parameter, "__init__", born)
     hooks.set(Module, "zero_grad", _zero_grad(observer, Module.zero_grad))
+    for kind in _subclasses(Module):
+        reached(kind)
+
+
+def _forward(observer: Watching, forward: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(forward)
+    def called(module: Any, *args: Any, **kwargs: Any) -> Any:
+        if observer.inside or (observer.stack and observer.stack[-1] is module):
+            return forward(module, *args, **kwargs)
+        return observer.call(forward, module, args, kwargs)
+
+    return called
 
 
 def _seeds(observer: Watching, hooks: Hooks) -> None:

@@ -9,6 +9,7 @@ from .compare import better, chance, reached
 from .record import ProgramRecord
 from .rules import model, rate
 from .suspicion import Suspicion
+from .treatments import ScaleInputs
 
 MOST = 4  # causes that are treated at once
 FAR = 0.3  # of the way from chance to all answers right, that a treatment of several at once has to gain
@@ -25,7 +26,9 @@ def attempts(record: ProgramRecord, alone: list[tuple[Suspicion, ProgramRecord]]
     tried: dict[str, list[tuple[Suspicion, ProgramRecord]]] = {}
     for suspicion, run in alone:
         if not (suspicion.by_recall or suspicion.by_held_out or suspicion.direction):
-            tried.setdefault(suspicion.cause, []).append((suspicion, run))
+            # Inputs that are brought to scale in two ways are two ways to treat one thing.
+            what = "scale" if any(isinstance(t, ScaleInputs) for t in suspicion.treatments) else suspicion.cause
+            tried.setdefault(what, []).append((suspicion, run))
     if not tried:
         return []
     ordered = [sorted(pairs, key=lambda pair: _end(pair[1]), reverse=True) for pairs in list(tried.values())[:MOST]]

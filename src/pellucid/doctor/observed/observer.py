@@ -145,6 +145,8 @@ class Observer(Interpreter):
                     result = treatment.result(key, args, result)
         else:
             result = below(self, op, args, kwargs)
+        if name in criterion.WEIGHTED and self.stack and self.passes.batch is None:
+            self.passes.note_first_weights(self.stack[0], args)
         if name in FOLLOWED and self.record.held_out and not result.requires_grad:
             self.evaluations.op(name, args, result)  # what is counted once the block without gradients has ended
         if self.looking or self.passes.written:
@@ -251,9 +253,14 @@ class Observer(Interpreter):
         for treatment in self.treatments:
             with self.aside():
                 kwargs = treatment.criterion(name, args, kwargs)
+        given, unit = args, 1.0
+        for treatment in self.treatments:
+            with self.aside():
+                given, factor = treatment.compared(name, given)
+            unit *= factor
         self.within_loss += 1
         try:
-            result = function(*args, **kwargs)
+            result = function(*given, **kwargs)
         except (IndexError, RuntimeError, ValueError):
             self.record.refused = criterion.refused(args)
             raise
@@ -261,6 +268,7 @@ class Observer(Interpreter):
             self.within_loss -= 1
         call = LossCall.of(name, args, kwargs, result, place())
         if call is not None:
+            call.value, call.unit = (call.value or 0.0) * unit, unit
             self.passes.calls.append(call)
         return result
 
@@ -347,8 +355,17 @@ class Observer(Interpreter):
 
     def optimizer(self, optimizer: Any) -> None:
         """An optimiser was made."""
+        at, held = place(), {id(p) for group in optimizer.param_groups for p in group["params"]}
+        for identity, (other, note) in list(self.optimizers.items()):
+            same = at is not None and note.place == at and type(other) is type(optimizer)
+            if same and held == {id(p) for group in other.param_groups for p in group["params"]}:
+                # The program makes it anew, as in a function that makes one update: one and the same, for a reader.
+                del self.optimizers[identity]
+                note.anew += 1
+                self.optimizers[id(optimizer)] = (optimizer, note)
+                return
         options = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, int | float)}
-        note = OptimizerRecord(type(optimizer).__name__, options, place())
+        note = OptimizerRecord(type(optimizer).__name__, options, at)
         note.shared = self.parameters.knows(optimizer)
         self.optimizers[id(optimizer)] = (optimizer, note)
         self.record.optimizers.append(note)

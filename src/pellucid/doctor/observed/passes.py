@@ -68,6 +68,14 @@ class PassNotes:
             return False
         return bool(rows.dim() and self.batch.dim() and len(rows) != len(self.batch))
 
+    def note_first_weights(self, network: Any, args: tuple[Any, ...]) -> None:
+        """Of a network that is not called with a tensor, but with a list or by keywords: the rows that meet its first
+        weights."""
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        if tensors and any(a.requires_grad for a in tensors):
+            rows = next((a for a in tensors if not a.requires_grad and a.dim()), None)
+            self.given, self.network = ((rows,), network) if rows is not None else ((), self.network)
+
     def note_time_first(self, layer: Any, args: tuple[Any, ...]) -> None:
         """A layer that takes its axis of time first is called: whether with that of the batch there."""
         given, at = args[0] if args else None, self.parameters.line_of(layer)
@@ -104,7 +112,7 @@ class PassNotes:
         if call is not None and not self.given:
             self.given = criterion.inputs_of(call, self.seen)
         if call is not None and call.value is not None and len(self.calls) < 2:
-            step.factor = loss / call.value if call.value else None
+            step.factor = loss * call.unit / call.value if call.value else None
             step.loss = call.value
         self._note_step(root, call, step)
 

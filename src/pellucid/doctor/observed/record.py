@@ -122,6 +122,7 @@ class OptimizerRecord:
     steps: int = 0
     rates: list[float] = field(default_factory=list)  # the learning rate at each step
     shared: bool = False  # whether all its parameters were in another one before
+    anew: int = 0  # times that the same line made it once more, for the same parameters
 
 
 @dataclass

@@ -34,6 +34,7 @@ GROUPS: tuple[tuple[Rule, ...], ...] = (
 BESIDE = ("train-eval-mode", "train-val-leak", "train-val-preprocessing-mismatch", "overfitting", "noisy-labels")
 OF_EVALUATION = ("train-val-preprocessing-mismatch", "train-val-leak", "train-eval-mode")
 ROUNDS = 4
+NEARLY = 0.1  # of the loss, by which a guess may be worse than another
 ENOUGH = 10  # backwards without which a run says nothing of how it learns
 
 
@@ -148,7 +149,7 @@ class Search:
     def _ask(self, rules: Iterable[Rule]) -> list[Suspicion]:
         """What the record of now speaks for, but what was found, or tried with nothing changed since."""
         settled = [f for f in self.found if not f.fork or (f.severity == "error" and f.verified is not False)]
-        found = {(f.cause, f.file, f.line) for f in settled}
+        found = {(f.cause, f.file, f.line) for f in (*settled, *(f for f, _ in self.unproved))}
         new: list[Suspicion] = []
         for rule in rules:
             if rule is model.ignored and self.treatments:
@@ -179,7 +180,10 @@ class Search:
         """Tenfold changes of the rate first; further ones only in a direction that does not make it worse."""
         near = [s for s in suspicions if not s.beyond]
         runs = dict(zip(map(id, near), self._try(near), strict=True))
-        worse = {s.direction for s in near if (run := runs[id(s)]) and (run.behind or is_worse(self.current, run))}
+        clearly = NEARLY if stands(self.current) else 0.0  # who guesses, and guesses a little worse, says nothing
+        worse = {
+            s.direction for s in near if (run := runs[id(s)]) and (run.behind or is_worse(self.current, run, clearly))
+        }
         far = [s for s in suspicions if s.beyond and s.direction not in worse]
         runs |= dict(zip(map(id, far), self._try(far), strict=True))
         return [runs.get(id(s)) for s in suspicions]

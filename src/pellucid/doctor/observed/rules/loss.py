@@ -65,6 +65,11 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
         yield from _other_axes(loss)
         return
     dim = _axis(soft)
+    count = record.steps[0].count if record.steps else 0
+    stacked = dim == 0 and len(soft.shape) == 3 and soft.shape[0] == 1 < soft.shape[-1] and soft.shape[1] == count > 1
+    if stacked:  # as of the last states of a recurrence, (layers, batch, classes), where no axis is named
+        yield _over_layers(loss, soft)
+        return
     one_row = dim == 0 and len(soft.shape) >= 2 and soft.shape[1] > 1  # in a batch of one
     if soft.shape and dim is not None and soft.shape[dim] == 1 and not one_row:
         yield _single(soft.place, f"{soft.key[0]} of shape {soft.shape} over axis {dim}")
@@ -103,6 +108,23 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
             [Bypass(soft.key)],
             certain=True,
         )
+
+
+def _over_layers(loss: LossRecord, soft: OpRecord) -> Suspicion:
+    """A softmax over an axis of length 1 beside that of the classes."""
+    again = loss.kind == "cross_entropy" and soft.key[0] == "softmax"
+    last = len(soft.shape) - 1
+    return Suspicion(
+        "softmax-wrong-axis",
+        f"{soft.key[0]} of shape {soft.shape} is taken over axis 0, of length 1: its result is the same whatever comes "
+        f"in, and the {soft.shape[-1]} classes are along axis {last}.",
+        "Without dim= the axis of a softmax is 0 for three axes, and 1 for two: what is normalised is one number.",
+        "hand the logits to cross_entropy: leave the softmax out" if again else f"{soft.key[0]}(…, dim={last})",
+        soft.place,
+        [Bypass(soft.key) if again else Attribute(soft.key, "dim", last)],
+        certain=True,
+        same_loss=False,
+    )
 
 
 def _sums_to_one(loss: LossRecord, soft: OpRecord) -> bool:

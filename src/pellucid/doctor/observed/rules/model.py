@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..compare import chance, reached
+from .. import fits
+from ..compare import chance, does_well, outcome, reached, stands
 from ..criterion import LINEAR, WEIGHTED
 from ..record import LossRecord, OpRecord, ProgramRecord, TermRecord
 from ..suspicion import Suspicion
@@ -19,7 +20,6 @@ from ..treatments import (
     Rectify,
     Replace,
     Scale,
-    ScaleInputs,
     TrainMode,
     Treatment,
     WeighClasses,
@@ -27,9 +27,9 @@ from ..treatments import (
 from .data import MIXED
 from .gradients import HALF_WAY, ROUNDING
 from .rate import far_above_usual
+from .scale import LEARNT, scale
 
 RECTIFIERS = ("relu", "relu6", "threshold")
-LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 
 TAKING = ("part", "index", "index_select", "select", "narrow")  # ops that take a part of what they are given
 APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
@@ -38,8 +38,7 @@ LEAST = 0.1  # of the weights, that such a decay has to take off in the whole ru
 RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
 LONG = 5  # sigmoids in a row
 SAME = 1e-6  # of its mean, for the spread of numbers that are one number, by rounding
-BYTE = 255.0  # the largest value of a pixel as it is read from a file
-DWARFED, FEW_COLUMNS = 30.0, 0.1  # times as large as others; the share of these
+NO_LINE = 0.1  # of the variance of targets, which a linear function explains
 FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
 
 
@@ -168,16 +167,33 @@ def linear(record: ProgramRecord) -> Iterator[Suspicion]:
     layers = [op for op in loss.body if op.key[0] in WEIGHTED and op.weight]
     if len(layers) < 2 or any(op.key[0] not in LINEAR for op in loss.body):
         return
+    if not outcome(record).finite:
+        return  # whatever is changed may keep it from running away, and says nothing of what it can compute
     unused = record.lines.get("unused activation")
+    beyond = _beyond_a_line(record)
     yield Suspicion(
         "no-nonlinearity",
         f"{len(layers)} layers follow each other with no activation between them"
-        + ("." if unused is None else f", as nothing takes the result of the one in line {unused[1]}."),
+        + ("." if unused is None else f", as nothing takes the result of the one in line {unused[1]}.")
+        + beyond,
         "Linear layers in a row are one linear layer, however many they are.",
         "an activation after each layer but the last: nn.ReLU()" if unused is None else "x = F.relu(x), not F.relu(x)",
         unused or layers[-1].place,
         [Rectify(frozenset(op.key for op in layers[1:]))],
+        certain=bool(beyond),
     )
+
+
+def _beyond_a_line(record: ProgramRecord) -> str:
+    """What proves that no linear function gives what a program is to learn; "" where nothing does."""
+    if does_well(record) or not fits.is_told(record):
+        return ""
+    share = fits.by_a_line(record) if stands(record) else None
+    if fits.is_parted(record) is False:
+        return " No plane parts the rows whose target is 1 from those whose target is 0, as of an XOR."
+    if share is not None and share < NO_LINE:
+        return f" The best linear function of these rows explains {max(share, 0.0):.0%} of the targets."
+    return ""
 
 
 def symmetric(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -227,57 +243,6 @@ def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def _table(name: str) -> bool:
     return "emb" in name.lower() or "pos" in name.lower()
-
-
-def scale(record: ProgramRecord) -> Iterator[Suspicion]:
-    """Inputs far from unit scale."""
-    if record.norm_first or record.whole_numbers or not record.inputs or record.bad_inputs:
-        return
-    widths = {batch.shape[1] for batch in record.inputs}
-    if len(widths) != 1 or int(np.prod(record.shape)) != widths.pop():
-        return
-    x = np.concatenate(record.inputs).astype(float)
-    spread = x.std(0)
-    used = spread[spread > 0]
-    if not used.size:
-        return
-    size = float(np.sqrt((x**2).mean()))
-    first = [op for op in (record.start or record.loss).body if op.key[0] in LEARNT][-1:]
-    place = record.loaders[0].place if record.loaders else record.lines.get("forward")
-    place = place or next((op.place for op in first), None)
-    apart = used.max() > DWARFED * used.min() and len(record.shape) == 1 and _dwarfed(x) >= FEW_COLUMNS
-    per_column = used.max() > DWARFED * float(np.median(used)) or apart
-    if per_column and x.shape[1] > 1 and used.max() > 5:
-        column = np.where(spread > 0, spread, 1.0).reshape(record.shape)
-        yield Suspicion(
-            "feature-scale-mismatch",
-            f"Column {int(spread.argmax())} has a standard deviation of {used.max():.3g}, and others {used.min():.3g}.",
-            "The large columns drown the others, and no learning rate suits both.",
-            "x = (x - x.mean(0)) / x.std(0)" + ("" if used.size == spread.size else ".clamp(min=1e-6)"),
-            place,
-            [ScaleInputs(x.mean(0).reshape(record.shape), column, record.shape)],
-            measured={"mean": x.mean(0).tolist(), "std": column.tolist()} if len(record.shape) == 1 else {},
-        )
-    if size > 4 or size < 0.1:
-        as_bytes = float(x.min()) == 0.0 and float(x.max()) == BYTE
-        yield Suspicion(
-            "input-not-scaled",
-            f"The inputs have a mean of {x.mean():.3g} and a standard deviation of {x.std():.3g}.",
-            "Layers are initialised for inputs of about unit size.",
-            "x = x / 255" if as_bytes else "x = (x - x.mean()) / x.std()",
-            place,
-            [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0), record.shape)],
-            measured={"mean": float(x.mean()), "std": float(x.std() or 1.0), "bytes": as_bytes},
-        )
-
-
-def _dwarfed(x: np.ndarray) -> float:
-    """The share of columns, of those that vary, whose values all stay within a small part of what others reach.
-
-    Pixels at the edge of pictures vary little, and still reach far where they do.
-    """
-    reach = np.abs(x - x.mean(0)).max(0)
-    return float((DWARFED * reach[reach > 0] < reach.max()).mean())
 
 
 def dropout(record: ProgramRecord) -> Iterator[Suspicion]:

@@ -78,7 +78,7 @@ def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
     stretched = again is not None and again.gain > STRETCHED
     if not broken and not stretched and record.parameters and not goes_far(record):
         return  # no step was too long, as none came far
-    if again is None and not broken and (begin >= LARGE or jumps):
+    if again is None and (begin >= LARGE or (jumps and not broken)):
         yield from rate.lower(record)  # jumps that a lower rate ends as well are its own
     if begin < LARGE and (broken or not jumps) and not (broken and stretched):
         return  # what begins small and ends in no number is thrown off by its steps: the rate is asked about next

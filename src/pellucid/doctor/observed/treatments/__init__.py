@@ -1,6 +1,6 @@
 """What may be changed in a fork of a program while it runs, by hooks in what it calls, to see if it learns better."""
 
-from .data import DropRows, Longer, ScaleInputs, Shuffle
+from .data import DropRows, Longer, ScaleInputs, ScaleTargets, Shuffle
 from .loss import Attribute, ByForward, Bypass, LogProbabilities, Negate, SameShape, Scale, WeighClasses, Within
 from .network import Attached, BatchFirst, Contract, FreshWeights, LessDropout, Rectify, Replace, TrainMode
 from .treatment import Treatment
@@ -45,6 +45,7 @@ __all__ = [
     "Scale",
     "ScaleGradients",
     "ScaleInputs",
+    "ScaleTargets",
     "Shrink",
     "Shuffle",
     "StepEach",

@@ -13,6 +13,7 @@ from ..criterion import BINARY
 from ..rows import inside, numbers
 from .treatment import Treatment
 
+OF_DISTANCES = {"mse_loss": 2, "l1_loss": 1}  # and the power with which they grow
 PRODUCTS = ("linear", "matmul", "mm", "addmm")
 
 
@@ -82,6 +83,22 @@ class ScaleInputs(Treatment):
     def _scaled(self, x: Any) -> Any:
         array = ((x.detach().numpy() - self.mean) / self.std).astype(x.detach().numpy().dtype)
         return x.new_tensor(array)
+
+
+@dataclass
+class ScaleTargets(Treatment):
+    """A distance is taken to targets less their mean, over their standard deviation."""
+
+    of_function = True
+
+    mean: float
+    std: float
+
+    def compared(self, name: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], float]:
+        if name not in OF_DISTANCES or len(args) < 2 or not isinstance(args[1], Tensor) or args[1].requires_grad:
+            return args, 1.0
+        scaled = (args[1] - self.mean) / self.std
+        return (args[0], scaled, *args[2:]), self.std ** OF_DISTANCES[name]
 
 
 @dataclass

@@ -52,6 +52,10 @@ class Treatment:
         """The options with which a loss is called."""
         return kwargs
 
+    def compared(self, name: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], float]:
+        """What a loss compares, and what its result is to be multiplied with to be that of the program's own scale."""
+        return args, 1.0
+
     def clips(self) -> bool:
         """Whether gradients are clipped where the program says so."""
         return True

@@ -1,0 +1,303 @@
+"""The doctor for programs of PyTorch's names: what questions of people whose network does not learn have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pellucid as torch
+from pellucid import nn, optim
+from pellucid.doctor import examine_script
+from pellucid.doctor.observed import fits, joint
+from pellucid.doctor.observed.compare import better, explained, outcome
+from pellucid.doctor.observed.record import ProgramRecord, StepRecord
+from pellucid.doctor.observed.rules import loss as of_loss
+from pellucid.doctor.observed.rules import model, scale
+from pellucid.doctor.observed.search import Search
+from pellucid.doctor.observed.suspicion import Suspicion
+from pellucid.doctor.observed.treatments import LearningRate, ScaleInputs
+from pellucid.nn import functional as F
+from tests.watching import watched
+
+XOR = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+ONE_OF_TWO = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
+BOTH = torch.tensor([[0.0], [0.0], [0.0], [1.0]])
+
+
+def descend(network: Any, x: Any, y: Any, steps: int = 30, lr: float = 0.01, criterion: Any = F.mse_loss) -> Any:
+    """A loop in which the network is called as `call(network, x)`."""
+    optimizer = optim.SGD(network.parameters(), lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        criterion(network(x), y).backward()
+        optimizer.step()
+
+
+# What is noted --------------------------------------------------------------------------------------------------------
+
+
+class Doubler(nn.Module):
+    """Is called by its forward, with rows as a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 1)
+
+    def forward(self, rows: Any) -> Any:
+        return self.layer.forward(torch.as_tensor(rows))
+
+
+@pytest.mark.parametrize("given", [lambda x: x, lambda x: x.tolist()], ids=["tensor", "list"])
+def test_a_call_of_forward_is_a_call_of_the_network(given: Callable[[Any], Any]) -> None:
+    x = 100 * torch.randn(12, 3)
+
+    def program() -> None:
+        network = Doubler()
+        optimizer = optim.SGD(network.parameters(), lr=1e-5)
+        for _ in range(5):
+            optimizer.zero_grad()
+            F.mse_loss(network.forward(given(x)), x[:, :1]).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert np.allclose(record.inputs[0], x.numpy()) and record.calls == 5
+    assert record.parameters["layer.weight"].listed
+    assert {s.cause for s in scale.scale(record)} == {"input-not-scaled"}
+    assert "forward" in vars(Doubler) and Doubler.forward.__module__ == __name__, "put back at the end"
+
+
+def test_a_call_of_forward_within_a_call_is_none_of_its_own() -> None:
+    x = torch.randn(12, 3)
+    record = watched(lambda: descend(Doubler(), x, x[:, :1], steps=4))
+    assert record.calls == 4 and len(record.parameters) == 2
+
+
+def test_an_optimizer_that_is_made_anew_for_each_update_is_one() -> None:
+    x, network = torch.randn(12, 3), nn.Linear(3, 1)
+
+    def update() -> None:
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        optimizer.zero_grad()
+        F.mse_loss(network(x), x[:, :1]).backward()
+        optimizer.step()
+
+    def program() -> None:
+        for _ in range(15):
+            update()
+
+    (one,) = watched(program).optimizers
+    assert (one.steps, one.anew, one.shared) == (15, 14, False)
+
+    def two() -> None:
+        for part in (nn.Linear(3, 1), nn.Linear(3, 1)):
+            optim.SGD(part.parameters(), lr=0.01)
+
+    assert len(watched(two).optimizers) == 2, "of other parameters"
+
+
+# How far a run came ---------------------------------------------------------------------------------------------------
+
+
+def test_what_a_summed_loss_explains() -> None:
+    x = torch.linspace(-1, 1, 200)[:, None]
+    y = x**3
+
+    def trained(rate: float) -> ProgramRecord:
+        def summed(p: Any, t: Any) -> Any:
+            return F.mse_loss(p, t, reduction="sum")
+
+        return watched(lambda: descend(nn.Linear(1, 1, bias=False), x, y, 40, rate, summed))
+
+    still, far = trained(1e-9), trained(1e-3)
+    assert (explained(still) or 0) < 0.2 < 0.7 < (explained(far) or 0)
+
+
+def run(*losses: float) -> ProgramRecord:
+    record = ProgramRecord(steps=[StepRecord(value) for value in losses], ended=True)
+    record.loss.kind = "mse_loss"
+    return record
+
+
+def test_a_run_that_runs_away_is_no_measure_of_noise() -> None:
+    away = run(*[1e3 * 300.0**i for i in range(10)])
+    assert outcome(away).noise > 0.5 * outcome(away).loss
+    assert better(away, run(*[1e3 * 0.5**i for i in range(10)]), strictly=True)
+    assert not better(run(3.0, 900.0), run(2.0, 800.0))
+
+
+class Guessing:
+    """Gives the runs that a search asks for: a little worse, and at a hundred times the rate far better."""
+
+    pace: Any = ()
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    def several(self, each: Any, steps: int, seconds: float) -> list[ProgramRecord]:
+        found = []
+        for (treatment,) in each:
+            assert isinstance(treatment, LearningRate)
+            self.asked.append(treatment.factor)
+            found.append(run(*[0.01 if treatment.factor > 50 else 0.255] * 40))
+        return found
+
+
+def test_a_guess_that_is_a_little_worse_leaves_no_direction_of_rates() -> None:
+    def rates() -> list[Suspicion]:
+        return [
+            Suspicion(
+                "lr", "", "", "", treatments=[LearningRate(f)], direction=1 if f > 1 else -1, beyond=f in (0.01, 100)
+            )
+            for f in (0.1, 0.01, 10.0, 100.0)
+        ]
+
+    for at, asked in ((0.25, {0.1, 10.0, 0.01, 100.0}), (0.2, {0.1, 10.0})):
+        laboratory: Any = Guessing()
+        Search(laboratory, run(*[at] * 40))._try_rates(rates())
+        assert set(laboratory.asked) == asked
+
+
+# Scales ---------------------------------------------------------------------------------------------------------------
+
+
+def prices(name: str) -> Callable[[], None]:
+    x = 100 + 10 * torch.randn(60, 4)
+    y = x.mean(1, keepdim=True)
+
+    def program() -> None:
+        network = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1))
+        descend(network, x, y, 40, 1e-3, lambda p, t: getattr(F, name)(p, t))
+
+    return program
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+def test_targets_are_brought_to_scale_with_the_inputs_and_losses_are_told_in_their_own(name: str) -> None:
+    program = prices(name)
+    was = watched(program)
+    both = [s for s in scale.scale(was) if len(s.treatments) == 2]
+    assert [s.cause for s in both] == ["input-not-scaled"] and both[0].strictly
+    now = watched(program, *both[0].treatments)
+    assert now.targets[0].mean() > 90, "the targets are told as they are"
+    assert now.factor == pytest.approx(1.0)
+    assert now.losses[0] < 0.2 * was.losses[0] and now.losses[0] > 3, "in the scale of the program"
+
+
+def test_small_targets_are_left() -> None:
+    x = 100 + 10 * torch.randn(60, 4)
+    record = watched(lambda: descend(nn.Linear(4, 1), x, x.mean(1, keepdim=True) / 100, 5, 1e-6))
+    assert [len(s.treatments) for s in scale.scale(record)] == [1]
+
+
+def test_two_ways_to_scale_are_not_taken_together() -> None:
+    ways = [
+        Suspicion(cause, "", "", "", treatments=[ScaleInputs(np.zeros(1), np.ones(1))])
+        for cause in ("feature-scale-mismatch", "input-not-scaled")
+    ]
+    tried = joint.attempts(run(*[1.0] * 20), [(way, run(*[1.0] * 20)) for way in ways])
+    assert all(sum(isinstance(t, ScaleInputs) for s in parts for t in s.treatments) <= 1 for parts in tried)
+
+
+# Layers with nothing between them -------------------------------------------------------------------------------------
+
+
+def bare(y: Any, lr: float = 0.1) -> ProgramRecord:
+    return watched(lambda: descend(nn.Sequential(nn.Linear(2, 5), nn.Linear(5, 1), nn.Sigmoid()), XOR, y, 40, lr))
+
+
+@pytest.mark.parametrize(("y", "certain"), [(ONE_OF_TWO, True), (BOTH, False)], ids=["xor", "and"])
+def test_a_table_that_no_plane_parts_proves_that_activations_are_missing(y: Any, certain: bool) -> None:
+    record = bare(y)
+    (said,) = model.linear(record)
+    assert said.cause == "no-nonlinearity" and said.certain is certain
+    assert fits.is_parted(record) is not certain
+    assert ("No plane" in said.evidence) is certain
+
+
+def test_what_runs_away_is_not_asked_for_activations() -> None:
+    x = 100 * torch.randn(60, 2)
+    record = watched(lambda: descend(nn.Sequential(nn.Linear(2, 8), nn.Linear(8, 1)), x, x[:, :1], 40, 1.0))
+    assert not outcome(record).finite and list(model.linear(record)) == []
+
+
+def test_what_a_line_explains() -> None:
+    x = torch.randn(200, 2)
+
+    def of(y: Any) -> ProgramRecord:
+        return watched(lambda: descend(nn.Linear(2, 1), x, y, 3))
+
+    straight, bent, noise = of(x[:, :1] - 1), of((x**2).sum(1, keepdim=True)), of(torch.randn(200, 1))
+    assert fits.by_a_line(straight) == pytest.approx(1.0) and (fits.by_a_line(bent) or 0) < 0.1
+    assert fits.is_told(straight) and fits.is_told(bent) and not fits.is_told(noise)
+    assert fits.is_parted(bent) is None
+
+
+# Losses ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_softmax_over_the_layers_of_a_recurrence() -> None:
+    x, y = torch.randn(24, 5, 3), torch.arange(24) % 3
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.out = nn.LSTM(3, 6, batch_first=True), nn.Linear(6, 3)
+
+        def forward(self, given: Any) -> Any:
+            _, (state, _) = self.rnn(given)
+            return F.softmax(self.out(state), dim=0).view(-1, 3)
+
+    (said,) = of_loss.normalised_twice(watched(lambda: descend(Net(), x, y, 5, criterion=F.cross_entropy)))
+    assert said.cause == "softmax-wrong-axis" and "(1, 24, 3)" in said.evidence and "leave the softmax out" in said.fix
+
+
+# Whole programs -------------------------------------------------------------------------------------------------------
+
+CUSTOMERS = """
+import torch
+import torch.nn as nn
+
+torch.manual_seed(0)
+age, money = torch.randint(18, 80, (400,)), torch.randint(20000, 150000, (400,))
+x = torch.stack([age, money], 1).float()
+y = ((age > 45) & (money < 90000)).float().view(-1, 1)
+net = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1), nn.Sigmoid())
+optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+for epoch in range(400):
+    optimizer.zero_grad()
+    loss = nn.BCELoss()(net.forward(x), y)
+    loss.backward()
+    optimizer.step()
+"""
+SUM = """
+import random
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(2, 10), nn.Linear(10, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+for i in range(500):
+    a, b = random.randint(1, 100), random.randint(1, 100)
+    out = model(torch.tensor([float(a), float(b)]))
+    loss = nn.MSELoss()(out, torch.tensor([float(a + b)]))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "causes"),
+    [(CUSTOMERS, {"feature-scale-mismatch", "input-not-scaled"}), (SUM, {"input-not-scaled", "lr-too-high"})],
+    ids=["forward", "sum"],
+)
+def test_questions(source: str, causes: set[str], tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(source)
+    report = examine_script(tmp_path / "train.py", budget=60)
+    assert report.status == "faults" and report.findings[0].cause in causes
+    assert not any(f.cause == "no-nonlinearity" for f in report.findings)
