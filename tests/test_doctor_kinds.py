@@ -531,7 +531,8 @@ def test_a_policy_whose_terms_are_made_one_by_one(sign: float, found: list[str],
                 chances = torch.distributions.Categorical(policy(torch.randn(3)).softmax(0))
                 log_probs.append(chances.log_prob(chances.sample()))
             terms = [sign * log_prob * R for log_prob, R in zip(log_probs, returns, strict=True)]
-            (torch.stack(terms).sum() if by_stack else sum(terms)).backward()
+            whole: Any = torch.stack(terms).sum() if by_stack else sum(terms)
+            whole.backward()
 
     record = watched(program)
     assert causes(loss.punishing, record) == found

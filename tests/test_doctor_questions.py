@@ -14,6 +14,7 @@ from pellucid import nn, optim
 from pellucid.doctor import examine_script
 from pellucid.doctor.observed import fits, joint
 from pellucid.doctor.observed.compare import better, explained, outcome
+from pellucid.doctor.observed.examination import examine
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import loss as of_loss
 from pellucid.doctor.observed.rules import model, scale
@@ -253,6 +254,54 @@ def test_a_softmax_over_the_layers_of_a_recurrence() -> None:
 
     (said,) = of_loss.normalised_twice(watched(lambda: descend(Net(), x, y, 5, criterion=F.cross_entropy)))
     assert said.cause == "softmax-wrong-axis" and "(1, 24, 3)" in said.evidence and "leave the softmax out" in said.fix
+
+
+@pytest.mark.parametrize(("bias", "certain"), [(-5.0, True), (3.0, False)], ids=["off", "on"])
+def test_logits_that_a_rectifier_turns_off(bias: float, certain: bool) -> None:
+    x, y = torch.randn(60, 4), torch.arange(60) % 3
+
+    def program() -> None:
+        layer = nn.Linear(4, 3)
+        nn.init.constant_(layer.bias, 3.0)
+        layer.bias.data[1] = bias
+        descend(nn.Sequential(layer, nn.ReLU()), x, y, 25, 1e-3, F.cross_entropy)
+
+    (said,) = of_loss.cut_logits(watched(program))
+    assert said.cause == "activation-before-loss" and said.certain is certain
+    assert ("is never said" in said.evidence) is certain
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_what_there_was_no_time_to_try_is_told_as_suspected(learns: bool) -> None:
+    class Hurried(Guessing):
+        """Whose runs are cut off."""
+
+        loss, alone, lost, looks, deadline = "", 0.0, "", (), 0.0
+
+        def left(self) -> float:
+            return 50.0
+
+        def run(self, **options: Any) -> ProgramRecord:
+            x, y = torch.randn(60, 4), torch.arange(60) % 3
+            if learns:
+                x = torch.cat([F.one_hot(y, 3) * 9.0, x[:, :1]], 1)
+
+            def program() -> None:
+                layer = nn.Linear(4, 3)
+                nn.init.constant_(layer.bias, 3.0)
+                descend(nn.Sequential(layer, nn.ReLU()), x, y, 60, 0.1 if learns else 1e-3, F.cross_entropy)
+
+            record = watched(program)
+            record.ended = True
+            return record
+
+        def several(self, each: Any, steps: int, seconds: float) -> list[Any]:
+            return [None] * len(each)
+
+    laboratory: Any = Hurried()
+    report = examine(laboratory)
+    assert report.status == ("healthy" if learns else "inconclusive")
+    assert ("activation-before-loss" in report.reason) is not learns
 
 
 # Whole programs -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import traceback
 from pellucid.doctor.finding import place
 from pellucid.doctor.report import Finding, Report
 
-from .compare import by_guessing, explained, is_still, outcome, stands
+from .compare import by_guessing, does_well, explained, is_still, outcome, stands
 from .findings import facts_of, finding_of, findings_of_error, status_of
 from .laboratory import MOST, Laboratory
 from .record import ProgramRecord
@@ -23,6 +23,10 @@ LATE = (
 LIMIT = (
     "In {} steps it comes hardly further than saying the same of every row, and nothing that was tried in forks does: "
     "the limit is the data, or what the network can compute, or the first weights that it begins with."
+)
+SUSPECTED = (
+    "This is suspected, and the time was up before a fork could tell whether it does harm: ask again with a larger "
+    "budget (--budget SECONDS). {}"
 )
 LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
 ASTRAY = 10.0  # times the loss at first
@@ -77,7 +81,7 @@ def examine(laboratory: Laboratory) -> Report:
         reason = _cut_off(base)
         if search.learns:
             late = (search.unfinished or _is_part(base)) and stands(base)
-            reason = reason or _astray(base) or _unknown(base) or (LATE if late else "")
+            reason = reason or _astray(base) or _unknown(base) or _untried(search) or (LATE if late else "")
         if reason and status_of(findings) == "healthy":
             return Report("inconclusive", findings, facts, reason=reason)
         if search.learns and stands(base) and status_of(findings) == "healthy":
@@ -110,6 +114,17 @@ def _unknown(record: ProgramRecord) -> str:
         f"The number that backward() is called on is {end.begin:.4g} at first and {end.loss:.4g} at the end. It is no "
         "loss that is known, so it cannot be told whether it is to fall: --loss NAME names the variable that holds it."
     )
+
+
+def _untried(search: Search) -> str:
+    """What is said where a fault is suspected and there was no time to try its remedy; "" where all was tried."""
+    told = {(finding.cause, finding.line) for finding in search.found}
+    for suspicion in [] if does_well(search.base) else search.untried:
+        line = suspicion.place[1] if suspicion.place is not None else None
+        if (suspicion.cause, line) not in told:
+            where = f" ({place(*suspicion.place)})" if suspicion.place is not None else ""
+            return SUSPECTED.format(f"{suspicion.cause}{where}: {suspicion.evidence}")
+    return ""
 
 
 def _look_closer(laboratory: Laboratory, base: ProgramRecord) -> None:

@@ -48,6 +48,7 @@ class Search:
         self.tried: set[tuple[Any, ...]] = set()
         self.alone: list[tuple[Suspicion, ProgramRecord]] = []  # what was tried by itself
         self.unproved: list[tuple[Finding, Suspicion]] = []  # what is treated, though that did not help by itself
+        self.untried: list[Suspicion] = []  # what the record states, and no fork came far enough to tell
         self.unfinished = False  # whether something that was to be tried could not be, for want of time
         self.seconds = 3.0 * base.seconds + 2.0
 
@@ -195,6 +196,8 @@ class Search:
         runs = self._try(suspicions)
         for suspicion, run in zip(suspicions, runs, strict=True):
             self._is_tried(suspicion)
+            if suspicion.treatments and (run is None or says_nothing(self.current, run)):
+                self.untried.append(suspicion)
             if run is not None and run.error and suspicion.certain and is_too_short(self.current, run):
                 run = None  # the program cannot be run like this, which says nothing of what it states
             helped = confirms(suspicion, self.current, run)

@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.doctor.probes.neighbours import MOST, nearest
 
+from ..compare import does_well
 from ..criterion import BINARY, DISTANCES, SHAPING, SQUARES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
@@ -222,14 +223,18 @@ def cut_logits(record: ProgramRecord) -> Iterator[Suspicion]:
     if op is None:
         return
     twice = op.key[0] == "sigmoid" and loss.kind.endswith("logits")
+    last = first(record.loss.chain, op.key[0])
+    off = last.zero if last is not None and op.key[0] in ("relu", "relu6") and not does_well(record) else 0.0
     yield Suspicion(
         "double-softmax" if twice else "activation-before-loss",
-        f"The logits pass {op.key[0]} before {loss.kind}: they lie between {op.low:.3g} and {op.high:.3g}.",
+        f"The logits pass {op.key[0]} before {loss.kind}: they lie between {op.low:.3g} and {op.high:.3g}."
+        + (f" {off:.0%} of them are 0 on every row of a batch: such a class is never said." if off else ""),
         f"{loss.kind} takes any number; what {op.key[0]} cuts off, it cannot say.",
         f"hand the output of the last layer to {loss.kind} as it is: leave {op.key[0]} out",
         op.place,
         [Bypass(op.key)],
-        certain=twice,
+        certain=twice or off > 0,
+        slightly=True,
     )
 
 
@@ -399,10 +404,21 @@ def real_targets(record: ProgramRecord) -> Iterator[Suspicion]:
             "labels-out-of-range",
             f"The targets of {loss.kind} go from {t.min():.3g} to {t.max():.3g}.",
             "Binary cross entropy takes targets from 0 to 1; others make it climb without end.",
-            "bring the labels to 0 and 1",
+            _to_unit(float(t.min()), float(t.max())),
             loss.place,
             certain=True,
         )
+
+
+def _to_unit(low: float, high: float) -> str:
+    """What brings labels that go from one number to another to 0 and 1, as those of a mask that is read from a picture.
+
+    >>> _to_unit(0, 255), _to_unit(-1, 1), _to_unit(1, 2)
+    ('target = target / 255', 'target = (target + 1) / 2', 'target = target - 1')
+    """
+    moved = f"target {'-' if low > 0 else '+'} {abs(low):g}" if low else "target"
+    over = f" / {high - low:g}" if high - low != 1 else ""
+    return f"target = {f'({moved})' if low and over else moved}{over}"
 
 
 RULES = (
