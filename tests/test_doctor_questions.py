@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from pellucid.doctor import examine_script
 from pellucid.doctor.observed import fits, joint
 from pellucid.doctor.observed.compare import better, explained, outcome
 from pellucid.doctor.observed.examination import examine
+from pellucid.doctor.observed.laboratory import ScriptLaboratory
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
+from pellucid.doctor.observed.rules import held_out, model, scale
 from pellucid.doctor.observed.rules import loss as of_loss
-from pellucid.doctor.observed.rules import model, scale
 from pellucid.doctor.observed.search import Search
 from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.doctor.observed.treatments import LearningRate, ScaleInputs
@@ -201,6 +203,83 @@ def test_two_ways_to_scale_are_not_taken_together() -> None:
     ]
     tried = joint.attempts(run(*[1.0] * 20), [(way, run(*[1.0] * 20)) for way in ways])
     assert all(sum(isinstance(t, ScaleInputs) for s in parts for t in s.treatments) <= 1 for parts in tried)
+
+
+def test_inputs_that_are_small_are_no_fault_where_a_program_learns_with_them() -> None:
+    y = torch.arange(60) % 3
+
+    def rows(size: float) -> Any:
+        return size * F.one_hot(y, 3).float()
+
+    def said(size: float, lr: float, optimizer: Any = optim.SGD) -> list[bool]:
+        def program() -> None:
+            network = nn.Linear(3, 3)
+            made = optimizer(network.parameters(), lr=lr)
+            for _ in range(40):
+                made.zero_grad()
+                F.cross_entropy(network(rows(size)), y).backward()
+                made.step()
+
+        return [s.strictly for s in scale.scale(watched(program)) if s.cause == "input-not-scaled"]
+
+    assert said(0.01, 0.01) == [False] and said(0.01, 1.0, optim.Adam) == [True]
+    wide = F.one_hot(torch.arange(60) % 60, 200).float()
+    one_hot = watched(lambda: descend(nn.Linear(200, 3), wide, y, 5, criterion=F.cross_entropy))
+    assert list(scale.scale(one_hot)) == [], "a row of length 1 is not small, however many columns are 0"
+
+
+# Evaluations ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_training_in_two_parts_has_no_noisy_labels() -> None:
+    x, y = torch.randn(240, 4), torch.arange(240) % 2
+    x[:, 0] = 4.0 * y - 2.0 + 0.3 * x[:, 0]
+
+    def program(parts: Any) -> ProgramRecord:
+        def run_it() -> None:
+            network = nn.Linear(4, 2)
+            optimizer = optim.SGD(network.parameters(), lr=0.5)
+            for labels in parts:
+                for _ in range(30):
+                    optimizer.zero_grad()
+                    F.cross_entropy(network(x[:160]), labels[:160]).backward()
+                    optimizer.step()
+                    with torch.no_grad():
+                        network(x[160:]).argmax(1).eq(y[160:]).float().mean()
+
+        return watched(run_it)
+
+    noisy = y.clone()
+    noisy[:160:5] = 1 - noisy[:160:5]
+    assert [s.cause for s in held_out.mislabelled(program([noisy]))] == ["noisy-labels"]
+    assert list(held_out.mislabelled(program([1 - y, y]))) == []
+
+
+# Where it is said -----------------------------------------------------------------------------------------------------
+
+BY_HAND = """
+import torch
+from torch import nn
+
+layer = nn.Linear(3, 1)
+for p in layer.parameters():
+    p.data.uniform_(-900, 900)
+w, b = torch.randn(3, 1), torch.zeros(1)
+w.requires_grad, b.requires_grad = True, True
+x = torch.randn(20, 3)
+for _ in range(3):
+    ((layer(x) - x[:, :1]) ** 2).mean().backward()
+    ((x @ w + b - x[:, :1]) ** 2).mean().backward()
+"""
+
+
+def test_lines_of_first_weights_that_are_written_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(BY_HAND)
+    laboratory = ScriptLaboratory(time.monotonic() + 60, tmp_path / "train.py", [])
+    record = laboratory.run()
+    assert record is not None and record.error == ""
+    assert record.lines["init"][1] == 7
+    assert [record.parameters[name].place for name in ("w", "b")] == [(str(tmp_path / "train.py"), 8)] * 2
 
 
 # Layers with nothing between them -------------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from .treatments import Treatment
 CLIPS = ("clip_grad_norm_", "clip_grad_value_")
 INITIAL = ("constant_", "zeros_", "ones_", "normal_", "uniform_", "trunc_normal_", "eye_")
 
+IN_PLACE = ("uniform_", "normal_", "fill_", "zero_")
+
 
 class Watching(Protocol):
     """What is called: an observer."""
@@ -86,6 +88,8 @@ def install(observer: Watching) -> Hooks:
             hooks.set(module, name, _clip(observer, name, getattr(module, name)))
     for name in INITIAL:
         hooks.set(init, name, _initial(observer, getattr(init, name)))
+    for name in IN_PLACE:
+        hooks.set(Tensor, name, _filled(observer, getattr(Tensor, name)))
     return hooks
 
 
@@ -319,6 +323,20 @@ def _initial(observer: Watching, function: Callable[..., Any]) -> Callable[..., 
         if at is not None and sys._getframe(1).f_code.co_filename == at[0]:
             observer.record.lines.setdefault("init", at)
         return function(*args, **kwargs)
+
+    return called
+
+
+def _filled(observer: Watching, function: Callable[..., Any]) -> Callable[..., Any]:
+    """What fills a tensor with numbers, as in `parameter.data.uniform_(-1, 1)`: how the weights of a layer begin."""
+
+    @functools.wraps(function)
+    def called(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        at = place() if not (observer.record.steps or observer.inside) else None
+        by_program = at is not None and sys._getframe(1).f_code.co_filename == at[0]
+        if at is not None and by_program and observer.parameters.holds(tensor):
+            observer.record.lines.setdefault("init", at)
+        return function(tensor, *args, **kwargs)
 
     return called
 

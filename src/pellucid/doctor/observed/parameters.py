@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 from collections import Counter
 from typing import Any
 
@@ -15,6 +17,16 @@ from .record import ParameterRecord, Place, ProgramRecord
 EARLY = 3  # updates of an optimiser, of which one has a gradient: the first of L-BFGS begins without
 MOST_HELD = 1000  # things in a list, in which a layer is looked for
 WIDEST = 512  # of a square weight whose largest singular value is computed
+
+
+def assigned(name: str) -> Place | None:
+    """The line that gives a variable of this name what it holds first, in the file that is running."""
+    frame = user_frame()
+    if frame is None or not name.isidentifier():
+        return None
+    given = re.compile(rf"\s*(?:\w+\s*,\s*)*{name}\s*(?:,\s*\w+\s*)*=(?!=)")
+    lines = linecache.getlines(frame.f_code.co_filename)
+    return next(((frame.f_code.co_filename, i) for i, line in enumerate(lines, 1) if given.match(line)), None)
 
 
 class ParameterNotes:
@@ -46,6 +58,14 @@ class ParameterNotes:
 
     def were_loaded(self, module: Any) -> None:
         self.loaded |= {id(parameter) for parameter in module.parameters()}
+
+    def holds(self, tensor: Any) -> bool:
+        """Whether a tensor of two or more axes has the numbers of a layer, as `weight.data` has."""
+        if tensor.dim() < 2:
+            return False
+        numbers = tensor.detach().numpy()
+        own = (p for module, _ in self.made.values() for p in vars(module).get("_parameters", {}).values())
+        return any(p is not None and np.may_share_memory(p.detach().numpy(), numbers) for p in own)
 
     def knows(self, optimizer: Any) -> bool:
         """Whether another optimiser was given all the parameters of this one."""
@@ -91,6 +111,7 @@ class ParameterNotes:
             while name in self.record.parameters:
                 name, n = f"{given} ({n})", n + 1
             self.names[id(parameter)] = name
+            at = at or assigned(name)
             values = parameter.detach().numpy()
             self.first[id(parameter)] = values.copy()
             note = ParameterRecord(name, tuple(values.shape), at, frozen=not parameter.requires_grad)

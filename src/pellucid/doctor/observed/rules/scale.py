@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..compare import reached
 from ..record import Place, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import ScaleInputs, ScaleTargets
+from .gradients import HALF_WAY
 
 LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 BYTE = 255.0  # the largest value of a pixel as it is read from a file
 DWARFED, FEW_COLUMNS = 30.0, 0.1  # times as large as others; the share of these
+LARGE, SMALL, SHORT = 4.0, 0.1, 0.9  # for the root of the mean square of inputs, and for the length of a row
+FAR = 0.85  # of the way from a guess to all that can be known
 LARGE_TARGETS = 4.0  # for the root of the mean square of targets
 
 
@@ -43,9 +47,11 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             "x = (x - x.mean(0)) / x.std(0)" + ("" if used.size == spread.size else ".clamp(min=1e-6)"),
             place,
             [ScaleInputs(x.mean(0).reshape(record.shape), column, record.shape)],
+            strictly=reached(record) > FAR,
             measured={"mean": x.mean(0).tolist(), "std": column.tolist()} if len(record.shape) == 1 else {},
         )
-    if size > 4 or size < 0.1:
+    small = size < SMALL and float(np.median(np.linalg.norm(x, axis=1))) < SHORT
+    if size > LARGE or small:
         as_bytes = float(x.min()) == 0.0 and float(x.max()) == BYTE
         yield Suspicion(
             "input-not-scaled",
@@ -54,6 +60,8 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             "x = x / 255" if as_bytes else "x = (x - x.mean()) / x.std()",
             place,
             [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0), record.shape)],
+            # What learns as it is would be quicker at another scale, and is not broken.
+            strictly=reached(record) > (HALF_WAY if small else FAR),
             measured={"mean": float(x.mean()), "std": float(x.std() or 1.0), "bytes": as_bytes},
         )
         yield from _with_targets(record, x, place)
