@@ -18,7 +18,7 @@ from pellucid.doctor.observed.compare import better, explained, outcome
 from pellucid.doctor.observed.examination import examine
 from pellucid.doctor.observed.laboratory import ScriptLaboratory
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import held_out, model, scale
+from pellucid.doctor.observed.rules import gradients, held_out, model, scale
 from pellucid.doctor.observed.rules import loss as of_loss
 from pellucid.doctor.observed.search import Search
 from pellucid.doctor.observed.suspicion import Suspicion
@@ -117,6 +117,28 @@ def test_what_a_summed_loss_explains() -> None:
 
     still, far = trained(1e-9), trained(1e-3)
     assert (explained(still) or 0) < 0.2 < 0.7 < (explained(far) or 0)
+
+
+def test_what_a_cross_entropy_to_shades_explains() -> None:
+    shades = torch.rand(200, 6)
+
+    def ends_at(loss: float) -> ProgramRecord:
+        def program() -> None:
+            layer = nn.Linear(6, 6)
+            F.binary_cross_entropy_with_logits(layer(shades), shades).backward()
+
+        record = watched(program)
+        record.steps = [StepRecord(value) for value in (0.8, *[loss] * 9)]
+        return record
+
+    t = shades.numpy().astype(float)
+    mean = t.mean(0)
+    guess = float(-(t * np.log(mean) + (1 - t) * np.log(1 - mean)).mean())
+    least = float(-(t * np.log(t) + (1 - t) * np.log(1 - t)).mean())
+    assert explained(ends_at(guess)) == pytest.approx(0.0, abs=1e-3)
+    assert explained(ends_at(least)) == pytest.approx(1.0, abs=1e-3)
+    assert better(ends_at(guess), ends_at(0.5 * (guess + least)), strictly=True)
+    assert not better(ends_at(guess), ends_at(0.9 * guess + 0.1 * least), strictly=True)
 
 
 def run(*losses: float) -> ProgramRecord:
@@ -381,6 +403,45 @@ def test_what_there_was_no_time_to_try_is_told_as_suspected(learns: bool) -> Non
     report = examine(laboratory)
     assert report.status == ("healthy" if learns else "inconclusive")
     assert ("activation-before-loss" in report.reason) is not learns
+
+
+class Overwriting(nn.Module):
+    """Layers of a loop that all take the same, so that the last one alone counts; or one after the other."""
+
+    def __init__(self, chained: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(4))
+        self.out, self.chained = nn.Linear(4, 3), chained
+
+    def forward(self, x: Any) -> Any:
+        h = x
+        for layer in self.layers:
+            h = torch.tanh(layer(h if self.chained else x))
+        return self.out(h)
+
+
+@pytest.mark.parametrize(
+    ("chained", "shown", "otherwise"), [(True, False, ""), (False, False, "error"), (False, True, "info")]
+)
+def test_results_that_nothing_takes_are_no_cut(chained: bool, shown: bool, otherwise: str) -> None:
+    y = torch.arange(60) % 3
+    x = torch.cat([9.0 * F.one_hot(y, 3), torch.randn(60, 1)], 1) if shown else torch.randn(60, 4)
+    record = watched(lambda: descend(Overwriting(chained), x, y, 60, 0.3 if shown else 0.01, F.cross_entropy))
+    found = list(gradients.no_history(record))
+    assert [(s.cause, s.otherwise, s.certain) for s in found] == (
+        [("detached-gradient", otherwise, False)] if otherwise else []
+    )
+    assert all("nothing on the way" in s.evidence and s.place == record.lines["left out"] for s in found)
+
+
+def test_a_result_whose_numbers_are_taken_out_is_cut() -> None:
+    class Numbers(Overwriting):
+        def forward(self, x: Any) -> Any:
+            return self.out(torch.from_numpy(super().forward(x).detach().numpy() @ np.ones((3, 4), np.float32)))
+
+    x, y = torch.randn(60, 4), torch.arange(60) % 3
+    (found,) = gradients.no_history(watched(lambda: descend(Numbers(True), x, y, 10, 0.1, F.cross_entropy)))
+    assert found.certain and "graph is cut" in found.explanation
 
 
 # Whole programs -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .criterion import BINARY
 from .matching import curve, held_out
 from .record import ProgramRecord
 
@@ -15,6 +16,7 @@ LITTLE = 0.25  # of the way from chance to all answers right
 ENOUGH_OF_IT = 0.6  # of the steps of a run, that another needs to be compared with it
 BELOW_GUESSING = 0.95  # of the cross entropy of a guess, below which something is known of the inputs
 UNMOVED = 0.03  # of the size of a parameter
+MUCH = 0.3  # of what can be known
 AWAY = 100.0  # times the loss at first
 BEHIND, SHORTEST = 1.25, 50  # times the loss of another run; steps that say something of it
 SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
@@ -88,18 +90,32 @@ def by_guessing(record: ProgramRecord) -> float:
 
 
 def explained(record: ProgramRecord, steps: int | None = None) -> float | None:
-    """For a regression, the share of the variance of the targets that is explained at the end; None where unknown."""
-    if record.loss.kind != "mse_loss" or record.loss.reduction not in ("mean", "sum") or record.classes:
-        return None
-    if not record.targets:
+    """For a regression, the share of the variance of the targets that is explained at the end, and where a cross
+    entropy is taken to shades, as of pictures, of what can be known beyond their means; None where unknown."""
+    if record.loss.reduction not in ("mean", "sum") or record.classes or not record.targets:
         return None
     try:
-        variance = float(np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim]).var(0).mean())
+        targets = np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim]).astype(float)
     except ValueError:
         return None
     end = outcome(record, steps)
     each = float(np.median([t.size for t in record.targets])) if record.loss.reduction == "sum" else 1.0
-    return 1 - end.loss / each / variance if variance > 0 and end.finite else None
+    guess, least = _range(record.loss.kind, targets)
+    return (guess - end.loss / each) / (guess - least) if guess > least and end.finite else None
+
+
+def _range(kind: str, targets: np.ndarray) -> tuple[float, float]:
+    """The loss of who says the mean of each column, and the least that there can be."""
+    if kind == "mse_loss":
+        return float(targets.var(0).mean()), 0.0
+    if kind in BINARY and targets.min(initial=0.0) >= 0 and targets.max(initial=0.0) <= 1:
+        return float(_entropy(targets.mean(0)).mean()), float(_entropy(targets).mean())
+    return 0.0, 0.0
+
+
+def _entropy(shares: np.ndarray) -> np.ndarray:
+    inner = np.clip(shares, 1e-12, 1 - 1e-12)
+    return -(inner * np.log(inner) + (1 - inner) * np.log(1 - inner))
 
 
 def does_well(record: ProgramRecord) -> bool:
@@ -194,7 +210,9 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
     if strictly:
         share, other = explained(was, steps), explained(now, steps)  # what the first steps threw up came down far
         far, further = (a.progress, b.progress) if share is None or other is None else (share, other)
-        return b.loss < 0.4 * a.loss and far < 0.8 * further
+        # A cross entropy to shades cannot come near 0.
+        much = b.loss < 0.4 * a.loss or (was.loss.kind in BINARY and further - far > MUCH and other is not None)
+        return much and far < 0.8 * further
     return b.loss < 0.7 * a.loss
 
 

@@ -49,7 +49,7 @@ class Watching(Protocol):
     def after_step(self, optimizer: Any) -> None: ...
     def event(self, what: str) -> None: ...
     def loader(self, loader: Any) -> None: ...
-    def cut(self, result: Any) -> None: ...
+    def cut(self, result: Any, source: Any) -> None: ...
     def after_backward(self) -> None: ...
     def clip(self, kind: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any: ...
     @property
@@ -191,7 +191,7 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
         result = detach(tensor)
         if observer.inside or not tensor.requires_grad or tensor.grad_fn is None:
             return result
-        observer.cut(result)
+        observer.cut(result, tensor)
         if observer.stack:
             if not observer.record.steps:
                 observer.record.detached[place()] += 1
@@ -204,7 +204,7 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
     def bare(tensor: Any) -> Any:
         result = data.__get__(tensor)
         if not observer.inside and tensor.requires_grad and tensor.grad_fn is not None:
-            observer.cut(result)
+            observer.cut(result, tensor)
         return result
 
     hooks.set(Tensor, "data", property(bare, data.fset))

@@ -168,12 +168,15 @@ class Observer(Interpreter):
         return made if made is not None else place()
 
     def read(self, tensor: Tensor) -> None:
+        if self.looking and not self.inside:
+            self.passes.read.add(id(tensor))
         if not self.inside and tensor.requires_grad and tensor.grad_fn is not None and self.stack:
             self.record.cut = self.record.cut or place()
 
-    def cut(self, result: Tensor) -> None:
+    def cut(self, result: Tensor, source: Tensor) -> None:
         """A result that had a gradient was made one without, which counts where the pass goes on with it."""
         if self.looking:
+            self.passes.read.add(id(source))
             self.passes.loose[id(result)] = (result, place())
 
     def function(self, kind: type[Any], args: Any, kwargs: Any) -> None:

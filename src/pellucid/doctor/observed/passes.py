@@ -42,6 +42,7 @@ class PassNotes:
         self.record, self.parameters, self.batches, self.apart = record, parameters, batches, apart
         self.seen: list[SeenOp] = []  # the ops of this pass, where it is looked at in full, or the loss is written out
         self.written = False  # whether the last loss was
+        self.read = set[int]()  # tensors whose numbers were taken out
         self.loose: dict[int, tuple[Any, Place | None]] = {}  # what was detached in this pass, and where
         self.counts: Counter[str] = Counter()
         self.calls: list[LossCall] = []
@@ -89,6 +90,7 @@ class PassNotes:
         self.seen, self.calls, self.given, self.network, self.output = [], [], (), None, None
         self.counts.clear()
         self.loose.clear()
+        self.read.clear()
 
     def end(self, root: Any, networks: list[Any], optimizers: int, looking: bool) -> None:
         """A backward from `root` is about to run, for these networks and as many optimisers."""
@@ -180,6 +182,7 @@ class PassNotes:
                     record.lines["first bad"] = seen.place
         self._note_unused(root)
         self._note_cut(root)
+        self._note_left_out(root)
         if call is not None:
             described = criterion.describe(call, self.seen, self.parameters.names)
             if described.chain or described.body or not record.loss.kind:
@@ -202,6 +205,30 @@ class PassNotes:
             if id(tensor) not in done and id(tensor) in made:
                 todo += criterion.tensors(made[id(tensor)].args)
             done.add(id(tensor))
+
+    def _note_left_out(self, root: Any) -> None:
+        """What a layer gives, and nothing on the way to the loss takes: no cut, as the numbers are not read either."""
+        made, todo, leads = criterion.producers(self.seen), [root], set[int]()
+        while todo:
+            seen = made.get(id(todo.pop()))
+            if seen is not None and id(seen) not in leads:
+                leads.add(id(seen))
+                todo += criterion.tensors(seen.args)
+        takers: dict[int, list[SeenOp]] = {}
+        for seen in self.seen:
+            for argument in criterion.tensors(seen.args):
+                takers.setdefault(id(argument), []).append(seen)
+        for seen in self.seen:
+            weighted = any(a in self.parameters for a in criterion.tensors(seen.args))
+            if id(seen) in leads or not weighted or not seen.output.requires_grad:
+                continue
+            follow, done = [seen], set[int]()
+            while follow:
+                one = follow.pop()
+                done.add(id(one.output))
+                follow += [taker for taker in takers.get(id(one.output), []) if id(taker.output) not in done]
+            if not done & (self.read | set(self.loose)) and (at := seen.called or seen.place) is not None:
+                self.record.lines.setdefault("left out", at)
 
     def _note_unused(self, root: Any) -> None:
         """An activation within the network whose result nobody takes."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..compare import outcome
+from ..compare import outcome, stands
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attached, ByForward, OptimizeAll, StepEach, TrainStrangers, Treatment, ZeroGradients
@@ -38,6 +38,20 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
     lost = [p for p in record.parameters.values() if p.known and p.used and not p.reached and not p.frozen]
     if record.ignored is not None and record.ignored < ROUNDING:
         return  # what is computed from the input is not cut off but left out
+    left_out = record.lines.get("left out") if record.cut is None else None
+    if lost and len(record.steps) >= 4 and left_out is not None:
+        most = len(lost) > HALF_WAY * sum(p.known and p.used for p in record.parameters.values())
+        yield Suspicion(
+            "detached-gradient",
+            f"{listed(lost)} {'takes' if len(lost) == 1 else 'take'} part in the forward pass, and no backward reaches "
+            "them: nothing on the way to the loss takes what they give.",
+            "A result that is not handed on, or that the next round of a loop writes over, trains nothing.",
+            "hand each result to the next layer, as in x = layer(x), or leave the layers out",
+            left_out,
+            otherwise="error" if most and stands(record) else "info",
+            confidence=0.6,
+        )
+        return
     if lost and len(record.steps) >= 4:
         yield Suspicion(
             "detached-gradient",
