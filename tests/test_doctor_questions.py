@@ -24,6 +24,7 @@ from pellucid.doctor.observed.search import Search
 from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.doctor.observed.treatments import LearningRate, ScaleInputs
 from pellucid.nn import functional as F
+from pellucid.utils.data import DataLoader, TensorDataset
 from tests.watching import watched
 
 XOR = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -251,6 +252,54 @@ def test_inputs_that_are_small_are_no_fault_where_a_program_learns_with_them() -
 
 
 # Evaluations ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("drops", [False, True])
+def test_an_evaluation_without_no_grad_is_one(drops: bool) -> None:
+    x, y = torch.randn(160, 4), torch.arange(160) % 2
+    x[:, 0] += 2.0 * y
+
+    def program() -> None:
+        network = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.5 if drops else 0.0), nn.Linear(16, 2))
+        optimizer, criterion = optim.SGD(network.parameters(), lr=0.5), nn.CrossEntropyLoss()
+        loaders = [DataLoader(TensorDataset(a, b), batch_size=20) for a, b in ((x[:80], y[:80]), (x[80:], y[80:]))]
+        for _ in range(4):
+            for xb, yb in loaders[0]:
+                optimizer.zero_grad()
+                criterion(network(xb), yb).backward()
+                optimizer.step()
+            for xb, yb in loaders[1]:
+                out = network(xb)
+                loss = criterion(out, yb)
+                right = (out.argmax(1) == yb).sum()
+                assert loss.item() > 0 and right.item() >= 0
+
+    record = watched(program)
+    assert len(record.steps) == 16 and len(np.unique(np.concatenate(record.rows))) == 80, "rows of the training alone"
+    noted = [held for held in record.held_out if held.step > 4]
+    assert {held.step for held in noted} == {8, 12, 16} and all(held.loss and held.accuracy for held in noted)
+    assert not any(s.cause == "train-val-leak" for s in held_out.leak(record))
+    assert any(mode.differs > 0.05 for mode in record.evaluated) is drops
+    assert len({tuple(op.key for op in record.loss.body)}) == 1 and record.loss.body[-1].key == ("linear", 0)
+
+
+def test_networks_whose_results_lead_to_a_backward_later_are_trained() -> None:
+    x, y = torch.randn(40, 4), torch.randn(40, 1)
+
+    def twice() -> None:
+        network = nn.Linear(4, 1)
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        for i in range(12):
+            optimizer.zero_grad()
+            first = network(x[:20])
+            kept = network(x[20:]) if i % 3 == 0 else None
+            F.mse_loss(first, y[:20]).backward()
+            if kept is not None:
+                F.mse_loss(kept, y[20:]).backward()
+            optimizer.step()
+
+    record = watched(twice)
+    assert record.held_out == [] and record.calls == 16
 
 
 def test_a_training_in_two_parts_has_no_noisy_labels() -> None:

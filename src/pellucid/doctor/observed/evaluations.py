@@ -1,4 +1,5 @@
-"""What a program does with its networks under `no_grad()`: in which mode, on which rows, and with what result."""
+"""What a program does with its networks to evaluate them, mostly under `no_grad()`: in which mode, on which rows, and
+with what result."""
 
 from __future__ import annotations
 
@@ -95,6 +96,10 @@ class EvaluationNotes:
                         found.add(name)
             frame = frame.f_back
         return frozenset(found)
+
+    def is_of(self, tensor: Any) -> bool:
+        """Whether a tensor was computed from what the network gave in an evaluation."""
+        return self._open is not None and isinstance(tensor, Tensor) and id(tensor) in self._derived
 
     def op(self, name: str, args: Any, result: Any) -> None:
         """An op under no_grad(), of which the one that compares outputs with labels is looked for."""

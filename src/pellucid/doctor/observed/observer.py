@@ -19,6 +19,7 @@ from pellucid.nn.modules import loss as losses
 
 from . import criterion, mixing
 from .batches import BatchNotes
+from .calling import CallingLines
 from .compare import is_behind, stands
 from .criterion import LossCall, SeenOp
 from .evaluations import EvaluationNotes
@@ -35,6 +36,7 @@ LOOKS = frozenset(
     (0, 1, 2, 3, 5, 20, 60, 150, 400, 1000)
 )  # the backwards before which the forward pass is looked at in full
 EVENTS = 40
+HEADS = 100  # calls of networks in a pass that are kept
 AWAY = 8  # losses in a row that are no number
 COSTLY = frozenset(("sklearn", "scipy", "pandas", "matplotlib"))  # to import
 LOSSES = frozenset(kind for kind in vars(losses).values() if isinstance(kind, type) and kind is not Module)
@@ -72,6 +74,7 @@ class Observer(Interpreter):
         self.roots: dict[int, Any] = {}  # the outermost networks of passes that train
         self.optimizers: dict[int, tuple[Any, OptimizerRecord]] = {}
         self.passes = PassNotes(self.record, self.parameters, self.batches, self.apart)
+        self.calling = CallingLines()
         self.within_loss = 0
         self.unstepped = 0  # backwards since the last update, or since gradients were cleared
         self.functions: set[str] = set()
@@ -147,7 +150,8 @@ class Observer(Interpreter):
             result = below(self, op, args, kwargs)
         if name in criterion.WEIGHTED and self.stack and self.passes.batch is None:
             self.passes.note_first_weights(self.stack[0], args)
-        if name in FOLLOWED and self.record.held_out and not result.requires_grad:
+        open_graph = self.record.held_out and self.evaluations.is_of(args[0] if args else None)
+        if name in FOLLOWED and self.record.held_out and (open_graph or not result.requires_grad):
             self.evaluations.op(name, args, result)  # what is counted once the block without gradients has ended
         if self.looking or self.passes.written:
             at, called = (self._place_of_op(), place()) if self.looking else (None, None)
@@ -193,7 +197,12 @@ class Observer(Interpreter):
     def call(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """A module is called."""
         outermost = not self.stack and not self.within_loss
+        at: Place | None = None
         if outermost and type(module) not in LOSSES and not self.inside:
+            at = place() if state.grad else None
+            known = set(self.roots) == {id(module)} and len(self.optimizers) == 1
+            if at is not None and known and self.calling.evaluates(at, len(self.record.steps)):
+                return self._evaluation(call, module, args, kwargs)
             if state.grad:
                 args = self._train_call(module, args)
             elif self.record.steps:
@@ -202,6 +211,7 @@ class Observer(Interpreter):
                     return self._evaluation(call, module, args, kwargs)
         if self.looking and getattr(module, "batch_first", True) is False and not self.inside:
             self.passes.note_time_first(module, args)
+        before = len(self.passes.calls)
         self.stack.append(module)
         try:
             result = call(module, *args, **kwargs)
@@ -209,6 +219,9 @@ class Observer(Interpreter):
             self.stack.pop()
         if outermost and state.grad and type(module) not in LOSSES:
             self.passes.output = mixing.first_of(result)
+            self.calling.gave(at, self.passes.output, len(self.record.steps))
+            if len(self.passes.heads) < HEADS:
+                self.passes.heads.append((self.passes.output, args, module, before))
         return result
 
     def _evaluation(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -248,7 +261,7 @@ class Observer(Interpreter):
         """A loss of pellucid's is called."""
         if self.within_loss or self.inside:
             return function(*args, **kwargs)
-        if not state.grad:
+        if not state.grad or (args and self.evaluations.is_of(args[0])):
             with self.aside():
                 result = function(*args, **kwargs)
             self.evaluations.loss(name, args, kwargs, result)
@@ -284,6 +297,8 @@ class Observer(Interpreter):
         began = time.monotonic()
         with self.aside():
             self.event("backward")
+            first = self.calling.before_backward(roots[0], [result for result, *_ in self.passes.heads])
+            self.passes.begin_at(first)
             self.passes.end(roots[0], list(self.roots.values()), len(self.optimizers), self.looking)
             parameters = self.parameters.all()
             for treatment in self.treatments:

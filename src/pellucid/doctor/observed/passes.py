@@ -46,6 +46,8 @@ class PassNotes:
         self.loose: dict[int, tuple[Any, Place | None]] = {}  # what was detached in this pass, and where
         self.counts: Counter[str] = Counter()
         self.calls: list[LossCall] = []
+        # what networks gave, what they were called with, and the losses until then
+        self.heads: list[tuple[Any, tuple[Any, ...], Any, int]] = []
         self.given: tuple[Any, ...] = ()  # what the outermost network is called with
         self.network: Any = None  # the network that was given it
         self.output: Any = None  # what the outermost network gave last
@@ -87,10 +89,18 @@ class PassNotes:
 
     def forget(self) -> None:
         """The next pass begins."""
+        self.heads = []
         self.seen, self.calls, self.given, self.network, self.output = [], [], (), None, None
         self.counts.clear()
         self.loose.clear()
         self.read.clear()
+
+    def begin_at(self, first: int) -> None:
+        """The calls of networks before this one were evaluations with a graph, which is known only now."""
+        if first:
+            _, args, self.network, losses = self.heads[first]
+            self.given = args if args and isinstance(args[0], Tensor) and not args[0].requires_grad else ()
+            self.calls = self.calls[losses:]
 
     def end(self, root: Any, networks: list[Any], optimizers: int, looking: bool) -> None:
         """A backward from `root` is about to run, for these networks and as many optimisers."""
