@@ -34,8 +34,9 @@ def test_it_suggests_and_draws() -> None:
     assert 0.01 < best < 2
     for name in ("steepest", "valley"):  # shown where they are no larger
         assert f"{name}, " not in result.output or 0.01 < suggested(result.output, name) <= best
-    assert Path("lr-finder.png").stat().st_size > 10_000
-    assert [path.name for path in Path().iterdir()] == ["lr-finder.png"]
+    page = Path("lr-finder.html").read_text(encoding="utf-8")
+    assert [path.name for path in Path().iterdir()] == ["lr-finder.html"]
+    assert page.count("<svg") == 2 and f">{best:.2g}</span>" in page
 
     line = result.output.splitlines()[-1]
     assert line.startswith(
@@ -77,7 +78,8 @@ def test_no_usable_region() -> None:
         "There is no learning rate to suggest: the loss is flat: from a learning rate of 1e-07 to 1e-05"
         in result.output
     )
-    assert Path("lr-finder.png").exists()
+    page = Path("lr-finder.html").read_text(encoding="utf-8")
+    assert "There is no learning rate to suggest" in page and 'class="headlines"' not in page
     result = pellucid("find-lr", "digits", "--end", 1e-5, "--steps", 40, "--quiet")
     assert (result.exit_code, result.stdout) == (1, "")
 
@@ -111,7 +113,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "message"),
     [
         (("nope",), "Unknown data set 'nope'"),
-        (("digits", "--out", "curve.gif"), "the file must end in .png, .svg or .pdf. Write --out curve.png."),
+        (("digits", "--out", "curve.gif"), "the file must end in .html, .png, .svg or .pdf. Write --out curve.html."),
         (("digits", "--out", "no/where.png"), "There is no folder"),
         (("digits", "--steps", 3), "--steps 3: lr_find needs at least 10 steps"),
         (

@@ -45,13 +45,23 @@ def test_equal_states_have_no_difference() -> None:
 @pytest.mark.parametrize(
     ("left", "right", "kind", "rounding"),
     [
-        (np.float32([1, 2]), np.float32([1, np.nextafter(np.float32(2), np.float32(3))]), "value", True),
-        (np.float32([1, 2]), np.float32([1, 2.001]), "value", False),
-        (np.float64([1e-9, 2]), np.float64([2e-9, 2]), "value", False),
-        (np.float32([1e-9, 2]), np.float32([2e-9, 2]), "value", True),  # cancelled from elements of about 2
-        (np.float32([1, np.nan]), np.float32([1, 2]), "value", False),
-        (np.float32([1, np.inf]), np.float32([1, -np.inf]), "value", False),
-        (np.int64([10**9]), np.int64([10**9 + 1]), "value", False),
+        (
+            np.array([1, 2], np.float32),
+            np.array([1, np.nextafter(np.float32(2), np.float32(3))], np.float32),
+            "value",
+            True,
+        ),
+        (np.array([1, 2], np.float32), np.array([1, 2.001], np.float32), "value", False),
+        (np.array([1e-9, 2], np.float64), np.array([2e-9, 2], np.float64), "value", False),
+        (
+            np.array([1e-9, 2], np.float32),
+            np.array([2e-9, 2], np.float32),
+            "value",
+            True,
+        ),  # cancelled from elements of about 2
+        (np.array([1, np.nan], np.float32), np.array([1, 2], np.float32), "value", False),
+        (np.array([1, np.inf], np.float32), np.array([1, -np.inf], np.float32), "value", False),
+        (np.array([10**9], np.int64), np.array([10**9 + 1], np.int64), "value", False),
         (np.array([True]), np.array([False]), "value", False),
         (np.zeros(3, np.float32), np.zeros(2, np.float32), "shape", False),
         (np.zeros(3, np.float32), np.zeros(3, np.float64), "dtype", False),
@@ -312,7 +322,7 @@ def test_data_that_are_gone_leave_the_checkpoints(tmp_path: Path) -> None:
     table = tmp_path / "points.csv"
     values = np.random.default_rng(0).normal(size=(40, 2))
     table.write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in values))
-    csv = {"dataset": str(table), "target": "y", "loss": "mse"}
+    csv: dict[str, Any] = {"dataset": str(table), "target": "y", "loss": "mse"}
     first, other = (train(tmp_path / f"lr{lr}", lr=lr, **csv) for lr in (0.01, 0.02))
     table.unlink()
     verdict = divergence(first, other)
@@ -344,7 +354,9 @@ def test_the_command(base: Path, tmp_path: Path) -> None:
 
 
 def test_many_runs_are_a_line_each(base: Path, tmp_path: Path) -> None:
-    result = pellucid(base, base, base, base, base, "--out", tmp_path / "curves.png")
+    result = pellucid(base, base, base, base, base, "--out", tmp_path / "curves.html")
+    page = (tmp_path / "curves.html").read_text(encoding="utf-8")
+    assert "base (5)" in page and page.count("<svg") > 2
     assert result.exit_code == 0, result.output
     assert all(f"base ({i})" in result.output for i in range(1, 6))
     assert "First difference" not in result.output
@@ -356,7 +368,7 @@ def test_many_runs_are_a_line_each(base: Path, tmp_path: Path) -> None:
         (["RUN"], "two runs or more"),
         (["RUN", "nowhere"], "no run folder nowhere"),
         (["RUN", "PARENT"], "is no run folder: it has no config.json. It holds"),
-        (["RUN", "RUN", "--out", "curves.txt"], "must end in .png"),
+        (["RUN", "RUN", "--out", "curves.txt"], "must end in .html"),
         (["RUN", "RUN", "--out", "missing/curves.png"], "no folder"),
     ],
 )

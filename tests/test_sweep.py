@@ -204,6 +204,8 @@ def test_a_sweep(tmp_path: Path) -> None:
     assert [row["epochs"] for row in rows] == ["1", "3", "1", "3"]
     assert (rows[2]["val_accuracy"], rows[2]["message"][:8]) == ("", "The loss")
     assert (found / "sweep.png").read_bytes()[:4] == b"\x89PNG"
+    page = (found / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 3 and "2 diverged" in page and "complete</span>" in page
     summary = json.loads((found / "trials/0001/summary.json").read_text())
     assert float(rows[1]["val_accuracy"]) == summary["val_accuracy"]
 

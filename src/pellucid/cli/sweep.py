@@ -20,6 +20,7 @@ from rich.table import Table
 from pellucid import shell
 from pellucid.cli.interrupt import Received, stop_on_signal
 from pellucid.cli.options import of_config
+from pellucid.experiments import pages
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.search import Search, text
@@ -30,6 +31,7 @@ from pellucid.experiments.trials import Task, TaskResult, Workers
 from pellucid.train import write_atomically
 from pellucid.train.files import run_lock
 from pellucid.train.files.run import check_writable
+from pellucid.viz import document
 
 MANY = 100  # combinations: the size of a larger grid is printed
 SHOWN = 10
@@ -220,7 +222,7 @@ class Sweep:
         return f"{self.search.words(params)}: {what}"
 
     def _write_results(self) -> None:
-        """sweep.csv, and sweep.png where there is something to draw."""
+        """sweep.csv and the page, and sweep.png where there is something to draw."""
         search = self.search
         if not search.records:
             return
@@ -242,6 +244,7 @@ class Sweep:
         writer.writeheader()
         writer.writerows(rows)
         write_atomically(search.path / "sweep.csv", table.getvalue())
+        document.save(pages.of_sweep(search), search.path / "report.html")
         if search.best() is not None:
             from pellucid import viz
 
@@ -269,6 +272,7 @@ class Sweep:
             console.print(f"  (the same to the bit with OMP_NUM_THREADS={search.threads})")
             console.print(f"Its run folder: {search.folder(best['index'])}", soft_wrap=True)
             console.print(f"All trials: {search.path / 'sweep.csv'}, {search.path / 'sweep.png'}", soft_wrap=True)
+            console.print(f"Report: {search.path / 'report.html'}", soft_wrap=True)
         if done < search.trials:
             again = _again(search)
             why = "Stopped" if ended else "Some failed"

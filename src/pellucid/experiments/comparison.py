@@ -9,6 +9,7 @@ from pellucid.experiments.replay import RunDivergence
 from pellucid.experiments.runs import Run, differing, flat
 
 Tables = dict[str, dict[str, list[Any]]]
+ACROSS = 4  # as many runs stand side by side; more of them stand below each other
 
 
 def comparison(runs: list[Run]) -> Tables:
@@ -107,3 +108,53 @@ def as_record(runs: list[Run], tables: Tables, verdict: RunDivergence | None) ->
             "notes": verdict.notes,
         }
     return record
+
+
+def run_table(runs: list[Run], tables: Tables) -> dict[str, tuple[list[str], list[list[str]]]]:
+    """The comparison as tables, each by its title: the names of its columns, and its rows of words.
+
+    A column for each run; of more than a few runs a row for each, with what differs and the last figures in one table.
+    """
+    if len(runs) > ACROSS:
+        wanted = [name for name in tables["figures"] if name.startswith(("val_", "test_")) or name == "seconds"]
+        columns = {name: values for name, values in tables["settings"].items() if not name.startswith("data.")}
+        columns |= {name: tables["figures"][name] for name in wanted}
+        rows = [
+            [run.label, *(shown(name, values[i]) for name, values in columns.items())] for i, run in enumerate(runs)
+        ]
+        return {"Runs": (["run", *map(spoken, columns)], rows)}
+    titles = {"settings": "Settings that differ", "figures": "Figures", "environment": "Computed with"}
+    found: dict[str, tuple[list[str], list[list[str]]]] = {}
+    for part, rows_of_part in tables.items():
+        rows = [[spoken(name), *(shown(name, value) for value in values)] for name, values in rows_of_part.items()]
+        if not rows and part == "settings":
+            rows = [["no setting differs", *("" for _ in runs)]]
+        if rows:
+            found[titles[part]] = (["", *(run.label for run in runs)], rows)
+    return found
+
+
+def spoken(name: str) -> str:
+    """The name of a row of the comparison in words."""
+    spoken = {"data.fingerprint": "data checksum"}.get(name, name.replace("_", " ").replace("data.", "samples: "))
+    return "… in epoch" if name.startswith("…") else spoken
+
+
+def shown(name: str, value: Any) -> str:
+    """A value as it stands in the comparison, in as many digits as its kind needs."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if name == "seconds":
+            return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+        measured = name.removeprefix("best ").startswith(("train_", "val_", "test_"))
+        return f"{value:.4f}" if measured and 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+    if name == "data.fingerprint":
+        return str(value).partition(":")[2][:7]  # enough to see that they are not the same
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
+    return str(value)

@@ -72,7 +72,7 @@ def curves(
         last = [i % max(below, 1) == 0 or i == len(panels) - 1 for i in range(len(panels))]
         _fill(drawn, panels, run, x, smooth, last)
         if sheet.given is None:
-            _legends_above(drawn)
+            legends_above(drawn)
         if len(drawn) > 2:
             _same_x(drawn)
         sheet.title(title)
@@ -99,7 +99,7 @@ def curves_apart(rows: Any) -> list[Any]:
         with style.sheet(None, None, "curves", *size) as sheet:
             axes = [sheet.axes()] if len(group) == 1 else list(sheet.grid(len(group), 1).reshape(-1))
             _fill(axes, group, run, "step", None, [name is group[-1] for name in group])
-            _legends_above(axes)
+            legends_above(axes)
         figures.append(sheet.figure)
         drawn += axes
     _same_x(drawn)
@@ -239,7 +239,7 @@ def _value_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | 
         axes.set_yticks([0.0, float(known[0])], ["0", style.number(float(known[0]))])
 
 
-def _legends_above(drawn: list[Any]) -> None:
+def legends_above(drawn: list[Any]) -> None:
     """Legends above their panels: often no place inside is free. (A user's axes may have a title there.)"""
     for axes in drawn:
         if axes.get_legend() is not None:

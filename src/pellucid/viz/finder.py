@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.viz import style
+from pellucid.viz.curves import legends_above
 from pellucid.viz.values import array, same_length, thinned, wide
 
 
@@ -69,6 +70,49 @@ def lr_finder(result: Any, *, title: str | None = None, ax: Any = None, save: An
         axes.legend(loc="lower left" if usable else "best")  # the curve begins high
         sheet.title(title)
     return sheet.figure
+
+
+def finder_apart(result: Any) -> list[Any]:
+    """The curve of `lr_finder`, and what became of each rate that was tried, as narrow figures for a page.
+
+    >>> from types import SimpleNamespace
+    >>> found = SimpleNamespace(lrs=[0.01, 0.1, 1.0], losses=[2.0, 1.0, 9.0], trials={0.01: 1.5, 0.1: 0.5})
+    >>> [figure.axes[0].get_ylabel() for figure in finder_apart(found)]
+    ['loss', 'mean loss of the last steps']
+    """
+    with style.sheet(None, None, "lr-finder", 4.2, 3.8) as sheet:
+        axes = sheet.axes()
+        lr_finder(result, ax=axes)
+        legends_above([axes])
+    figures = [sheet.figure]
+    trials = dict(getattr(result, "trials", None) or {})
+    if any(math.isfinite(loss) for loss in trials.values()):
+        with style.sheet(None, None, "lr-trials", 4.2, 3.8) as sheet:
+            _trials(sheet.axes(), trials, dict(getattr(result, "suggestions", None) or {}).get("best"))
+        figures.append(sheet.figure)
+    return figures
+
+
+def _trials(axes: Any, trials: dict[float, float], best: float | None) -> None:
+    """The loss that a training with each rate came to; a rate that did not stay finite is a cross at the top."""
+    rates = np.array(sorted(trials))
+    losses = np.array([trials[rate] for rate in rates])
+    came = np.isfinite(losses)
+    axes.plot(rates[came], losses[came], "o-", color=style.BLUE, linewidth=1.2, markersize=6, label="a rate, tried")
+    if not came.all():
+        axes.plot(
+            rates[~came], np.full(int((~came).sum()), 0.95), "x", color=style.VERMILLION, markersize=8,
+            markeredgewidth=2, linestyle="none", transform=axes.get_xaxis_transform(), label="came apart",
+        )  # fmt: skip
+    if best:
+        axes.axvline(best, label=f"best: {best:.2g}", linewidth=1.2, **style.line(1, 4))
+    axes.set_xscale("log")
+    if wide(losses[came], 30):
+        axes.set_yscale("log")
+    axes.set(xlabel="learning rate", ylabel="mean loss of the last steps")
+    style.clean(axes)
+    axes.legend()
+    legends_above([axes])
 
 
 def _limit(axes: Any, mean: np.ndarray, losses: np.ndarray) -> None:

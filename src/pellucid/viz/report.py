@@ -30,6 +30,7 @@ from pellucid.viz.report_text import Passage, passage_section
 from pellucid.viz.values import rows_of
 
 _NAMES = {"r2": "R²", "mae": "mean absolute error", "auc": "AUC", "f1": "F1", "lr": "learning rate"}
+FOOTER = ("Written by pellucid. This file is complete in itself: it loads nothing from anywhere.",)
 MOST_EPOCHS = 200  # rows of the table of epochs; a longer run shows some of them
 
 
@@ -116,9 +117,9 @@ def compose(record: RunReport) -> Document:
             record.before,
         ),
         model_section(record.model, record.inputs),
-        _settings(record),
+        settings_section(record.settings),
         _environment(record.environment),
-        _commands(record.commands),
+        commands_section(record.commands),
     ]
     opening = [Text(record.problem, "warning")] if record.problem else []
     opening += [Text(note, "note") for note in record.notes]
@@ -134,7 +135,7 @@ def compose(record: RunReport) -> Document:
             *(Headline(name, page.cell(value), note) for name, value, note in record.headlines),
         ],
         sections=found,
-        footer=["Written by pellucid. This file is complete in itself: it loads nothing from anywhere."],
+        footer=FOOTER,
     )
 
 
@@ -217,10 +218,11 @@ def _told(rows: Sequence[Mapping[str, Any]]) -> str:
 # Settings -----------------------------------------------------------------------------------------------------------
 
 
-def _settings(record: RunReport) -> Section | None:
-    if not record.settings:
+def settings_section(settings: Mapping[str, Any]) -> Section | None:
+    """The settings in two columns, without those that are not set."""
+    if not settings:
         return None
-    given = [(name.replace("_", " "), value) for name, value in record.settings.items() if value not in (None, (), [])]
+    given = [(name.replace("_", " "), value) for name, value in settings.items() if value not in (None, (), [])]
     half = math.ceil(len(given) / 2)
     return Section("Settings", [Columns([Facts(given[:half]), Facts(given[half:])])])
 
@@ -255,7 +257,8 @@ def _environment(stretches: Sequence[Mapping[str, Any]]) -> Section | None:
     return Section("Environment", blocks, "What the run was computed with.") if blocks else None
 
 
-def _commands(commands: Sequence[tuple[str, str]]) -> Section | None:
+def commands_section(commands: Sequence[tuple[str, str]]) -> Section | None:
+    """What to type, by what it does."""
     if not commands:
         return None
     return Section("Commands", [Code(command, caption) for caption, command in commands])

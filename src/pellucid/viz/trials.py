@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.viz import style
+from pellucid.viz.curves import legends_above
 from pellucid.viz.values import Array, cell, wide
 
 
@@ -76,6 +77,37 @@ def sweep(
             _many(sheet, trials)
         sheet.title(title)
     return sheet.figure
+
+
+def sweep_apart(
+    records: Iterable[Mapping[str, Any]], value: str, parameters: Sequence[str], best: str = "min"
+) -> list[Any]:
+    """The panels of `sweep` as figures of their own, which stand beside each other, or below each other on a telephone.
+
+    Returns:
+        Where the parameters are several, a figure of them all together: of two their map, of more the parallel axes,
+        which is as wide as they need. Then one for each of them.
+
+        >>> trials = [{"lr": 0.1, "width": 8, "value": 0.5}, {"lr": 0.01, "width": 9, "value": 0.3}]
+        >>> [figure.axes[0].get_xlabel() for figure in sweep_apart(trials, "value", ["lr", "width"])]
+        ['lr', 'lr', 'width']
+    """
+    trials = _read([dict(record) for record in records], value, parameters, best)
+    count = len(trials.scales)
+    figures: list[Any] = []
+    if count > 1:
+        with style.sheet(
+            None, None, "sweep", *((4.2, 4.2) if count == 2 else (max(4.2, 1.3 * count + 1.3), 3.4))
+        ) as sheet:
+            (_map if count == 2 else _parallel)(sheet, sheet.axes(), trials)
+        figures.append(sheet.figure)
+    for i in range(count):
+        with style.sheet(None, None, "sweep", 4.2, 3.2) as sheet:
+            axes = sheet.axes()
+            _over_one(axes, trials, i)
+            legends_above([axes.legend().axes])
+        figures.append(sheet.figure)
+    return figures
 
 
 @dataclass(frozen=True)
