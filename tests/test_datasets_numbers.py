@@ -91,7 +91,8 @@ def test_numbers_are_read_as_people_write_them(tmp_path, cells, values, decimal,
     ],
 )
 def test_texts_that_are_no_numbers(cell):
-    assert numeral(cell) is None or numeral(cell).is_word
+    found = numeral(cell)
+    assert found is None or found.is_word
 
 
 @pytest.mark.parametrize(("asked", "values"), [(".", [1234, 2500]), (",", [1.234, 2.5])], ids=["point", "comma"])
@@ -102,6 +103,28 @@ def test_a_number_with_two_readings_is_read_as_asked_or_refused(tmp_path, asked,
         DataError, match=r"row 2, column 'a': '1,234' may be 1234 or 1\.234.*--decimal \. .*--decimal ,"
     ):
         column_of(tmp_path, cells)
+
+
+GROUPED = [f"{i},{514 + i}" for i in range(1, 11)]
+
+
+def test_a_column_of_quoted_thousands_is_read_as_such(tmp_path):
+    column = column_of(tmp_path, [*GROUPED, "999", "-7"])
+    assert column.values[:2].tolist() == [1515, 2516] and column.values[-2:].tolist() == [999, -7]
+    assert column.note == "commas mark thousands: 1,515 is 1515"
+    later = column_of(tmp_path, ["1,234"], learned={"a": {"kind": "number", "decimal": "."}, "b": {"kind": "number"}})
+    assert later.values.tolist() == [1234]
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator"),
+    [(GROUPED[:9], ","), ([*GROUPED, "1234"], ","), (GROUPED, ";")],
+    ids=["too few", "a number without a mark", "commas do not separate"],
+)
+def test_what_leaves_thousands_and_decimals_open_is_refused(tmp_path, cells, separator):
+    rows = "".join(f"{quoted(cell)}{separator}{i}\n" for i, cell in enumerate(cells))
+    with pytest.raises(DataError, match=r"may be 1515 or 1\.515"):
+        understand(read_table(write(tmp_path, f"a{separator}b\n{rows}")))
 
 
 @pytest.mark.parametrize(("other", "value"), [("0,5", 1.234), ("0.5", 1234)])
@@ -188,7 +211,7 @@ def test_dates_are_read_later_as_they_were_learned_from(tmp_path):
     mean, std = data.facts["feature_mean"], data.facts["feature_std"]
     days = np.array([19783, 19784])
     assert data.feature_names[1:4] == ("at", "at (sine of the hour)", "at (cosine of the hour)")
-    assert data.facts["clocks"] == ["at"] and columns_of(data.feature_names, data.facts) == {
+    assert data.facts["clocks"] == ["at"] and columns_of(data.feature_names, dict(data.facts)) == {
         "day": [0],
         "at": [1, 2, 3],
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pellucid import datasets
-from pellucid.datasets import DataError
+from pellucid.datasets import DataError, read_table
 
 PETS = "weight,fur,kind\n4,long,cat\n5,short,cat\n20,long,dog\n30,short,dog\n6,none,cat\n25,long,dog\n"
 
@@ -50,6 +50,7 @@ def test_scaling_knows_the_training_rows_alone(tmp_path):
     for part in (data.x_train, data.y_train):
         assert abs(part.mean()) < 1e-6
         assert abs(part.std() - 1) < 1e-6
+    assert data.x_val is not None and data.y_val is not None
     assert abs(data.x_val.mean()) > 1e-3  # its own mean was not used
     mean, std = data.facts["feature_mean"]["a"], data.facts["feature_std"]["a"]
     restored = data.x_val[:, 0] * std + mean
@@ -62,7 +63,7 @@ def test_a_category_met_only_in_validation_is_all_zero(tmp_path):
     data = datasets.csv(path, "y", val_fraction=0.3, categorical=["colour"])
     assert data.x_train.shape == (7, 7)
     assert data.x_train.sum() == 7
-    assert data.x_val.shape == (3, 7)
+    assert data.x_val is not None and data.x_val.shape == (3, 7)
     assert not data.x_val.any()
     assert data.facts["unseen_categories"] == 3
     assert len(data.facts["unseen"]["colour"]) == 3
@@ -72,6 +73,7 @@ def test_a_category_met_only_in_validation_is_all_zero(tmp_path):
 def test_the_same_seed_gives_the_same_rows(tmp_path):
     path = write(tmp_path, "a,y\n" + "".join(f"{i},{i % 3}\n" for i in range(60)))
     first, same, other = (datasets.csv(path, "y", seed=seed) for seed in (4, 4, 5))
+    assert first.x_val is not None and same.x_val is not None and other.x_val is not None
     np.testing.assert_array_equal(first.x_val, same.x_val)
     assert not np.array_equal(first.x_val, other.x_val)
 
@@ -230,7 +232,7 @@ ERRORS = [
     ("a semicolon too many", "a;y\n1;u\n2;v;w\n", "y", r"row 3 has 3 cells .*a text with a semicolon needs quotes"),
     ("short row", "a,b,y\n1,2,u\n3,v\n", "y", r"row 3 has 2 cells where the header names 3 columns: a separator"),
     ("long row", "a,y\n1,u\n2,v,w\n", "y", r"row 3 has 3 cells where the header names 2 columns: a text with"),
-    ("a comment", "# of May\na,y\n1,u\n", "y", r"row 2 has 2 .* names 1 column: does '# of May' name .* Else remove"),
+    ("a title", "Of May\na,y\n1,u\n", "y", r"row 2 has 2 .* names 1 column: does 'Of May' name .* Else remove"),
     ("open quote", 'a,y\n1,"u\n2,v\n', "y", r"not well-formed CSV .*quotation mark left open"),
     ("target alone", "y\n1\n2\n", "y", r"no column but the target 'y'"),
     ("one class", "a,y\n1,u\n2,u\n3,u\n4,u\n", "y", r"'u' in every row: there is nothing to learn"),
@@ -272,3 +274,20 @@ def test_a_file_that_is_not_there(tmp_path):
         datasets.csv(tmp_path / "pets.csv", "kind")
     with pytest.raises(DataError, match="cannot be read"):
         datasets.csv(tmp_path, "kind")
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "row"),
+    [
+        ("# of May\na,y\n1,u\n", ["a", "y"], 3),
+        ("# of May\n# in volts, and amperes, too\na;y\n1;u\n", ["a", "y"], 4),
+        ("# x,y\n1.5,2\n", ["x", "y"], 2),  # as NumPy writes a header
+        ("#note\n#x\ty\n1.5\t2\n", ["x", "y"], 3),
+        ("# x,y\nu,v\n", ["# x", "y"], 2),  # texts: which of the two lines is the header?
+        ("#1,y\n", ["#1", "y"], None),
+    ],
+)
+def test_comments_above_the_header(tmp_path, content, names, row):
+    table = read_table(write(tmp_path, content), header=True)
+    assert list(table.columns) == names
+    assert table.row_numbers[:1] == ([row] if row else [])

@@ -10,6 +10,7 @@ from pellucid.datasets.numerals import LARGEST_EXACT, Numeral, numeral
 from pellucid.datasets.record import DataError
 from pellucid.datasets.sheet import TableFile
 
+LEAST_GROUPED = 10  # numbers such as 52,514 that say by their number that the comma marks thousands
 _MARKS = {".": "point", ",": "comma"}
 
 
@@ -54,6 +55,7 @@ def decimal_marks(
             cell = table.columns[name][open_[name]]
             before = learned.get(name, {}).get("decimal", "")
             usual = "." if "," not in cell and before != "," else ""  # 1.234, as every program writes it
+            grouped = "," in cell and table.separator == "," and (before == "." or _has_groups(table, name))
             if len(elsewhere) == 1:
                 marks[name] = next(iter(elsewhere))
                 other = next(other for other in said if said[other] == marks[name])
@@ -65,6 +67,9 @@ def decimal_marks(
                 marks[name] = before
             elif usual:
                 marks[name] = usual
+            elif grouped:
+                marks[name] = "."
+                notes[name] = f"commas mark thousands: {cell} is {short(_value(cell, '.'))}"
             else:
                 as_point, as_comma = short(_value(cell, ".")), short(_value(cell, ","))
                 raise DataError(
@@ -73,6 +78,19 @@ def decimal_marks(
                     f"({cell} is {as_point}) or --decimal , ({cell} is {as_comma})"
                 )
     return marks, notes
+
+
+def _has_groups(table: TableFile, name: str) -> bool:
+    """Whether the commas in a column that is written throughout as 52,514 or 7 mark thousands.
+
+    Asked where commas also separate the cells, so that each such number had to be put into quotation marks: they do
+    where enough numbers have one, as of decimals some would have other than three digits or begin with a zero. A number
+    of more than three digits without a mark speaks against it.
+    """
+    cells = [cell for cell in table.columns[name] if numeral(cell) is not None]
+    marked = sum("," in cell for cell in cells)
+    bare = all("," in cell or sum(char.isdigit() for char in cell) <= 3 for cell in cells)
+    return marked >= LEAST_GROUPED and bare
 
 
 def numbers(

@@ -4,7 +4,7 @@ import difflib
 from collections import Counter
 from collections.abc import Sequence
 from csv import Error, reader
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -30,11 +30,12 @@ class TableFile:
     row_numbers: list[int]
     notes: tuple[tuple[str, str], ...] = ()  # a column that was left out, and why
     first: tuple[str, ...] = ()  # the names as the file has them, empty ones, too
+    separator: str = ""  # between its cells; of a file that is no text, none
 
     def keep(self, rows: Sequence[int]) -> "TableFile":
         """The table of these rows, counted from 0."""
         columns = {name: [cells[i] for i in rows] for name, cells in self.columns.items()}
-        return TableFile(self.path, columns, [self.row_numbers[i] for i in rows], self.notes, self.first)
+        return replace(self, columns=columns, row_numbers=[self.row_numbers[i] for i in rows])
 
     def place(self, name: str, row: int) -> str:
         """Where a cell lies, `row` counted from 0: the beginning of a message about it."""
@@ -66,6 +67,8 @@ def read_table(path: Path, header: bool | None = None, encoding: str | None = No
     if "\0" in content:
         raise DataError(f"{path} is not a text file: it holds NUL characters. Save the table as CSV in UTF-8")
     separator, content, skipped = _declared(content)
+    content, comments = _below_comments(content)
+    skipped += comments
     if separator is None:
         separator = _found(content, path)
     names: list[str] | None = None
@@ -95,7 +98,7 @@ def read_table(path: Path, header: bool | None = None, encoding: str | None = No
             f"open?"
         ) from error
     columns, notes = named(names or [], rows, path, sure=header is not None)
-    return TableFile(path, columns, row_numbers, notes, tuple(names or ()))
+    return TableFile(path, columns, row_numbers, notes, tuple(names or ()), separator)
 
 
 def no_such_column(name: object, table: TableFile, purpose: str, also: Sequence[str] = ()) -> DataError:
@@ -126,6 +129,25 @@ def _declared(content: str) -> tuple[str | None, str, int]:
     if line[:4].lower() == "sep=" and len(line) == 5 and end:
         return line[4], rest, 1
     return None, content, 0
+
+
+def _below_comments(content: str) -> tuple[str, int]:
+    """What follows the lines of comment, which begin with `#`, that stand above a table, and the number of them.
+
+    The last of them is the header where it has as many cells as the line below it, as NumPy writes one: its `#` goes.
+    """
+    lines = content.splitlines(keepends=True)
+    count = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    if not 0 < count < len(lines):
+        return content, 0
+    header, below = lines[count - 1].lstrip("#").lstrip(), lines[count]
+    for mark in SEPARATORS:
+        names, cells = (next(iter(_first_rows(line, mark)), []) for line in (header, below))
+        if len(names) == len(cells) > 1:
+            if any(numeral(cell.strip()) is not None for cell in cells):
+                return "".join([header, *lines[count:]]), count - 1
+            return content, 0  # a header of texts, or a comment with as many marks: not to be told
+    return "".join(lines[count:]), count
 
 
 def _found(content: str, path: Path) -> str:
