@@ -300,6 +300,67 @@ for epoch in range(10):
 """
 
 
+# what the penalty is multiplied with, and the mean of the labels, were taken for parameters that never move
+FACTORS = (
+    HEAD
+    + """
+class Factors:
+    def __init__(self, R, K, rate, beta):
+        self.R, self.rate, self.beta = R, rate, beta
+        self.P, self.Q = rng.normal(scale=1 / K, size=(len(R), K)), rng.normal(scale=1 / K, size=(R.shape[1], K))
+        self.b_u, self.b_i = np.zeros(len(R)), np.zeros(R.shape[1])
+        self.b = np.mean(R[R > 0])
+
+    def train(self, passes):
+        for _ in range(passes):
+            for i, j in np.argwhere(self.R > 0):
+                e = self.R[i, j] - self.rating(i, j)
+                self.b_u[i] += self.rate * (e - self.beta * self.b_u[i])
+                self.b_i[j] += self.rate * (SIGNe - self.beta * self.b_i[j])
+                before = self.P[i, :].copy()
+                self.P[i, :] += self.rate * (e * self.Q[j, :] - self.beta * self.P[i, :])
+                self.Q[j, :] += self.rate * (e * before - self.beta * self.Q[j, :])
+
+    def rating(self, i, j):
+        return self.b + self.b_u[i] + self.b_i[j] + self.P[i, :].dot(self.Q[j, :].T)
+
+Factors(rng.integers(0, 6, (10, 8)).astype(float), 3, 0.05, 0.02).train(40)
+"""
+)
+
+# updates by turns, in lists; the indices of an operand were taken for the name of a loss
+FACTORS_IN_LISTS = """
+import random
+random.seed(4)
+R = [[5, 3, 0, 1], [4, 0, 0, 1], [1, 1, 0, 5], [1, 0, 0, 4], [0, 1, 5, 4]]
+P = [[random.random() for _ in range(2)] for _ in R]
+Q = [[random.random() for _ in R[0]] for _ in range(2)]
+for step in range(300):
+    for i in range(len(R)):
+        for j in range(len(R[i])):
+            if R[i][j] > 0:
+                eij = R[i][j] - sum(P[i][k] * Q[k][j] for k in range(2))
+                for k in range(2):
+                    P[i][k] = P[i][k] + 0.002 * (2 * eij * Q[k][j] - 0.02 * P[i][k])
+                    Q[k][j] = Q[k][j] + 0.002 * (2 * eij * P[i][k] - 0.02 * Q[k][j])
+"""
+
+# rows that count for more, and no loss that is computed
+WEIGHTED_ROWS = (
+    HEAD
+    + """
+t = (X @ np.array([1.0, -2.0, 0.5]) + 0.3 * rng.normal(size=60) > 0.8).astype(float)
+cw = np.where(t == 1, 60 / (2 * t.sum()), 60 / (2 * (1 - t).sum()))
+w, b = np.zeros(3), 0.0
+for it in range(500):
+    p = 1 / (1 + np.exp(-(X @ w + b)))
+    g = cw * (p - t)
+    w -= 0.1 * X.T @ g / 60
+    b -= 0.1 * g.mean()
+"""
+)
+
+
 def examined(folder: Path, source: str) -> Report:
     script = folder / "program.py"
     script.write_text(source)
@@ -318,11 +379,20 @@ def examined(folder: Path, source: str) -> Report:
         SWEEP,
         NEW_DICT_EACH_PASS,
         PERCEPTRON,
+        FACTORS.replace("SIGN", ""),
+        FACTORS_IN_LISTS,
+        WEIGHTED_ROWS,
     ],
 )
 def test_another_right_program_is_healthy(source: str, tmp_path: Path) -> None:
     report = examined(tmp_path, source)
     assert report.status == "healthy", report.to_json()
+
+
+@pytest.mark.slow
+def test_a_sign_beside_a_decay_is_a_sign(tmp_path: Path) -> None:
+    found = examined(tmp_path, FACTORS.replace("SIGN", "-")).findings[0]
+    assert (found.mistake, found.code) == ("sign", "self.b_i[j] += self.rate * (-e - self.beta * self.b_i[j])")
 
 
 @pytest.mark.slow

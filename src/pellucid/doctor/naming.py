@@ -26,6 +26,7 @@ OF_ONE_NUMBER = ("constant-factor", "batch-factor", "zero-gradient")
 OF_A_STEP = ("missing-activation-derivative", "derivative-at-wrong-point", "wrong-mask", "dropped-term")
 OTHERS = 3  # losses of which it is asked whether they and a mistake explain all that is seen
 PLAUSIBLE = ("seen", "squared", "log", "cross", "log-logits", "cross-logits", "nll")
+TURN = "turn its sign around"
 RESERVE = 12.0  # seconds that are left to what comes after
 
 
@@ -111,6 +112,8 @@ def sure(finding: Finding, judgement: gradient.Judgement, by_name: bool) -> bool
         return False
     if _trusted(judgement):
         return True
+    if not judgement.candidate.is_seen and any(row["mistake"] == "wrong-loss" for row in finding.details):
+        return False  # that the loss is another says nothing of one that is a guess
     named = {
         row["tensor"]
         for row in finding.details
@@ -205,6 +208,8 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
 
 def _of_all_passes(item: Named, judgement: gradient.Judgement) -> Named:
     """What was named by one pass; not a constant factor where another pass has another one."""
+    if item.mistake == "constant-factor" and judgement.verdicts.get(item.tensor) == "sign":  # with a decay beside it
+        return replace(item, mistake="sign", text=f"The gradient of {item.tensor} has the opposite sign.", fix=TURN)
     if item.mistake != "constant-factor" or judgement.verdicts.get(item.tensor) != "across":
         return item
     rows = [c for c in judgement.cells[item.tensor] if c.state == "along"]

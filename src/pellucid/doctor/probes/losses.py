@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.usual import SIGNED, USUAL, aligned, signs
+from pellucid.doctor.process.watch import INLINE
 
 Key = tuple[str, str]
 Seen = dict[Key, list[np.ndarray]]
@@ -53,12 +54,14 @@ class Candidate:
     frozen: bool = False
     also: tuple[tuple[Key, Key], ...] = ()
     plus: tuple[Key, ...] = ()  # further numbers that are seen, where a program never adds the parts of its loss up
+    weights: Key | None = None  # how much each row counts
     turned: bool = False  # a number below zero that is to rise, as a likelihood: the loss is minus it
     subtracted: bool = field(default=False, compare=False)  # the program subtracts the two from one another
 
     @property
     def keys(self) -> tuple[Key, ...]:
         more = tuple(key for pair in self.also for key in pair)
+        more += () if self.weights is None else (self.weights,)
         return (self.output, *self.plus) if self.label is None else (self.output, self.label, *more)
 
     def is_called(self, name: str) -> bool:
@@ -74,7 +77,8 @@ class Candidate:
         constant = ", taken for a constant" if self.frozen else ""
         outputs = ", ".join([name, *(_called(output) for output, _ in self.also)])
         labels = ", ".join([_called(self.label), *(_called(label) for _, label in self.also)])
-        return f"{USUAL[self.kind].title} of {outputs} and {labels}{constant}"
+        weighted = f", weighted by {_called(self.weights)}" if self.weights is not None else ""
+        return f"{USUAL[self.kind].title} of {outputs} and {labels}{weighted}{constant}"
 
     @property
     def is_seen(self) -> bool:
@@ -86,11 +90,12 @@ class Candidate:
         if self.plus:
             return 2
         if self.is_seen:
-            text = (
-                f"{self.output[0].rpartition('.')[2]} {self.output[1]}"
-                if self.output[1] == "return"
-                else self.output[1]
-            )
+            place, text = self.output
+            if text == "return":
+                text = f"{place.rpartition('.')[2]} {text}"
+            elif place.endswith(INLINE):  # an operand has the name of a function that returns it, not those of indices
+                called = re.match(r"([\w.]+)\(", text)
+                return 2 if called and LOSS_NAME.search(called[1].lower()) else 0
             known = 2 if LOSS_NAME.search(text.lower()) else 1 if TOTAL.search(text.lower()) else 0
             return known - (2 if NOT_A_LOSS.search(text) else 0)
         if self.subtracted:
@@ -130,10 +135,19 @@ class Candidate:
             pair = aligned(output, label, USUAL[self.kind].classes)
             if pair is None or (self.kind in SIGNED and not signs(*pair)):
                 return float("nan")
-            total = total + function(*pair)
+            total = total + (function(*pair) if self.weights is None else self._weighted(seen, *pair))
         for output, label in self.also:
             total = total + Candidate(self.kind, output, label, self.which).compute(seen)
         return total
+
+    def _weighted(self, seen: Seen, output: Any, label: Any) -> Any:
+        """The sum over rows, each times its weight: those of one weight at once."""
+        rows = _chosen(seen.get(self.weights), self.which) if self.weights is not None else []
+        if len(rows) != 1 or rows[0].size != output.size:
+            return float("nan")
+        weights, function = np.array(rows[0], dtype=float).ravel(), USUAL[self.kind].function
+        output, label = output.reshape(-1), label.reshape(-1)
+        return sum(float(w) * function(output[weights == w], label[weights == w]) for w in np.unique(weights))
 
 
 def _called(key: Key) -> str:
@@ -236,7 +250,9 @@ def _numbers(seen: Seen, moved: Seen) -> list[float]:
 def _of_penalty(series: list[np.ndarray], tensors: Sequence[np.ndarray], numbers: list[float]) -> bool:
     """Whether a value is a parameter, or a part of one, times a number: the slope of its penalty, `2 * lam * w`,
     `reg * b[i]`. Of a part the number is one that the program knows."""
-    first = series[0].ravel() if len(series) == 1 else np.zeros(0)
+    if len(series) > 1 and (len(series) > LONGEST or any(value.size != 1 for value in series)):
+        return False
+    first = np.concatenate([value.ravel() for value in series]) if series else np.zeros(0)
     if not first.size or not np.isfinite(first).all() or not first.all():
         return False
     for values in tensors:
@@ -321,6 +337,13 @@ def _all(
         if len({output for output, _ in pairs}) == len(pairs) > 1:
             for kind in ("squared", "log"):
                 yield Candidate(kind, *pairs[0], also=tuple(pairs[1:]), subtracted=True)
+    weights = [key for key in labels if _are_weights(key, seen[key])]
+    for output in outputs[:MOST_OUTPUTS]:
+        for label in labels:
+            rows = [k for k in weights if k != label and seen[k][0].size == seen[output][0].size == seen[label][0].size]
+            if rows and (output[1], label[1]) in subtracted:
+                pairs = _pairs(seen, output, label, True)
+                yield from (replace(c, weights=k) for c in pairs for k in rows[:2] if c.kind in OF_ROWS)
     for output in outputs[:MOST_OUTPUTS]:
         for likely in (True, False):  # what is called a label first; anything else only where none of these fits
             found = [
@@ -335,6 +358,19 @@ def _all(
                 break
 
 
+OF_ROWS = ("squared", "log", "log-logits")  # losses of one output a row
+ROW_WEIGHTS = re.compile(r"(^|_)(c|s|class|sample|row|pos|inst\w*)?_?w(eight)?s?$", re.I)
+
+
+def _are_weights(key: Key, series: list[np.ndarray]) -> bool:
+    """Whether these are weights of rows by their name: a positive number for each, of a few that are not all one."""
+    value = series[0]
+    if len(series) != 1 or not value.size > 1 or not ROW_WEIGHTS.search(key[1]) or not (value >= 0).all():
+        return False
+    return 1 < len(np.unique(value)) <= MOST_WEIGHTS
+
+
+MOST_WEIGHTS = 200
 PART = re.compile(
     r"^(rec|recon\w*|kl|kld|kl_\w+|\w+_kl|reg|regul\w*|penalty|prior|nll|bce|mse|l2)(_?(loss|term|div))?$", re.I
 )

@@ -14,6 +14,8 @@ from pellucid.doctor.probes.usual import PIECEWISE, SIGNED
 from pellucid.doctor.rules.cells import TensorCell, left_out, near, shared, table
 
 NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach
+NEARLY_TURNED = 0.02  # of a factor of -1: what weights that decay beside, or a rate that falls, leave of it
+HARDLY = 0.999  # the cosine of a direction that is nearly that of the slope
 SEVERAL = 4  # passes in which a single number has one ratio by no chance
 ALONG = 0.4  # the cosine of updates that go along with a slope; of a slope and its signs it is 0.8, or a little less
 
@@ -177,6 +179,12 @@ def tells(found: Judgement) -> bool:
     return known > 0.5 * len(found.verdicts) and found.score > 0.4
 
 
+def nearly(found: Judgement) -> bool:
+    """Whether what is wrong goes along with the slope in every pass, but for what is hardly seen."""
+    cosines = [c.cosine for name in found.wrong for c in found.cells[name] if c.state in ("along", "across")]
+    return bool(cosines) and min(cosines) > HARDLY
+
+
 def passes_by(found: Judgement) -> bool:
     """Whether as many tensors are moved where a guessed loss has no slope in them as it says anything of: its output
     lies before them, such as that of a hidden unit."""
@@ -314,7 +322,7 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
             found.verdicts[name] = "right"
             return
         found.factors[name] = float(np.median(factors))
-        found.verdicts[name] = "sign" if near(factors[0], -1.0) else "factor"
+        found.verdicts[name] = "sign" if near(factors[0], -1.0, NEARLY_TURNED) else "factor"
     elif any(right) and not all(right):
         found.verdicts[name] = "partly"
     else:
