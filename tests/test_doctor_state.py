@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from pellucid.doctor.process.child import ask
 from pellucid.doctor.process.paths import Scope
 from pellucid.doctor.process.state import MANY, SavedArray, SavedState
 
@@ -40,3 +42,9 @@ def test_the_memory_of_a_view_is_kept_once() -> None:
     names["alone"][:] = -1
     state.restore()
     assert np.array_equal(whole.ravel(), np.arange(12.0)) and np.array_equal(names["alone"], np.arange(2.0, 6.0))
+
+
+def test_a_fork_draws_what_the_program_would_have_drawn() -> None:
+    """Python seeds `random` anew in each child: samples drawn with it were others in every fork."""
+    drawn = [ask(lambda: (random.random(), float(np.random.rand())), 10) for _ in range(2)]  # noqa: NPY002
+    assert drawn[0] == drawn[1] == (random.random(), float(np.random.rand()))  # noqa: NPY002

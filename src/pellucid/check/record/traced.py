@@ -88,6 +88,18 @@ class Traced(Recorded):
         return strip(self).__reduce__()
 
     @property
+    def shape(self) -> Any:
+        return np.ndarray.shape.__get__(self)
+
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        """`x.shape = (2, 1)`: an array of another shape takes its place."""
+        moved = self._tape is not None and self._tape.recording and self._node is not None
+        node = self._tape.node(np.reshape(self, shape)) if moved and self._tape is not None else self._node
+        np.ndarray.shape.__set__(self, shape)  # type: ignore[attr-defined]
+        self._node = node
+
+    @property
     def T(self) -> Any:
         return np.transpose(self)
 

@@ -34,6 +34,9 @@ LABEL_NAME = re.compile(
     r"(^|[^a-z])(y|ys|yb|yi|y_?true|y_?train|t|target(s)?|label(s)?|expected|truth|actual|desired|answer|d|out(put)?s?|yhot|onehot"
     r"|y_?batch|batch_?y|train_?y)([^a-z]|$)|target|label|expect|onehot|one_hot|y_?true|truth"
 )
+STEP_NAME = re.compile(
+    r"(^|_)(step|update|train_?(step|batch|on_batch|one)?)$", re.I
+)  # what returns a loss, if a number
 SCORE_NAME = re.compile(r"reward|likelihood|elbo|score|return|log_?prob", re.I)
 
 
@@ -92,7 +95,10 @@ class Candidate:
         if self.is_seen:
             place, text = self.output
             if text == "return":
-                text = f"{place.rpartition('.')[2]} {text}"
+                function = place.rpartition(".")[2]
+                if STEP_NAME.search(function):
+                    return 1
+                text = f"{function} {text}"
             elif place.endswith(INLINE):  # an operand has the name of a function that returns it, not those of indices
                 called = re.match(r"([\w.]+)\(", text)
                 return 2 if called and LOSS_NAME.search(called[1].lower()) else 0

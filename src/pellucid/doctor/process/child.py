@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import pickle
+import random
 import select
 import signal
 import time
@@ -97,13 +98,16 @@ class ChildAnswer:
 
 
 def fork_here() -> int:
-    """`os.fork` without a warning; in the child, what it writes goes nowhere."""
+    """`os.fork` without a warning; in the child, what it writes goes nowhere, and Python's random numbers go on as they
+    would have: it seeds them anew in each child."""
+    stream = random.getstate()
     with warnings.catch_warnings():
         # JAX, and Python from 3.12 on, warn that a fork of a program with threads may hang: a child that does is ended.
         warnings.simplefilter("ignore")
         pid = os.fork()
     if not pid:
         gc.freeze()  # what was there before is not gone through: that would copy its memory
+        random.setstate(stream)
         sandbox.isolate()
     return pid
 
