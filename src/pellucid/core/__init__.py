@@ -11,6 +11,7 @@ Read in this order, an evening's reading:
 | `conversion` | tensors from numbers, lists and arrays |
 | `promotion` | how the dtypes of arguments mix |
 | `application` | one application of an op: computed, recorded |
+| `recorder`, `collector` | what records it; Python's garbage collector and large graphs |
 | `views` | views that share memory, and changes in place |
 | `door` | the one door that every op goes through, and the interpreters behind it |
 | `hooks` | functions that are called with a gradient as it passes |

@@ -34,6 +34,7 @@ from pellucid.backend import Array
 from pellucid.errors import with_line
 
 from .application import OpNode
+from .collector import spare_graphs
 from .declaration import Declaration
 from .node import ATTRIBUTE, AUX, OUT, SHAPE, VALUE, Arguments, Attributes, Counter, Guard, Plan, next_number
 from .tensor import UNCOUNTED, Tensor, counter_of
@@ -55,6 +56,7 @@ def record(
 
 def recorder(op: Declaration, plan: Plan) -> Callable[..., OpNode]:
     """The function of a plan, made when it is first needed."""
+    spare_graphs(OpNode)
     made = plan.record = _record_list if op.star is not None else _made(_text(op, plan))
     return made
 
