@@ -21,24 +21,24 @@ Expression = Callable[..., Value]
 
 
 class Elementwise:
-    """The kernel of an expression in one element of each array."""
+    """The kernel of an expression in one element of each array, and in `numbers` that are the same for all."""
 
     def __init__(
         self, name: str, expression: Expression, count: int = 1, types: tuple[str, ...] = ("float", "double"),
-        least: int = LEAST,
+        least: int = LEAST, numbers: int = 0,
     ) -> None:  # fmt: skip
-        self.expression, self.count, self.least = expression, count, least
+        self.expression, self.count, self.least, self.numbers = expression, count, least, numbers
         self.kernel = Kernel(name, self._emit, types)
 
     def _emit(self, name: str, type: str) -> Emitter:
-        parameters = [f"x{i}" for i in range(self.count)]
-        made = Emitter(name, dict.fromkeys([*parameters, "out"], "ptr"))
+        parameters, numbers = [f"x{i}" for i in range(self.count)], [f"n{i}" for i in range(self.numbers)]
+        made = Emitter(name, {**dict.fromkeys([*parameters, "out"], "ptr"), **dict.fromkeys(numbers, type)})
         with made.loop(made.start, made.stop) as i:
             loaded = [made.load(type, getattr(made, each), i) for each in parameters]
-            made.store(self.expression(made, *loaded), made.out, i)
+            made.store(self.expression(made, *loaded, *(getattr(made, each) for each in numbers)), made.out, i)
         return made
 
-    def __call__(self, *arrays: Array) -> Array | None:
+    def __call__(self, *arrays: Array, numbers: tuple[float, ...] = ()) -> Array | None:
         """The result in new memory, laid out as the arrays are; None where the NumPy line is to run."""
         first = arrays[0]
         if type(first) is not np.ndarray or first.size < self.least or first.dtype not in TYPES or not flat(*arrays):
@@ -47,7 +47,7 @@ class Elementwise:
         if function is None:
             return None
         out = np.empty_like(first)
-        share(function, first.size, _EACH, *map(address, arrays), address(out))
+        share(function, first.size, _EACH, *map(address, arrays), address(out), *numbers)
         return out
 
 
@@ -81,11 +81,49 @@ def _silu_backward(k: Emitter, g: Value, x: Value) -> Value:
     return g * (gate * (1 + x * (1 - gate)))
 
 
+def _leaky_relu(k: Emitter, x: Value, slope: Value) -> Value:
+    return k.select(x > 0, x, x * slope)
+
+
+def _leaky_relu_backward(k: Emitter, g: Value, x: Value, slope: Value) -> Value:
+    return k.select(x > 0, g, g * slope)
+
+
+def _elu(k: Emitter, x: Value, below: Value, above: Value, within: Value) -> Value:
+    """above · x where positive, else below · (e^(within · x) - 1), within > 0."""
+    return k.select(x > 0, x * above, m.expm1(k, x * within) * below)
+
+
+def _elu_backward(k: Emitter, g: Value, x: Value, below: Value, above: Value, within: Value) -> Value:
+    negative = k.select(x > 0, k.like(x, 0.0), x)
+    return g * k.select(x > 0, above, m.exp(k, negative * within) * below)
+
+
+def _hardtanh_backward(k: Emitter, g: Value, x: Value, low: Value, high: Value) -> Value:
+    return k.select(x > low, k.select(x < high, g, 0), 0)
+
+
+def _hardswish(k: Emitter, x: Value) -> Value:
+    return x * m.bounded(k, x + 3, 0, 6) / 6
+
+
+def _hardswish_backward(k: Emitter, g: Value, x: Value) -> Value:
+    inner = g * (x / 3 + 0.5)
+    return k.select(x <= -3, k.like(g, 0.0), k.select(k.compare(">=", x, 3), g, inner))
+
+
 def _relu_backward(k: Emitter, g: Value, x: Value) -> Value:
     return k.select(x <= 0, k.like(g, 0.0), g)  # NaN lets it through, as in PyTorch
 
 
 exp = Elementwise("exp", m.exp)
+leaky_relu = Elementwise("leaky_relu", _leaky_relu, numbers=1)
+leaky_relu_backward = Elementwise("leaky_relu_backward", _leaky_relu_backward, 2, numbers=1)
+elu = Elementwise("elu", _elu, numbers=3)
+elu_backward = Elementwise("elu_backward", _elu_backward, 2, numbers=3)
+hardtanh_backward = Elementwise("hardtanh_backward", _hardtanh_backward, 2, numbers=2)
+hardswish = Elementwise("hardswish", _hardswish)
+hardswish_backward = Elementwise("hardswish_backward", _hardswish_backward, 2)
 relu_backward = Elementwise("relu_backward", _relu_backward, 2)
 tanh = Elementwise("tanh", m.tanh)
 sigmoid = Elementwise("sigmoid", m.sigmoid)

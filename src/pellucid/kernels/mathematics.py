@@ -82,6 +82,13 @@ def exp(k: Emitter, x: Value) -> Value:
     return (below + 1) * _power(k, half, x.type) * _power(k, n - half, x.type)
 
 
+def expm1(k: Emitter, x: Value) -> Value:
+    """e^x - 1 for x ≤ 0, without a difference of like numbers. Far below, it is -1."""
+    n, _, below = _reduced(k, bounded(k, x, -4 * FORMATS[lane_of(x.type)].flat, 0))
+    power = _power(k, n, x.type)
+    return k.intrinsic("fmuladd", power, below, power - 1)
+
+
 def tanh(k: Emitter, x: Value) -> Value:
     """(e^2|x| - 1) / (e^2|x| + 1) with the sign of x; e^y - 1 is made without a difference of like numbers."""
     y = 2 * bounded(k, k.intrinsic("fabs", x), 0, FORMATS[lane_of(x.type)].flat)

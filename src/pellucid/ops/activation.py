@@ -58,21 +58,35 @@ threshold_backward.vjp(
 @in_float32
 def leaky_relu(xp: Any, input: Any, *, negative_slope: float = 0.01) -> Any:
     """x of each element where positive, else negative_slope · x."""
-    return xp.where(input > 0, input, input * negative_slope)
+    made = native.leaky_relu(input, numbers=(negative_slope,))
+    return xp.where(input > 0, input, input * negative_slope) if made is None else made
 
 
-leaky_relu.vjp(input=lambda m, g, input, negative_slope: m.where(input > 0, g, g * negative_slope))
+def _leaky_relu_rule(m: Any, g: Any, input: Any, negative_slope: float) -> Any:
+    made = native.leaky_relu_backward(g, input, numbers=(negative_slope,))
+    return m.where(input > 0, g, g * negative_slope) if made is None else made
+
+
+leaky_relu.vjp(input=_leaky_relu_rule)
 
 
 @elementwise(domain=real(0.0), method=False, public=False, reference="torch.nn.functional.elu", in_place=True)
 @in_float32
 def elu(xp: Any, input: Any, *, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
     """scale · x of each element where positive, else scale · alpha · (e^(input_scale · x) - 1) (arXiv:1511.07289)."""
+    if input_scale > 0:
+        made = native.elu(input, numbers=(scale * alpha, scale, input_scale))
+        if made is not None:
+            return made
     below = scale * alpha * xp.expm1(input_scale * xp.minimum(input, 0))
     return xp.where(input > 0, input if scale == 1 else input * scale, below)
 
 
 def _elu_rule(m: Any, g: Any, input: Any, alpha: float, scale: float, input_scale: float) -> Any:
+    if input_scale > 0:
+        made = native.elu_backward(g, input, numbers=(scale * alpha * input_scale, scale, input_scale))
+        if made is not None:
+            return made
     negative = -m.relu(-input)  # min(x, 0) with the slope 0 at 0, where PyTorch's second derivative is 0
     below = g * (scale * alpha * input_scale) * m.exp(input_scale * negative)
     return m.where(input > 0, g * scale, below)
@@ -205,18 +219,27 @@ def hardtanh(xp: Any, input: Any, *, min_val: float = -1.0, max_val: float = 1.0
     return xp.minimum(xp.maximum(input, min_val), max_val)
 
 
-hardtanh.vjp(input=lambda m, g, input, min_val, max_val: m.where((input > min_val) & (input < max_val), g, 0))
+def _hardtanh_rule(m: Any, g: Any, input: Any, min_val: float, max_val: float) -> Any:
+    made = native.hardtanh_backward(g, input, numbers=(min_val, max_val))
+    return m.where((input > min_val) & (input < max_val), g, 0) if made is None else made
+
+
+hardtanh.vjp(input=_hardtanh_rule)
 
 
 @elementwise(domain=real(-3.0, 3.0), method=False, public=False, reference="torch.nn.functional.hardswish")
 @in_float32
 def hardswish(xp: Any, input: Any) -> Any:
     """x · min(max(x + 3, 0), 6) / 6 of each element (arXiv:1905.02244)."""
-    return input * xp.minimum(xp.maximum(input + 3, 0), 6) / 6
+    made = native.hardswish(input)
+    return input * xp.minimum(xp.maximum(input + 3, 0), 6) / 6 if made is None else made
 
 
 def _hardswish_rule(m: Any, g: Any, input: Any) -> Any:
     """A slope of x / 3 + 1 / 2 in the middle, where alone it is computed: at ±inf it would make NaN."""
+    made = native.hardswish_backward(g, input)
+    if made is not None:
+        return made
     inner = m.where((input <= -3) | (input >= 3), 0, input)
     return m.where(input <= -3, 0, m.where(input >= 3, g, g * (inner / 3 + 0.5)))
 

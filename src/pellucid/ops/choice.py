@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.core import Tensor, real, result_type
 from pellucid.declare import TABLE, elementwise, function
 from pellucid.errors import warn
+from pellucid.kernels import choice as native
 from pellucid.types.dtypes import number_in
 
 from .elements import check_number, check_numbers, is_integral
@@ -19,7 +20,8 @@ from .node_names import by_operand, clamped
 @elementwise(name="where", kind="arith", promotes=("input", "other"), numbers=True, method=False, public=False)
 def choose(xp: Any, condition: Any, input: Any, other: Any) -> Any:
     """The element of `input` where the condition holds, else that of `other`."""
-    return xp.where(condition, input, other)
+    made = native.where(condition, input, other)
+    return xp.where(condition, input, other) if made is None else made
 
 
 # The branch not taken gets 0, whatever the gradient is: a NaN from there must not come back.
