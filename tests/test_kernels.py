@@ -164,7 +164,7 @@ CASES = [
     Case("elu", lambda t, x: t.nn.functional.elu(x, 1.5), FLAT, ("elu", "elu_backward")),
     Case("selu", lambda t, x: t.nn.functional.selu(x), FLAT, ("elu", "elu_backward")),
     Case("celu", lambda t, x: t.nn.functional.celu(x, 0.5), FLAT, ("elu", "elu_backward")),
-    Case("relu6", lambda t, x: t.nn.functional.relu6(x), FLAT, ("hardtanh_backward",)),
+    Case("relu6", lambda t, x: t.nn.functional.relu6(x), FLAT, ("hardtanh", "hardtanh_backward")),
     Case("hardswish", lambda t, x: t.nn.functional.hardswish(x), FLAT, ("hardswish", "hardswish_backward")),
     Case("where", lambda t, x, y: t.where(x > y, x, y * 3), [(shape, shape) for (shape,) in FLAT], ("where",)),
     Case("where a number", lambda t, x: t.where(x < 0.5, x, 7) + t.where(x < -0.5, 2.5, x), FLAT, ("where",)),
@@ -226,6 +226,8 @@ CASES = [
     Case("batch norm alone", batch_normed, [((9, 7, 5, 11),)], ("normalise", "normalise_gradients"), bound=5),
     Case("softmax", lambda t, x: t.softmax(x, -1), [((3, 1),), ((2, 3000),), ((5, 9, 77),)],
          ("softmax", "softmax_backward"), bound=2),
+    Case("log softmax", lambda t, x: t.log_softmax(x, -1), [((3, 1),), ((2, 3000),), ((5, 9, 77),)],
+         ("log_softmax", "log_softmax_backward"), bound=2),
     Case("softmax of columns", lambda t, x: t.softmax(x, 0), [((77, 45),)], (), bound=2),
     *[
         Case(f"product {name}", multiplied, [shapes], (kernel,), bound=5)

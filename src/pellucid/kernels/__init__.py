@@ -5,6 +5,7 @@
 | `emitter` | one function as text: typed values, loops, loads and stores |
 | `mathematics` | exp, tanh, erf of each element, with their errors |
 | `elementwise` | activations and their gradients |
+| `choice` | the element of one array or of another |
 | `convolution` | convolution in two dimensions, and both gradients |
 | `winograd`, `tiles`, `transformations` | convolution by 3 by 3 with fewer multiplications |
 | `windows` | its other loops, as products of windows with weights |

@@ -99,6 +99,10 @@ def _elu_backward(k: Emitter, g: Value, x: Value, below: Value, above: Value, wi
     return g * k.select(x > 0, above, m.exp(k, negative * within) * below)
 
 
+def _hardtanh(k: Emitter, x: Value, low: Value, high: Value) -> Value:
+    return k.select(x > high, high, k.select(x < low, low, x))
+
+
 def _hardtanh_backward(k: Emitter, g: Value, x: Value, low: Value, high: Value) -> Value:
     return k.select(x > low, k.select(x < high, g, 0), 0)
 
@@ -121,6 +125,7 @@ leaky_relu = Elementwise("leaky_relu", _leaky_relu, numbers=1)
 leaky_relu_backward = Elementwise("leaky_relu_backward", _leaky_relu_backward, 2, numbers=1)
 elu = Elementwise("elu", _elu, numbers=3)
 elu_backward = Elementwise("elu_backward", _elu_backward, 2, numbers=3)
+hardtanh = Elementwise("hardtanh", _hardtanh, numbers=2)
 hardtanh_backward = Elementwise("hardtanh_backward", _hardtanh_backward, 2, numbers=2)
 hardswish = Elementwise("hardswish", _hardswish)
 hardswish_backward = Elementwise("hardswish_backward", _hardswish_backward, 2)

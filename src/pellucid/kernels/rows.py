@@ -200,6 +200,38 @@ def _softmax(name: str, type: str, zero: bool) -> Emitter:
     return k
 
 
+def _log_softmax(name: str, type: str) -> Emitter:
+    """x - log Σ e^x of each row of `length`, its largest number taken out first."""
+    k = Emitter(name, {"x": "ptr", "out": "ptr", "length": "i64"})
+    with k.loop(k.start, k.stop) as unit:
+        first = unit * k.length
+        largest, total = k.variable(k.constant(type, -math.inf)), k.variable(k.constant(type, 0.0))
+        with k.loop(0, k.length) as j:
+            largest.set(k.intrinsic("maximum", largest.get(), k.load(type, k.x, first + j)))
+        top = largest.get()
+        with k.loop(0, k.length) as j:
+            total.add(m.exp(k, k.load(type, k.x, first + j) - top), reassociate=True)
+        below = k.intrinsic("log", total.get())
+        with k.loop(0, k.length) as j:
+            k.store(k.load(type, k.x, first + j) - top - below, k.out, first + j)
+    return k
+
+
+def _log_softmax_backward(name: str, type: str) -> Emitter:
+    """out = grad - e^output · Σ grad, by rows of `length`."""
+    k = Emitter(name, {"grad": "ptr", "output": "ptr", "out": "ptr", "length": "i64"})
+    with k.loop(k.start, k.stop) as unit:
+        first = unit * k.length
+        total = k.variable(k.constant(type, 0.0))
+        with k.loop(0, k.length) as j:
+            total.add(k.load(type, k.grad, first + j), reassociate=True)
+        whole = total.get()
+        with k.loop(0, k.length) as j:
+            part = m.exp(k, k.load(type, k.output, first + j)) * whole
+            k.store(k.load(type, k.grad, first + j) - part, k.out, first + j)
+    return k
+
+
 def _softmax_backward(name: str, type: str) -> Emitter:
     """out = output · (grad - Σ grad · output), by rows of `length`."""
     k = Emitter(name, {"grad": "ptr", "output": "ptr", "out": "ptr", "length": "i64"})
@@ -220,6 +252,8 @@ _gradients = Kernel("normalise_gradients", _normalise_gradients)
 _columns = Kernel("sums_of_columns", _sums_of_columns)
 _soft = Kernel("softmax", _softmax)
 _soft_back = Kernel("softmax_backward", _softmax_backward)
+_log_soft = Kernel("log_softmax", _log_softmax)
+_log_soft_back = Kernel("log_softmax_backward", _log_softmax_backward)
 
 
 def _large(x: Array) -> bool:
@@ -382,13 +416,29 @@ def softmax(x: Array, dim: int) -> Array | None:
 
 def softmax_backward(grad: Array, output: Array, dim: int) -> Array | None:
     """output · (grad - Σ grad · output) over the last dimension; None where the NumPy lines are to run."""
-    if not _large(grad) or dim not in (-1, grad.ndim - 1) or grad.shape[-1] < _SHORT:
+    return _by_rows(_soft_back, dim, grad, output)
+
+
+def log_softmax(x: Array, dim: int) -> Array | None:
+    """The logarithm of the softmax over the last dimension; None where the NumPy lines are to run."""
+    return _by_rows(_log_soft, dim, x)
+
+
+def log_softmax_backward(grad: Array, output: Array, dim: int) -> Array | None:
+    """grad - e^output · Σ grad over the last dimension; None where the NumPy lines are to run."""
+    return _by_rows(_log_soft_back, dim, grad, output)
+
+
+def _by_rows(kernel: Kernel, dim: int, *arrays: Array) -> Array | None:
+    """What a kernel makes of each row of the arrays, in new memory."""
+    first = arrays[0]
+    if not _large(first) or dim not in (-1, first.ndim - 1) or first.shape[-1] < _SHORT:
         return None
-    if not rows(grad, output) or grad.shape != output.shape:
+    if not rows(*arrays) or any(each.shape != first.shape for each in arrays):
         return None
-    function = _soft_back.function(grad.dtype)
+    function = kernel.function(first.dtype)
     if function is None:
         return None
-    out, length = np.empty_like(grad), grad.shape[-1]
-    share(function, grad.size // length, -(-_EACH // length), *map(address, (grad, output, out)), length)
+    out, length = np.empty_like(first), first.shape[-1]
+    share(function, first.size // length, -(-_EACH // length), *map(address, (*arrays, out)), length)
     return out

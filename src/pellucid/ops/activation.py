@@ -216,7 +216,8 @@ def hardtanh(xp: Any, input: Any, *, min_val: float = -1.0, max_val: float = 1.0
         if input.dtype.kind == "u" and (min_val < 0 or max_val < 0):
             raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
         min_val, max_val = int(min_val), int(max_val)
-    return xp.minimum(xp.maximum(input, min_val), max_val)
+    made = native.hardtanh(input, numbers=(min_val, max_val))
+    return xp.minimum(xp.maximum(input, min_val), max_val) if made is None else made
 
 
 def _hardtanh_rule(m: Any, g: Any, input: Any, min_val: float, max_val: float) -> Any:

@@ -64,7 +64,12 @@ def log_softmax(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
 
     `dtype` converts first. Raises for integers (give a floating `dtype`).
     """
-    made, axis, kind = shifted(xp, "log_softmax", input, dim, dtype)
+    if dtype is not None:
+        input = input.astype(numpy_dtype(dtype), copy=False)
+    found = native.log_softmax(input, dim)
+    if found is not None:
+        return found
+    made, axis, kind = shifted(xp, "log_softmax", input, dim)
     if not made.size:
         return made.astype(kind, copy=False)
     made -= xp.log(_sum.forward(xp, xp.exp(made), dim=axis, keepdim=True))
@@ -77,6 +82,9 @@ log_softmax.vjp(input=lambda m, g, out, dim: m.log_softmax_backward(g, out, dim=
 @op(public=False, method=False)
 def log_softmax_backward(xp: Any, grad: Any, output: Any, *, dim: int) -> Any:
     """grad - e^output · Σ grad: the gradient of log_softmax."""
+    found = native.log_softmax_backward(grad, output, dim)
+    if found is not None:
+        return found
     made = xp.asarray(xp.exp(output))
     made *= _sum.forward(xp, grad, dim=dim, keepdim=True)
     return xp.subtract(grad, made, out=made)
@@ -88,10 +96,8 @@ log_softmax_backward.vjp(
 )
 
 
-def shifted(xp: Any, name: str, input: Any, dim: int, dtype: Any = None) -> Any:
+def shifted(xp: Any, name: str, input: Any, dim: int) -> Any:
     """A new array of `input` less its largest along `dim`; the axis; and the dtype that the result is to have."""
-    if dtype is not None:
-        input = input.astype(numpy_dtype(dtype), copy=False)
     axis = dim_of(dim, input.ndim) if input.ndim else None
     if not input.ndim:
         dim_of(dim, 0)
