@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from torch.nn import grad as gradients_of
 
 import pellucid
 from pellucid import kernels
@@ -454,7 +455,7 @@ def test_a_compiled_step_runs_on_an_older_processor(older: compiler.Target) -> N
             optimizer.step()
             return loss
 
-        run = pellucid.compile(step, fullgraph=True) if compiled else step
+        run = pellucid.compile(step, fullgraph=True) if compiled else step  # pyright: ignore[reportCallIssue]
         losses.append([run().item() for _ in range(6)])
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
     assert losses[0][-1] < losses[0][0]
@@ -506,8 +507,8 @@ def test_filtering_is_as_exact_as_it_says(tile: int, of_channels: int, of_tiles:
     exact = [torch.from_numpy(array.astype(np.float64)) for array in (x, weight, g)]
     wanted = (
         torch.nn.functional.conv2d(exact[0], exact[1], padding=1),
-        torch.nn.grad.conv2d_input(exact[0].shape, exact[1], exact[2], padding=1),
-        torch.nn.grad.conv2d_weight(exact[0], exact[1].shape, exact[2], padding=1),
+        gradients_of.conv2d_input(exact[0].shape, exact[1], exact[2], padding=1),
+        gradients_of.conv2d_weight(exact[0], exact[1].shape, exact[2], padding=1),
     )
     down, across = -(-high // tile), -(-wide // tile)
 
@@ -590,7 +591,7 @@ def test_filtering_stays_in_its_memory(tile: int, dtype: str, outputs: int) -> N
         )
         wanted = (
             torch.nn.functional.conv2d(torch.from_numpy(x), torch.from_numpy(weight), padding=1),
-            torch.nn.grad.conv2d_weight(torch.from_numpy(x), weight.shape, torch.from_numpy(g), padding=1),
+            gradients_of.conv2d_weight(torch.from_numpy(x), weight.shape, torch.from_numpy(g), padding=1),
         )
         for made, expected in zip(found, wanted, strict=True):
             assert made is not None
@@ -657,7 +658,7 @@ def test_an_error_in_a_piece_is_raised(threads: Callable[[int], None]) -> None:
 
 def test_an_address_is_where_numpy_says_it_is() -> None:
     whole = np.arange(24.0).reshape(4, 6)
-    for array in (whole, whole[1:, 2:], whole[::-1], whole.T, np.empty(0), np.array(3.0), np.float32([1])):
+    for array in (whole, whole[1:, 2:], whole[::-1], whole.T, np.empty(0), np.array(3.0), np.array([1], np.float32)):
         assert table.address(array) == array.ctypes.data
     frozen = np.frombuffer(b"abcdefgh")
     assert table.address(frozen) == frozen.ctypes.data
