@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import gc
-from typing import Any
 
 _GROWTH = 3  # times what was there, in addition
 _SHARE = 8  # one in so many objects is a node: each comes with tuples
@@ -20,7 +19,7 @@ _USUAL = (10, 10)  # how often Python, up to 3.13, looks through what is older; 
 class _Collector:
     """What is known of the collector's last look; `gc` calls it before and after each."""
 
-    def __init__(self, kind: type[Any]) -> None:
+    def __init__(self, kind: type[object]) -> None:
         self.kind = kind
         self.left = 0  # objects that may still be added before the next look
         self.waits = False
@@ -50,7 +49,7 @@ class _Collector:
 
 
 @functools.cache
-def spare_graphs(kind: type[Any]) -> None:
+def spare_graphs(kind: type[object]) -> None:
     """Do so from now on, where nodes are of this class."""
     if gc.get_threshold()[1:] == _USUAL:
         gc.callbacks.append(_Collector(kind))
