@@ -12,7 +12,7 @@ import functools
 import gc
 
 _GROWTH = 3  # times what was there, in addition
-_SHARE = 8  # one in so many objects is a node: each comes with tuples
+_SHARE = 8  # of the objects, every eighth or more is a node: each comes with tuples
 _USUAL = (10, 10)  # how often Python, up to 3.13, looks through what is older; later ones go about it in another way
 
 
