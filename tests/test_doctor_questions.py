@@ -159,6 +159,7 @@ class Guessing:
     """Gives the runs that a search asks for: a little worse, and at a hundred times the rate far better."""
 
     pace: Any = ()
+    patience = 3.0
 
     def __init__(self) -> None:
         self.asked: list[float] = []
@@ -351,6 +352,29 @@ def test_lines_of_first_weights_that_are_written_by_hand(tmp_path: Path) -> None
     assert record is not None and record.error == ""
     assert record.lines["init"][1] == 7
     assert [record.parameters[name].place for name in ("w", "b")] == [(str(tmp_path / "train.py"), 8)] * 2
+
+
+SLOW = """
+import time
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3), nn.Softmax(dim=1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x, y = torch.randn(40, 4), torch.arange(40) % 3
+for _ in range(30):
+    time.sleep(6.0)
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.slow
+def test_a_first_step_that_takes_long_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SLOW)
+    report = examine_script(tmp_path / "train.py", budget=12)
+    assert [f.cause for f in report.findings] == ["double-softmax"]
 
 
 # Layers with nothing between them -------------------------------------------------------------------------------------

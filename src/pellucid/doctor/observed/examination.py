@@ -29,6 +29,7 @@ SUSPECTED = (
     "budget (--budget SECONDS). {}"
 )
 LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
+SPARED = 3.0  # for what is said in the end
 ASTRAY = 10.0  # times the loss at first
 
 
@@ -46,7 +47,10 @@ def report_on(laboratory: Laboratory) -> Report:
 def examine(laboratory: Laboratory) -> Report:
     """Run the program as it is, find what is wrong with it, and try what would help."""
     whole = laboratory.left()
-    base = laboratory.run(seconds=max(whole * 0.28, 3.0))
+    first, usual = max(whole * 0.28, 3.0), laboratory.patience
+    laboratory.patience = max(whole - first - SPARED, usual)  # without this run there is nothing to be said
+    base = laboratory.run(seconds=first)
+    laboratory.patience = usual
     if base is None:
         return Report("inconclusive", reason=f"The program gave no record: {laboratory.lost}")
     laboratory.alone = base.seconds - base.own_seconds

@@ -42,6 +42,7 @@ class Laboratory:
     alone: float = field(default=0.0, init=False)  # seconds of the program by itself
     looks: Sequence[int] = field(default=(), init=False)  # backwards that are looked at in full, beside the usual
     pace: Sequence[float] = field(default=(), init=False)  # losses of a run: others are given up where they fall behind
+    patience: float = field(default=3.0, init=False)  # seconds beyond its own that the first step of a run may take
     lost: str = field(default="", init=False)  # why the last run that gave no record gave none
 
     def left(self) -> float:
