@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from pellucid.doctor.observed.compare import better, explained, outcome
 from pellucid.doctor.observed.examination import examine
 from pellucid.doctor.observed.laboratory import ScriptLaboratory
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import gradients, held_out, model, scale
+from pellucid.doctor.observed.rules import data, gradients, held_out, model, rate, scale
 from pellucid.doctor.observed.rules import loss as of_loss
 from pellucid.doctor.observed.search import Search
 from pellucid.doctor.observed.suspicion import Suspicion
@@ -188,6 +188,24 @@ def test_a_guess_that_is_a_little_worse_leaves_no_direction_of_rates() -> None:
         assert set(laboratory.asked) == asked
 
 
+@pytest.mark.parametrize(("each", "slightly"), [(1, True), (20, False)])
+def test_a_schedule_by_which_hardly_any_update_counts(each: int, slightly: bool) -> None:
+    x, y = torch.randn(60, 4), torch.arange(60) % 3
+
+    def program() -> None:
+        network = nn.Linear(4, 3)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=each, gamma=0.5)
+        for _ in range(300):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), y).backward()
+            optimizer.step()
+            scheduler.step()
+
+    (said,) = rate.scheduled(watched(program))
+    assert said.cause == "lr-too-low" and said.slightly is slightly and said.strictly is not slightly
+
+
 # Scales ---------------------------------------------------------------------------------------------------------------
 
 
@@ -325,6 +343,71 @@ def test_a_training_in_two_parts_has_no_noisy_labels() -> None:
     noisy[:160:5] = 1 - noisy[:160:5]
     assert [s.cause for s in held_out.mislabelled(program([noisy]))] == ["noisy-labels"]
     assert list(held_out.mislabelled(program([1 - y, y]))) == []
+
+
+class Speller(nn.Module):
+    """Reads a letter at a time, and says a class after each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state, self.out = nn.Linear(40 + 8, 8), nn.Linear(8, 2)
+
+    def forward(self, letter: Any, state: Any) -> Any:
+        state = torch.tanh(self.state(torch.cat([letter, state], 1)))
+        return F.log_softmax(self.out(state), dim=1), state
+
+
+def test_words_that_begin_with_the_same_letter_may_have_other_labels() -> None:
+    def program() -> None:
+        reader = Speller()
+        for i in range(150):
+            state, out = torch.zeros(1, 8), None
+            for letter in ((7 * i) % 30, 30 + i % 2):
+                out, state = reader(F.one_hot(torch.tensor([letter]), 40).float(), state)
+            F.nll_loss(out, torch.tensor([(i // 30) % 2])).backward()
+            for p in reader.parameters():
+                p.data.add_(cast(Any, p.grad).data, alpha=-0.01)
+            reader.zero_grad()
+
+    record = watched(program)
+    assert record.calls == 300 and list(data.conflicting(record)) == [] and list(data.unrelated(record)) == []
+    assert "step" in record.lines, "the update of a program without an optimiser"
+    assert "unused activation" not in record.lines, "the last result of the line is taken"
+
+
+# First weights --------------------------------------------------------------------------------------------------------
+
+
+def characters(size: float) -> Callable[[], None]:
+    """A table of vectors, a layer, and an output layer with first weights of a size, in tensors of its own."""
+    following = torch.arange(20)
+    x, y = following.repeat(6), (following.repeat(6) + 1) % 20
+
+    def program() -> None:
+        table, w1, w2 = torch.randn(20, 6), torch.randn(6, 40) / 6**0.5, size * torch.randn(40, 20)
+        for p in (table, w1, w2):
+            p.requires_grad = True
+        for _ in range(120):
+            rows = torch.randint(0, 120, (40,))
+            loss = F.cross_entropy(torch.tanh(table[x[rows]] @ w1) @ w2, y[rows])
+            for p in (table, w1, w2):
+                p.grad = None
+            loss.backward()
+            for p in (table, w1, w2):
+                p.data += -0.1 * cast(Any, p.grad)
+
+    return program
+
+
+def test_first_weights_by_which_a_first_loss_is_far_above_that_of_a_guess() -> None:
+    record = watched(characters(3.0))
+    (said,) = model.first_weights(record)
+    assert said.cause == "init-too-large" and said.slightly and "that of a guess among 20 classes 3" in said.evidence
+    assert "1/√40" in said.evidence, "the rows are multiplied from the right"
+    assert "step" in record.lines and len(record.inputs) and record.whole_numbers
+    now = watched(characters(3.0), *said.treatments)
+    assert now.losses[0] == record.losses[0] and now.losses[1] < 0.3 * record.losses[1]
+    assert list(model.first_weights(watched(characters(40**-0.5)))) == []
 
 
 # Where it is said -----------------------------------------------------------------------------------------------------

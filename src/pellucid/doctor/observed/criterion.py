@@ -26,6 +26,7 @@ WEIGHTED = frozenset(
     ("linear", "matmul", "mm", "addmm", "bmm", "convolution", "conv_transpose", "lstm_scan", "gru_scan", "rnn_scan",
      "bilinear", "embedding", "einsum")
 )  # fmt: skip
+LOOKING_UP = ("index", "index_select")  # rows of a table, as of vectors of letters
 SHAPING = frozenset(
     ("view", "reshape", "squeeze", "unsqueeze", "flatten", "transpose", "permute", "part", "cast", "matrix_transpose",
      "expand", "clone", "contiguous", "stack", "cat")
@@ -235,7 +236,8 @@ def inputs_of(call: LossCall, ops: list[SeenOp]) -> tuple[Any, ...]:
     """Of a program without modules, the rows that meet the first weights: as many as there are targets."""
     target = call.target
     for seen in ops if isinstance(target, Tensor) and target.dim() else ():
-        if seen.key[0] not in WEIGHTED:
+        looked_up = seen.key[0] in LOOKING_UP and isinstance(seen.args[0], Tensor) and seen.args[0].requires_grad
+        if seen.key[0] not in WEIGHTED and not looked_up:
             continue
         tensors = [a for a in seen.args if isinstance(a, Tensor)]
         rows = next((a for a in tensors if not a.requires_grad and a.dim() and len(a) == len(target)), None)

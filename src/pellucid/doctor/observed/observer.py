@@ -148,6 +148,8 @@ class Observer(Interpreter):
                     result = treatment.result(key, args, result)
         else:
             result = below(self, op, args, kwargs)
+        if name in UPDATES and self.record.steps and not self.stack:
+            self._updates(args)
         if name in criterion.WEIGHTED and self.stack and self.passes.batch is None:
             self.passes.note_first_weights(self.stack[0], args)
         open_graph = self.record.held_out and self.evaluations.is_of(args[0] if args else None)
@@ -161,10 +163,15 @@ class Observer(Interpreter):
     def _without_grad(self, name: str, args: Any, result: Any) -> None:
         """An op under no_grad(): what becomes of an evaluation, or an update that the program makes by itself."""
         self.evaluations.op(name, args, result)
-        if not self.optimizers and "step" not in self.record.lines and args and args[0] in self.parameters:
-            at = place()
-            if at is not None and name in UPDATES:
-                self.record.lines["step"] = at
+        if name in UPDATES:
+            self._updates(args)
+
+    def _updates(self, args: Any) -> None:
+        """An op that may be the update of a program without an optimiser, `p -= lr * p.grad` or `p.data += …`."""
+        if self.optimizers or "step" in self.record.lines or not args or not isinstance(args[0], Tensor):
+            return
+        if (args[0] in self.parameters or self.parameters.has(args[0])) and (at := place()) is not None:
+            self.record.lines["step"] = at
 
     def _place_of_op(self) -> Place | None:
         """The line of the user's for an op: where a layer of pellucid's was made, or the function was called."""

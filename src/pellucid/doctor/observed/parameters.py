@@ -67,6 +67,14 @@ class ParameterNotes:
         own = (p for module, _ in self.made.values() for p in vars(module).get("_parameters", {}).values())
         return any(p is not None and np.may_share_memory(p.detach().numpy(), numbers) for p in own)
 
+    def has(self, tensor: Any) -> bool:
+        """Whether a tensor without a gradient has the numbers of a parameter, as `p.data` has."""
+        if tensor.requires_grad:
+            return False
+        numbers = tensor.detach().numpy()
+        same = (p.detach().numpy() for p in self.all() if p.shape == tensor.shape)
+        return any(np.may_share_memory(numbers, own) for own in same)
+
     def knows(self, optimizer: Any) -> bool:
         """Whether another optimiser was given all the parameters of this one."""
         return all(id(p) in self.known for group in optimizer.param_groups for p in group["params"])

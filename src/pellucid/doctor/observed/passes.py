@@ -244,9 +244,10 @@ class PassNotes:
         """An activation within the network whose result nobody takes."""
         taken = {id(argument) for seen in self.seen for argument in criterion.tensors(seen.args)}
         taken |= {id(root), id(self.output)}
-        for seen in self.seen:
-            activated = seen.module and seen.key[0] in criterion.ACTIVATIONS
-            if activated and id(seen.output) not in taken and seen.output.requires_grad and seen.called:
+        activated = [s for s in self.seen if s.module and s.key[0] in criterion.ACTIVATIONS and s.output.requires_grad]
+        used = {seen.called for seen in activated if id(seen.output) in taken}  # as the last of a recurrence is
+        for seen in activated:
+            if seen.called and seen.called not in used:
                 self.record.lines.setdefault("unused activation", seen.called)
 
     def _note_source(self) -> None:

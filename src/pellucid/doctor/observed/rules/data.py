@@ -62,7 +62,7 @@ def _vary(record: ProgramRecord) -> bool:
 def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
     """The same row with other labels in another epoch."""
     pairs = _pairs(record)
-    if pairs is None:
+    if pairs is None or _in_parts(record):
         return
     rows, labels = pairs
     if not record.classes and not record.available and not record.loaders:
@@ -90,6 +90,12 @@ def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
             orders.alone(record.lines.get("backward")) or record.lines.get("rows") or record.loss.place,
             certain=True,
         )
+
+
+def _in_parts(record: ProgramRecord) -> bool:
+    """Whether a network is called several times for each backward: with the parts of what has a label, as the letters
+    of a name one after the other, or with other rows beside those that have one."""
+    return record.calls > 1.5 * len(record.steps)
 
 
 def _pairs(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray] | None:
@@ -141,8 +147,8 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     rows = rounded(np.concatenate(record.rows))
     distinct = len(np.unique(rows))
-    if record.calls > 1.5 * len(record.steps):
-        return  # the network is given other rows beside those with labels
+    if _in_parts(record):
+        return
     by_chance = total * (1 - np.exp(-len(rows) / total))  # rows that differ, where as many are drawn from all of them
     if len(rows) >= OFTEN * distinct and 1 < distinct < 0.5 * by_chance and len(record.rows) >= 10:
         yield Suspicion(
@@ -222,7 +228,12 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
 def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
     """Labels that say nothing of their rows. For a program that learns nothing, when nothing else was found."""
     pairs = _pairs(record)
-    if pairs is None or record.whole_numbers or len({batch.shape[1:] for batch in record.inputs}) != 1:
+    if (
+        pairs is None
+        or _in_parts(record)
+        or record.whole_numbers
+        or len({batch.shape[1:] for batch in record.inputs}) != 1
+    ):
         return
     rows, labels = pairs
     _, first = np.unique(rows, return_index=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import fits
 from ..compare import chance, does_well, outcome, reached, stands
-from ..criterion import LINEAR, WEIGHTED
-from ..record import LossRecord, OpRecord, ProgramRecord, TermRecord
+from ..criterion import LINEAR, LOOKING_UP, WEIGHTED
+from ..record import LossRecord, OpRecord, ParameterRecord, ProgramRecord, TermRecord
 from ..suspicion import Suspicion
 from ..treatments import (
     FreshWeights,
@@ -38,6 +38,7 @@ LEAST = 0.1  # of the weights, that such a decay has to take off in the whole ru
 RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
 LONG = 5  # sigmoids in a row
 SAME = 1e-6  # of its mean, for the spread of numbers that are one number, by rounding
+FAR_OFF = 3.0  # times the loss of a guess
 NO_LINE = 0.1  # of the variance of targets, which a linear function explains
 FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
 
@@ -224,21 +225,46 @@ def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
     body = (record.start or record.loss).body
     tables = {op.weight for op in body if op.key[0] == "embedding"}
     tables |= {p.name for p in weights if _table(p.name) or RECURRENT.search(p.name)}
-    ratios = {p.name: p.std * np.sqrt(p.fan_in) for p in weights if p.name not in tables}
+    tables |= {op.weight for op in body if op.key[0] in LOOKING_UP}
+    fans = {p.name: _fan_in(p, body) for p in weights if p.name not in tables}
+    ratios = {p.name: p.std * np.sqrt(fans[p.name]) for p in weights if p.name not in tables}
     large = [name for name, ratio in ratios.items() if ratio > 4]
     small = [name for name, ratio in ratios.items() if ratio < FADING]
     for cause, names, what in (("init-too-large", large, "large"), ("init-too-small", small, "small")):
         if names:
             name = names[0]
+            begins = _begins_far_off(record) if what == "large" else ""
             yield Suspicion(
                 cause,
                 f"The weights of {name} begin with a standard deviation of {record.parameters[name].std:.3g}, which is "
-                f"{ratios[name]:.3g} times 1/√{record.parameters[name].fan_in}.",
+                f"{ratios[name]:.3g} times 1/√{fans[name]}.{begins}",
                 f"Weights so {what} make signals {'blow up' if what == 'large' else 'fade'} from layer to layer.",
                 "the initialisation that the layers have by themselves, or nn.init.kaiming_uniform_",
                 record.lines.get("init") or record.parameters[name].place,
                 [FreshWeights()],
+                slightly=bool(begins),
             )
+
+
+def _fan_in(parameter: ParameterRecord, body: list[OpRecord]) -> int:
+    """How many numbers a weight takes for each that it gives: by its first axis, where rows are multiplied with it as
+    it is, `x @ w`."""
+    by_right = any(
+        op.weight == parameter.name and op.key[0] in ("matmul", "mm") and op.inputs[-1:] == [parameter.shape]
+        for op in body
+    )
+    return parameter.shape[0] if by_right and len(parameter.shape) == 2 else parameter.fan_in
+
+
+def _begins_far_off(record: ProgramRecord) -> str:
+    """What is said of a classifier whose first loss is far above that of a guess; "" of others."""
+    shape = () if record.loss.prediction is None else record.loss.prediction.shape
+    if record.loss.kind not in ("cross_entropy", "nll_loss") or len(shape) < 2 or not record.losses:
+        return ""
+    guess = float(np.log(shape[1]))
+    if not FAR_OFF * guess < record.losses[0] < np.inf:
+        return ""
+    return f" The first loss is {record.losses[0]:.3g}, and that of a guess among {shape[1]} classes {guess:.3g}."
 
 
 def _table(name: str) -> bool:

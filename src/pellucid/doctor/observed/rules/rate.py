@@ -17,6 +17,7 @@ MORE = 10  # times as many updates, that are tried
 HARDLY_ANY = 10  # updates in all
 FEW_RATES = 20
 FADED = 0.01  # of its highest, for a rate that does next to nothing
+MEANT = 0.2  # of all updates, within which nobody means a rate to fade
 GROWN = 3.0  # times the rate that it was made with
 BELOW_FIRST = 0.95  # of the loss before any step, for a training that went well
 BEYOND = 10.0  # times the largest rate that is usual
@@ -47,7 +48,8 @@ def scheduled(record: ProgramRecord) -> Iterator[Suspicion]:
             "scheduler.step() once an epoch, or a slower decay",
             place,
             [ConstantRate(high)],
-            strictly=True,
+            strictly=below > MEANT * len(rates),
+            slightly=below <= MEANT * len(rates),
             confidence=0.9,
         )
     grown = late(record)

@@ -51,9 +51,28 @@ class Replace(Treatment):
 
 @dataclass
 class FreshWeights(Treatment):
-    """Before the first pass, weights are drawn anew, uniform within 1 / √fan_in, and biases are 0."""
+    """Before the first pass, weights are drawn anew, uniform within 1 / √fan_in, and biases are 0.
+
+    Those of a program without modules are known after its first backward, whose gradients are forgotten; they are
+    multiplied from the right, `x @ w`.
+    """
 
     done: bool = False
+
+    def after_backward(self, parameters: list[Any], optimizers: int) -> None:
+        if self.done or not parameters:
+            return
+        self.done = True
+        draw = np.random.default_rng(0)
+        with no_grad():
+            for parameter in parameters:
+                if parameter.dim() == 2:
+                    bound = 1.7 / np.sqrt(max(parameter.shape[0], 1))
+                    parameter.copy_(parameter.new_tensor(draw.uniform(-bound, bound, tuple(parameter.shape))))
+                elif parameter.dim() < 2:
+                    parameter.zero_()
+                if parameter.grad is not None:
+                    parameter.grad = parameter.grad * 0
 
     def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self.done:
