@@ -23,6 +23,7 @@ from pellucid.doctor.observed.rules import loss as of_loss
 from pellucid.doctor.observed.search import Search
 from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.doctor.observed.treatments import LearningRate, ScaleInputs
+from pellucid.doctor.report import Finding
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
 from tests.watching import watched
@@ -511,6 +512,31 @@ def test_a_softmax_over_the_layers_of_a_recurrence() -> None:
 
     (said,) = of_loss.normalised_twice(watched(lambda: descend(Net(), x, y, 5, criterion=F.cross_entropy)))
     assert said.cause == "softmax-wrong-axis" and "(1, 24, 3)" in said.evidence and "leave the softmax out" in said.fix
+
+
+@pytest.mark.parametrize(("classes", "found"), [(10, ["softmax-wrong-axis"]), (2, [])])
+def test_a_row_at_a_time_by_a_product_with_ones(classes: int, found: list[str]) -> None:
+    x = torch.randn(12, 4)
+
+    def program() -> None:
+        layer = nn.Linear(4, classes)
+        optimizer = optim.SGD(layer.parameters(), lr=0.1)
+        for i in range(12):
+            asked = F.one_hot(torch.tensor([i % classes]), classes).float()
+            optimizer.zero_grad()
+            (-torch.mean(torch.sum(asked * torch.log(F.softmax(layer(x[i : i + 1]), dim=0)), dim=0))).backward()
+            optimizer.step()
+
+    assert [s.cause for s in of_loss.normalised_twice(watched(program))] == found
+
+
+def test_what_is_not_sure_hides_nothing() -> None:
+    laboratory: Any = Guessing()
+    search = Search(laboratory, run(*[1.0] * 20))
+    search.found = [Finding("detached-gradient", "error", 0.4, "", "", "")]
+    assert not search._blocked()
+    search.found[0].confidence = 0.9
+    assert search._blocked()
 
 
 @pytest.mark.parametrize(("bias", "certain"), [(-5.0, True), (3.0, False)], ids=["off", "on"])

@@ -34,6 +34,7 @@ GROUPS: tuple[tuple[Rule, ...], ...] = (
 BESIDE = ("train-eval-mode", "train-val-leak", "train-val-preprocessing-mismatch", "overfitting", "noisy-labels")
 OF_EVALUATION = ("train-val-preprocessing-mismatch", "train-val-leak", "train-eval-mode")
 ROUNDS = 4
+UNSURE = 0.4  # the confidence in what the record speaks for, and neither proves nor a fork confirms
 NEARLY = 0.1  # of the loss, by which a guess may be worse than another
 ENOUGH = 10  # backwards without which a run says nothing of how it learns
 
@@ -145,7 +146,8 @@ class Search:
 
     def _blocked(self) -> bool:
         """Whether a fault that no fork can treat hides whatever else there may be."""
-        return any(f.severity == "error" and f.verified is None and f.cause not in BESIDE for f in self.found)
+        sure = [f for f in self.found if f.severity == "error" and f.confidence > UNSURE]
+        return any(f.verified is None and f.cause not in BESIDE for f in sure)
 
     def _ask(self, rules: Iterable[Rule]) -> list[Suspicion]:
         """What the record of now speaks for, but what was found, or tried with nothing changed since."""
@@ -206,7 +208,7 @@ class Search:
             finding = finding_of(suspicion, self.current, run)
             finding.verified = helped if run is not None else True if suspicion.curves else None
             if not suspicion.certain and not helped:
-                finding.severity, finding.confidence = suspicion.otherwise, 0.4
+                finding.severity, finding.confidence = suspicion.otherwise, UNSURE
             self._add(finding)
             harmless = run is not None and len(run.steps) >= len(self.current.steps) and not better(run, self.current)
             if run is not None and (helped or (finding.severity == "error" and harmless)):

@@ -25,6 +25,7 @@ from .criterion import LIKELIHOOD, SHAPING, SQUARES, LossCall, SeenOp, one_hot, 
 Made = dict[int, SeenOp]
 KEEPING = ("clamp", "add", "maximum", "minimum", *SHAPING - {"part", "cat", "stack"})  # a logarithm off its edge
 SMALL = 0.01  # what is added to keep a logarithm off 0
+MANY = 5  # classes, of which one row says that it is one of them
 LONGEST = 12  # ops from the loss to what it is made of
 
 
@@ -312,7 +313,9 @@ def _of_classes(made: Made, at: Any) -> _Likelihood | None:
         values = target.detach().numpy()
         if values.size and values.max() <= 0 and values.min() < 0:
             sign, values = -1.0, -values
-        if logs.dim() != 2 or values.shape != tuple(logs.shape) or len(values) < 2 or values.shape[1] < 2:
+        if logs.dim() != 2 or values.shape != tuple(logs.shape) or values.shape[1] < 2:
+            return None
+        if len(values) < 2 and values.shape[1] < MANY:  # an action of two, rather
             return None
         if not one_hot(values):
             return None
