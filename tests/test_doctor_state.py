@@ -48,3 +48,12 @@ def test_a_fork_draws_what_the_program_would_have_drawn() -> None:
     """Python seeds `random` anew in each child: samples drawn with it were others in every fork."""
     drawn = [ask(lambda: (random.random(), float(np.random.rand())), 10) for _ in range(2)]  # noqa: NPY002
     assert drawn[0] == drawn[1] == (random.random(), float(np.random.rand()))  # noqa: NPY002
+
+
+def test_a_view_has_its_shape_back() -> None:
+    whole = np.arange(12.0).reshape(3, 4)
+    names = {"whole": whole, "row": whole[1]}
+    state = SavedState(Scope(None, {"program": names}))
+    names["row"].shape += (1,)
+    state.restore()
+    assert names["row"].shape == (4,) and np.shares_memory(names["row"], whole)

@@ -144,9 +144,7 @@ def sizes_of(seen: SlopeStudy, found: Any) -> set[int]:
 def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> list[Finding]:
     """The mistake and its line, by a recording of the pass; further mistakes, each of other tensors, are returned."""
     found = session.found
-    index = next(
-        (i for i, entry in enumerate(seen.passes) if any(_is_wrong(judgement, name, i) for name in judgement.wrong)), 0
-    )
+    index = _telling(judgement, seen)
     entry = seen.passes[index]
     sizes = sizes_of(seen, found)
     files = session.program.loops.sources
@@ -367,6 +365,28 @@ def _line_of(result: Autopsy, tensors: list[str]) -> tuple[str, int] | None:
     """The line by which most of these tensors are off by their factor."""
     lines = [result.lines[name] for name in tensors if name in result.lines]
     return max(lines, key=lines.count, default=None)
+
+
+NEAR_BY = 8  # passes to go on for one that tells more
+
+
+def _telling(judgement: gradient.Judgement, seen: SlopeStudy) -> int:
+    """The pass in which what is wrong goes away most from the slope: where it nearly follows it, a factor of its own
+    explains it too. The first that is wrong, and those that come soon after it."""
+    wrong = [i for i in range(len(seen.passes)) if any(_is_wrong(judgement, name, i) for name in judgement.wrong)]
+    near = [i for i in wrong if seen.passes[i].index <= seen.passes[wrong[0]].index + NEAR_BY]
+
+    def told(i: int) -> tuple[int, float]:
+        cells = [judgement.cells[name][i] for name in judgement.wrong]
+        away = [c.residual for c in cells if c.state == "across"]
+        return len(away), min(away, default=0.0)
+
+    if not near or (told(near[0])[0] == max(told(i)[0] for i in near) and told(near[0])[1] > FAR_OFF):
+        return near[0] if near else 0
+    return max(near, key=told)
+
+
+FAR_OFF = 0.05  # a residual that no factor explains
 
 
 def _is_wrong(judgement: gradient.Judgement, name: str, index: int) -> bool:

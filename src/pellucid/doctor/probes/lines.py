@@ -264,14 +264,15 @@ def _beginning(step: Value, right: Values) -> Value:
 
     The first step that does more than copy them.
     """
-    first = step
+    first, seen = step, {step.index}  # the numbers of two places may be made of each other, turn by turn
     while not any(s.needs and right(s) for s in right.sources(step)):
         before = [
             s for s in right.sources(step)
-            if s.needs and s.op != "parameter" and s.value.size > 1 and not _is_moved(s, right)
+            if s.needs and s.op != "parameter" and s.value.size > 1 and not _is_moved(s, right) and s.index not in seen
         ]  # fmt: skip
         if not before:
             break
+        seen |= {s.index for s in before}
         step = max(before, key=lambda s: s.index)
         if step.op != "move":
             first = step

@@ -102,7 +102,9 @@ class Candidate:
             elif place.endswith(INLINE):  # an operand has the name of a function that returns it, not those of indices
                 called = re.match(r"([\w.]+)\(", text)
                 return 2 if called and LOSS_NAME.search(called[1].lower()) else 0
-            known = 2 if LOSS_NAME.search(text.lower()) else 1 if TOTAL.search(text.lower()) else 0
+            # a helper's total, as what a softmax divides by, is none of the loss
+            total = TOTAL.search(text.lower()) and place == ""
+            known = 2 if LOSS_NAME.search(text.lower()) else 1 if total else 0
             return known - (2 if NOT_A_LOSS.search(text) else 0)
         if self.subtracted:
             return 2
@@ -203,7 +205,8 @@ def candidates(
     seen = {
         key: series
         for key, series in seen.items()
-        if not _stays(key, series, seen) and not (tensors and _of_penalty(moved.get(key, []), tensors, numbers))
+        if not (_stays(key, series, seen) and _stays(key, moved.get(key, series), moved))  # alike while weights are 0
+        and not (tensors and _of_penalty(moved.get(key, []), tensors, numbers))
     }
     for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted, running), key=_rank):
         if least is not None and candidate.named < least:
@@ -417,6 +420,9 @@ def _by_value(subtracted: Collection[tuple[str, str]], seen: Seen) -> set[tuple[
     for key, value in values.items():
         by_values.setdefault(value, set()).add(key[1])
     called: dict[str, set[str]] = {name: {name} for name in sides}
+    for name in sides:
+        if name.startswith("self."):  # which is called otherwise where the loop stands: `model.y`
+            called[name] |= {key[1] for key in seen if key[1].endswith(name.removeprefix("self"))}
     for key, value in values.items():
         if key[1] in sides:
             called[key[1]] |= by_values[value]

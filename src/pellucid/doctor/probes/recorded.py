@@ -19,6 +19,7 @@ from pellucid.check.record.tape import Tape
 from pellucid.check.record.traced import ArrayRecorder, Traced
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.operators import mistyped
 from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.shares import unequal
 from pellucid.doctor.probes.stepwise import Step, stepwise
@@ -116,6 +117,12 @@ def autopsy(
         named = [Named(tensor, "swapped-tensors", 0.85, text, fix, None, at) for tensor in other.tensors]
         if left <= {*other.tensors}:
             return Autopsy("wrong", named, [], True, first, lines, derived)
+    typed = mistyped(tape, wrong, given, moved) if wrong else None
+    if typed is not None and left <= {*typed.tensors}:
+        mistake, text, fix = typed.named()
+        at = place(typed.site, files)
+        named = [Named(tensor, mistake, 0.9, text, fix, None, at) for tensor in typed.tensors]
+        return Autopsy("wrong", named, [], True, at, lines, derived)
     parts = unequal(tape, wrong, given, moved) if wrong else None
     if parts is not None and left <= {*parts.tensors}:
         mistake, text, fix = parts.named(sizes)

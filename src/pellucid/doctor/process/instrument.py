@@ -21,9 +21,10 @@ import ast
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import itertools
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -69,11 +70,14 @@ class Loops:
         self.targets: set[str] = set()  # names that loops assign
         self.values: list[str] = []  # the expressions that have a hook, as they are written
         self.pairs: set[tuple[str, str]] = set()  # what is subtracted from one another: an output and its label
+        self.items: dict[str, set[str]] = {}  # variables of loops, and the lists whose items they are
         self.orders: list[tuple[str, int]] = []  # the file and line of each `for`
 
     def compile(self, source: str, file: str) -> CodeType:
         tree = ast.parse(source, file)
         self.sources[file] = source
+        for item, whole in items(tree):
+            self.items.setdefault(item, set()).add(whole)
         tree = _Comprehensions().visit(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.For | ast.AsyncFor):
@@ -135,6 +139,7 @@ class _Hooks(ast.NodeTransformer):
         self.functions: list[str] = []
         self.bodies: list[Any] = []
         self.breaks: set[int] = set()
+        self.terms: set[ast.AST] = set()  # sums that are updates
         self.written: set[tuple[str, str]] = set()  # expressions that have a hook, by function
 
     def visit_Module(self, node: ast.Module) -> Any:
@@ -220,19 +225,43 @@ class _Hooks(ast.NodeTransformer):
         again = ast.If(_call(LEAVE, number, node), [ast.copy_location(ast.Continue(), node)], [])
         return [ast.copy_location(again, node), node]
 
+    def _update(self, node: Any) -> Any:
+        """Of an update, `w += a - decay * w`, the terms are no output and label."""
+        target = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+        if any(isinstance(part, Place) and ast.unparse(part) == target for part in ast.walk(node.value)):
+            todo = [node.value]
+            while todo:
+                term = todo.pop()
+                if isinstance(term, ast.BinOp) and isinstance(term.op, ast.Add | ast.Sub):
+                    self.terms.add(term)
+                    todo += [term.left, term.right]
+        self.generic_visit(node)
+        return node
+
+    visit_Assign = visit_AugAssign = _update
+
     def visit_BinOp(self, node: ast.BinOp) -> Any:
-        texts = [ast.unparse(side) for side in (node.left, node.right)]
+        sides = (node.left, node.right)
+        texts = [ast.unparse(side) for side in sides]
         self.generic_visit(node)
         margin = isinstance(node.op, ast.Mult) and _is_margin(*texts)
-        if not margin and not isinstance(node.op, ast.Sub):
+        if (not margin and not isinstance(node.op, ast.Sub)) or node in self.terms:
             return node
         for i, (name, text) in enumerate(zip(("left", "right"), tuple(texts), strict=True)):
             side = getattr(node, name)
             if isinstance(side, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp) and not _is_number(side):
                 call, texts[i] = self._value(side, text)
                 setattr(node, name, call)
-        self.known.pairs |= {(texts[0], texts[1]), (texts[1], texts[0])}
+        wholes = [self._wholes(node) for node in sides]
+        pairs = [(texts[0], texts[1]), *itertools.product(*wholes)]
+        self.known.pairs |= {*pairs, *((b, a) for a, b in pairs)}
         return node
+
+    def _wholes(self, side: ast.expr) -> set[str]:
+        """The lists that a side may be an item of: target, of `target[i]`; outputs, of the variable of a loop."""
+        if isinstance(side, ast.Subscript) and isinstance(side.slice, ast.Name):
+            return {ast.unparse(side.value)}
+        return self.known.items.get(side.id, set()) if isinstance(side, ast.Name) else set()
 
     def visit_Call(self, node: ast.Call) -> Any:
         texts = [ast.unparse(argument) for argument in node.args]
@@ -253,6 +282,31 @@ class _Hooks(ast.NodeTransformer):
         self.known.values.append(shown)
         call.args.append(node)
         return call, shown
+
+
+Place = ast.Name | ast.Attribute | ast.Subscript  # what a value can be kept in
+
+
+def items(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Each variable of a loop or a comprehension that stands for the items of a list, with that list.
+
+    >>> sorted(items(ast.parse("[o - t for i, (o, t) in enumerate(zip(outputs, y))]\\nfor w in net.weights: w")))
+    [('o', 'outputs'), ('t', 'y'), ('w', 'net.weights')]
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For | ast.comprehension):
+            yield from _items_of(node.target, node.iter)
+
+
+def _items_of(target: ast.expr, source: ast.expr) -> Iterator[tuple[str, str]]:
+    called = source.func.id if isinstance(source, ast.Call) and isinstance(source.func, ast.Name) else ""
+    if isinstance(source, ast.Name | ast.Attribute) and isinstance(target, ast.Name):
+        yield target.id, ast.unparse(source)
+    elif isinstance(source, ast.Call) and isinstance(target, ast.Tuple) and called == "zip":
+        for part, whole in zip(target.elts, source.args, strict=False):
+            yield from _items_of(part, whole)
+    elif isinstance(source, ast.Call) and isinstance(target, ast.Tuple) and called == "enumerate" and source.args:
+        yield from _items_of(target.elts[-1], source.args[0])
 
 
 def is_engine(node: ast.ClassDef) -> bool:

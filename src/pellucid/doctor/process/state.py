@@ -1,8 +1,8 @@
 """The state of a program at the head of a pass, taken down so that the pass can be run again from there.
 
-Objects keep their identity: lists, dicts, sets and the user's objects get their items back, arrays their elements,
-variables their values, random streams their position. What lies outside (a file half read, a generator half run)
-stays as it is: whether a pass repeats exactly is tried out, never assumed.
+Objects keep their identity: lists, dicts, sets and the user's objects get their items back, arrays their elements
+and shapes, variables their values, random streams their position. What lies outside (a file half read, a generator
+half run) stays as it is: whether a pass repeats exactly is tried out, never assumed.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class SavedState:
         self.globals = {module: dict(names) for module, names in scope.modules.items()}
         self.objects = dict(scope.objects)
         self.arrays: list[SavedArray] = []
+        self.shapes: list[tuple[np.ndarray, tuple[int, ...]]] = []  # which a pass may set in place: `row.shape += (1,)`
         self.lists: list[tuple[Any, list[Any]]] = []
         self.dicts: list[tuple[Any, dict[Any, Any]]] = []
         self.sets: list[tuple[Any, Any]] = []
@@ -73,6 +74,7 @@ class SavedState:
         wholes = {id(memory_of(array)): array for array in kept if array.size == memory_of(array).size}
         for value in values.values():
             if isinstance(value, np.ndarray):
+                self.shapes.append((value, value.shape))
                 if _is_kept(value) and wholes.get(id(memory_of(value)), value) is value:
                     self.arrays.append(SavedArray(value))
             elif isinstance(value, list):
@@ -102,6 +104,9 @@ class SavedState:
                 self.fields.append((value, attributes(value)))
 
     def restore(self) -> None:
+        for array, shape in self.shapes:
+            if array.shape != shape:
+                array.shape = shape
         for array in self.arrays:
             array.restore()
         for items, values in self.lists:

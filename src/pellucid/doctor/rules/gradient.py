@@ -16,6 +16,7 @@ from pellucid.doctor.rules.cells import TensorCell, left_out, near, shared, tabl
 NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach
 NEARLY_TURNED = 0.02  # of a factor of -1: what weights that decay beside, or a rate that falls, leave of it
 HARDLY = 0.999  # the cosine of a direction that is nearly that of the slope
+CLOSE = 1e-4  # a residual of what follows the slope of a loss that is a guess, and not nearly that of another
 SEVERAL = 4  # passes in which a single number has one ratio by no chance
 ALONG = 0.4  # the cosine of updates that go along with a slope; of a slope and its signs it is 0.8, or a little less
 
@@ -127,7 +128,7 @@ def explains_some(found: Judgement) -> bool:
     agreeing = 0
     for name, row in found.cells.items():
         telling = [c for c in row if c.state not in ("silent", "drift")]
-        along = sum(c.state == "along" for c in telling)
+        along = sum(c.state == "along" and (found.candidate.is_seen or c.residual < CLOSE) for c in telling)
         if along > len(telling) / 2 and (name not in found.single or _is_steady(found, telling)):
             agreeing += along
     return agreeing > 1

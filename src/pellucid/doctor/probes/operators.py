@@ -1,0 +1,79 @@
+"""A step of a recorded backward pass with another operator than it should have: `+` where `*` was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.check.record.tape import Site, Tape
+from pellucid.doctor.probes.lines import Value, Values, behind, first_alike
+
+OPERATORS: dict[str, tuple[str, Callable[..., np.ndarray]]] = {
+    "add": ("+", np.add),
+    "subtract": ("-", np.subtract),
+    "multiply": ("*", np.multiply),
+    "divide": ("/", np.divide),
+}
+# What may be typed for what; a plus for a minus is a wrong sign, which is looked for elsewhere.
+MEANT = {
+    "add": ("multiply", "divide"),
+    "subtract": ("multiply", "divide"),
+    "multiply": ("add", "subtract", "divide"),
+    "divide": ("multiply", "subtract"),
+}
+
+
+@dataclass
+class Mistyped:
+    """A step that would be a true gradient with another operator."""
+
+    site: Site | None
+    written: str
+    meant: str
+    derived: bool  # one side is a mere function of the forward pass, as the derivative of an activation is
+    tensors: list[str]
+
+    def named(self) -> tuple[str, str, str]:
+        """The mistake, what is wrong, and what to write."""
+        sides = ("a derivative and a gradient", "them") if self.derived else ("two values", "these")
+        said = {"+": "adds", "-": "subtracts", "*": "multiplies", "/": "divides"}[self.written]
+        text = f"This line {said} {sides[0]}: it has {self.written} where {self.meant} belongs between {sides[1]}."
+        mistake = "missing-activation-derivative" if self.derived and self.meant == "*" else "unknown"
+        return mistake, text, f"write {self.meant}, not {self.written}"
+
+
+def mistyped(
+    tape: Tape, wrong: Iterable[str], given: Mapping[str, np.ndarray], moved: Mapping[str, np.ndarray]
+) -> Mistyped | None:
+    """The first such step on the way to the wrong tensors; None where there is none, or two operators would do."""
+    right = Values(tape, moved)
+    led: dict[int, list[str]] = {}
+    for name, step in first_alike(right, list(wrong), given).items():
+        for made in behind(step, right):
+            led.setdefault(made.index, []).append(name)
+    for index in sorted(led):
+        step = right.steps[index]
+        sides = [right(side) for side in right.sources(step)] if step.op in MEANT else []
+        found = [meant for meant in MEANT[step.op] if _fits(step, meant, right)] if any(sides) else []
+        if len(found) == 1:
+            derived = sum(sides) == 1
+            return Mistyped(step.site, OPERATORS[step.op][0], OPERATORS[found[0]][0], derived, led[index])
+    return None
+
+
+def _fits(step: Value, meant: str, right: Values) -> bool:
+    """Whether the step would be a whole true gradient: of two arrays, each of which the pass computes."""
+    node = step.nodes[0]
+    if len(node.inputs) != 2 or any(not s.needs or s.value.size < 2 for s in node.inputs) or step.value.size < FEWEST:
+        return False
+    with np.errstate(all="ignore"):
+        value = OPERATORS[meant][1](*(source.value for source in node.inputs))
+    if not np.isfinite(value).all() or value.shape != step.value.shape or not np.ptp(value):
+        return False
+    truth = right.truths.of(value)
+    return truth is not None and truth.whole
+
+
+FEWEST = 3  # numbers: fewer are a multiple of a gradient by chance

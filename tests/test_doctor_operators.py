@@ -1,0 +1,125 @@
+"""Backward passes with another operator than was meant, a derivative at the wrong point, and an average of errors."""
+
+from pathlib import Path
+
+import pytest
+
+from pellucid.doctor import Report, examine_script
+
+GATE = """
+import numpy as np
+
+class Network:
+    def __init__(self):
+        np.random.seed(1)
+        self.w1 = 2 * np.random.random((2, 4)) - 1
+        self.w2 = 2 * np.random.random((4, 1)) - 1
+
+    def sigmoid(self, x):
+        return 1 / (1 + np.exp(-x))
+
+    def slope(self, x):
+        return x * (1 - x)
+
+    def train(self, inputs, outputs, iterations):
+        for iteration in range(iterations):
+            hidden = self.sigmoid(np.dot(inputs, self.w1))
+            output = self.sigmoid(np.dot(hidden, self.w2))
+            error = outputs - output
+            output_delta = error * self.slope(output)
+            hidden_delta = output_delta.dot(self.w2.T) * self.slope(hidden)
+            self.w2 += np.dot(hidden.T, output_delta)
+            self.w1 += np.dot(inputs.T, hidden_delta)
+
+X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+Network().train(X, np.array([[0, 1, 1, 1]]).T, 2000)
+"""
+
+# one sample at a time, a list of lists for the derivative, and shapes that are set in place
+AT_THE_OUTPUT = """
+import random
+import numpy as np
+random.seed(3)
+np.random.seed(3)
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-1 * x))
+
+def slope(x):
+    return [[sigmoid(x[i][j]) * (1 - sigmoid(x[i][j])) for j in range(len(x[i]))] for i in range(len(x))]
+
+inputs = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+labels = np.array([[0], [1], [1], [0]])
+W1, b1 = np.random.rand(2, 2), np.zeros([2, 1])
+W2, b2 = np.random.rand(1, 2), np.random.rand(1, 1)
+for k in range(3000):
+    row = random.sample([1, 2, 3], 1)
+    X, Y = np.array(inputs[row]), np.array(labels[row])
+    X.shape = (2, 1)
+    out1 = sigmoid(np.dot(W1, X) + b1)
+    pred_y = sigmoid(np.dot(W2, out1) + b2)
+    s2 = -2 * pred_y * (1 - pred_y) * (Y - pred_y)
+    temp = np.array(slope(out1))
+    temp.shape = (1, 2)
+    s1 = np.dot(np.diag(temp[0]), W2.T) * s2
+    W2 = W2 - 0.05 * s2 * np.transpose(out1)
+    b2 = b2 - 0.05 * s2
+    W1 = W1 - 0.05 * np.dot(s1, np.transpose(X))
+    b1 = b1 - 0.05 * s1
+"""
+
+# the sum that a softmax divides by was taken for the loss, and alike outputs of zero weights for one value
+MEAN_OF_ERRORS = """
+import numpy as np
+
+def softmax(z):
+    total = sum(np.exp(x) for x in z)
+    return np.array([(np.exp(k) / total) for k in z])
+
+def fit(xs, tau, rate, iterations):
+    theta, bias = np.zeros((xs.shape[1], tau.shape[1])), np.zeros(tau.shape[1])
+    for _ in range(iterations):
+        total_mean_error = 0
+        total_gradient = 0
+        for i in range(xs.shape[0]):
+            o = softmax(np.dot(xs[i], theta) + bias)
+            error = o - tau[i]
+            total_mean_error += np.mean(error)
+            total_gradient += error * xs[i]
+        theta -= rate * total_gradient + theta * rate
+        bias -= rate * total_mean_error
+
+rows = np.array([0.17, 0.79, 2.66, 2.81, 1.58, 1.86, 2.97, 2.70, 1.64, 1.68]).reshape((-1, 1))
+fit(rows, np.eye(3, dtype=int)[[0, 0, 2, 2, 1, 1, 2, 2, 1, 1]], 0.05, 750)
+"""
+
+PROGRAMS = {
+    "in the hidden layer": (
+        GATE.replace("(self.w2.T) * self", "(self.w2.T) + self"),
+        "missing-activation-derivative",
+        "self.w2.T) + self",
+    ),
+    "at the output": (GATE.replace("error * self", "error + self"), "missing-activation-derivative", "error + self"),
+    "at its output": (AT_THE_OUTPUT, "derivative-at-wrong-point", ""),
+    "a mean over classes": (MEAN_OF_ERRORS, "zero-gradient", ""),
+}
+
+
+def examined(folder: Path, source: str) -> Report:
+    script = folder / "program.py"
+    script.write_text(source)
+    return examine_script(script, budget=60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_is_wrong_is_named_with_its_line(name: str, tmp_path: Path) -> None:
+    source, mistake, code = PROGRAMS[name]
+    finding = examined(tmp_path, source).findings[0]
+    assert (finding.cause, finding.mistake) == ("wrong-backward", mistake)
+    assert code in finding.code
+
+
+@pytest.mark.slow
+def test_the_right_one_is_healthy(tmp_path: Path) -> None:
+    assert examined(tmp_path, GATE).status == "healthy"
