@@ -50,6 +50,19 @@ fit()
 """
 )
 
+# Steps of one length in two columns of which one is 1 and the other 0 cancelled with those of the bias.
+INDICATORS = """
+import numpy as np
+X = np.zeros((10, 3))
+X[:, 0] = X[:5, 1] = X[5:, 2] = 1
+Y = np.array([0] * 5 + [1] * 5)
+w = np.array([0.3, -0.2, 0.4])
+for t in range(500):
+    delta = X.dot(w) - Y
+    w = w - 0.01 * X.T.dot(delta)
+    cost = delta.dot(delta) / 10
+"""
+
 CLOSURE = (
     HEAD
     + """
@@ -410,7 +423,7 @@ def test_noise_in_the_updates_is_no_mistake(tmp_path: Path) -> None:
     assert "at random" in report.reason
 
 
-@pytest.mark.parametrize("source", [PROBABILITIES_IN_PLACE, CLOSURE, NAMES_TWICE])
+@pytest.mark.parametrize("source", [PROBABILITIES_IN_PLACE, INDICATORS, CLOSURE, NAMES_TWICE])
 def test_a_right_program_is_healthy(source: str, tmp_path: Path) -> None:
     report = examined(tmp_path, source)
     assert report.status == "healthy", report.to_json()

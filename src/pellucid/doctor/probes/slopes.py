@@ -44,7 +44,11 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     result.seen, result.known = dict(plain.seen), dict(lab.known)
     rng = np.random.default_rng(1)
     start = {name: plain.before[name] for name in found.parameters if name in plain.before}
-    shift = {name: old + _size(old) * 1e-3 * rng.choice([-1.0, 1.0], old.shape) for name, old in start.items()}
+    # Steps of several lengths: of one length, they may cancel in columns that are 0 or 1.
+    ways = {name: rng.choice([-1.0, 1.0], old.shape) for name, old in start.items()}
+    shift = {
+        name: old + _size(old) * 1e-3 * ways[name] * rng.uniform(0.5, 1.5, old.shape) for name, old in start.items()
+    }
     moved = yield PassRun(shift, watch="all")
     result.depends = {
         key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
