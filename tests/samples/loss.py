@@ -68,6 +68,10 @@ def binary_cross_entropy(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return F.binary_cross_entropy(x, target, reduction="none")
 
 
+def smooth_l1(x: torch.Tensor, target: torch.Tensor, beta: float) -> torch.Tensor:
+    return F.smooth_l1_loss(*torch.broadcast_tensors(x, target), reduction="none", beta=beta)
+
+
 SAMPLES = {
     "cross_entropy": [
         *[row(real(*shape), target, reference=cross_entropy, **how) for shape, target, how in calls(OPTIONS, WEIGHTS)],
@@ -93,5 +97,9 @@ SAMPLES = {
         row(chances(3, 4), chances(3, 4), reference=binary_cross_entropy),
         row(np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0, 0.0]), gradient="torch",
             reference=binary_cross_entropy),
+    ],
+    "smooth_l1": [
+        row(real(3, 4), real(3, 4), reference=smooth_l1, beta=0.5),
+        row(real(3, 4), real(4), reference=smooth_l1, beta=1.0),
     ],
 }  # fmt: skip

@@ -86,7 +86,10 @@ class Categorical(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)
-        index, logits = m.broadcast_tensors(value.long().unsqueeze(-1), self.logits)
+        index, logits = value.long().unsqueeze(-1), self.logits
+        if index.shape[:-1] == logits.shape[:-1]:
+            return logits.gather(-1, index).squeeze(-1)
+        index, logits = m.broadcast_tensors(index, logits)
         return logits.gather(-1, index[..., :1]).squeeze(-1)
 
     def entropy(self) -> Tensor:

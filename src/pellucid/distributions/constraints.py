@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import linalg
 from ..core import Tensor
+from ..core.context import state
 from .vocabulary import m
 
 __all__ = [
@@ -66,6 +69,21 @@ def _static(name: str, value: Any) -> Any:
     if value is NotImplemented:
         raise NotImplementedError(f".{name} cannot be determined statically")
     return value
+
+
+def satisfied(constraint: Constraint, value: Tensor) -> bool:
+    """Whether all of a value is in a set: what a distribution asks each time, mostly of numbers compared with bounds.
+
+    A set that only compares does so on the array itself, which costs a fifth for a few numbers.
+    """
+    kind = type(constraint)
+    if isinstance(constraint, _IndependentConstraint) and value.ndim >= constraint.reinterpreted_batch_ndims:
+        return satisfied(constraint.base_constraint, value)
+    array = value._array
+    plain = kind in _COMPARING and type(array) is np.ndarray and array.dtype.kind != "V" and not state.interpreters
+    if plain and not any(isinstance(bound, Tensor) for bound in vars(constraint).values()):
+        return bool(state.run(constraint.check, array).all())
+    return bool(constraint.check(value).all())
 
 
 def is_dependent(constraint: Any) -> bool:
@@ -231,7 +249,7 @@ class _Simplex(Constraint):
     event_dim = 1
 
     def check(self, value: Tensor) -> Tensor:
-        return (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6)
+        return (value >= 0).all(-1) & (abs(value.sum(-1) - 1) < 1e-6)
 
 
 class _Multinomial(_Bounded):
@@ -242,6 +260,24 @@ class _Multinomial(_Bounded):
 
     def check(self, value: Tensor) -> Tensor:
         return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
+
+
+_COMPARING = frozenset(
+    {
+        _Boolean,
+        _IntegerInterval,
+        _IntegerLessThan,
+        _IntegerGreaterThan,
+        _Real,
+        _GreaterThan,
+        _GreaterThanEq,
+        _LessThan,
+        _Interval,
+        _HalfOpenInterval,
+        _Simplex,
+        _Multinomial,
+    }
+)  # fmt: skip  whose `check` has operators that arrays have too
 
 
 class _LowerTriangular(Constraint):

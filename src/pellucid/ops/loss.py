@@ -375,6 +375,25 @@ element_bce.vjp(
 )
 
 
+@op(name="smooth_l1", kind="arith", elementwise=True, method=False, public=False,
+    reference="torch.nn.functional.smooth_l1_loss")  # fmt: skip
+def element_smooth_l1(xp: Any, input: Any, target: Any, *, beta: float) -> Any:
+    """d² / (2·beta) of each element where d = |input - target| is below `beta`, else d - beta / 2."""
+    apart = input - target
+    d = xp.abs(apart)
+    return xp.where(d < beta, 0.5 * apart * apart / beta, d - 0.5 * beta)
+
+
+def _slope(m: Any, apart: Any, beta: float) -> Any:
+    return m.clamp(apart if beta == 1 else apart / beta, min=-1.0, max=1.0)
+
+
+element_smooth_l1.vjp(
+    input=lambda m, g, input, target, beta: g * _slope(m, input - target, beta),
+    target=lambda m, g, input, target, beta: g * _slope(m, target - input, beta),
+)
+
+
 @called("BinaryCrossEntropyBackward0")
 def binary_cross_entropy(
     input: Tensor,

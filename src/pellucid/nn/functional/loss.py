@@ -86,9 +86,7 @@ def smooth_l1_loss(
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, but got {beta}")
     if beta == 0:
         return reduced((input - target).abs(), reduction)
-    apart = input - target  # squared as it is: |d|² would have the second derivative 0 at 0
-    d = apart.abs()
-    return reduced(ops.where(d < beta, 0.5 * apart * apart / beta, d - 0.5 * beta), reduction)
+    return reduced(table.element_smooth_l1(input, target, beta=beta), reduction)
 
 
 @loss_function(weighted_elements, flags_before=None, refuses=("integer", "complex"))
