@@ -209,52 +209,6 @@ def test_a_wrong_tangent_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         pellucid.autograd.gradcheck(pellucid.exp, x, check_forward_ad=True)
 
 
-def dual(lib: Any, then: Made) -> Any:
-    """What is done with a dual, its value and its direction, and the tangents of all three afterwards."""
-    ad = importlib.import_module(f"{lib.__name__}.autograd.forward_ad")
-    value, way = lib.tensor([0.5, 2.0]), lib.tensor([1.0, 3.0])
-    with ad.dual_level():
-        x = ad.make_dual(value, way)
-        made = then((lib, ad, x, value, way))
-        return [
-            tuple(None if part is None else part.detach().tolist() for part in ad.unpack_dual(each))
-            for each in (x, value, made)
-        ]
-
-
-def written(lib: Any, x: Any) -> Any:
-    y = lib.zeros(2)
-    y[0] = x[1] * x[0]
-    return y
-
-
-def half(x: Any) -> Any:
-    x.narrow(0, 0, 1).mul_(2)
-    return x
-
-
-DUALS: dict[str, Made] = {
-    "in place": lambda given: given[2].mul_(2) ** 2, "a part in place": lambda given: half(given[2]),
-    "written": lambda given: written(given[0], given[2]), "left": lambda given: given[2].detach() * 2,
-    "of the same level": lambda given: given[1].make_dual(given[3], given[2] * 2),
-    "compared": lambda given: given[2] == given[3], "printed": lambda given: given[0].tensor(len(repr(given[2])) > 0),
-    "counts": lambda given: given[0].tensor(float(given[2].add_(1)._version == given[3]._version == 1)),
-}  # fmt: skip
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-@pytest.mark.parametrize("name", DUALS)
-def test_duals(name: str) -> None:
-    assert text(pellucid, lambda lib: dual(lib, DUALS[name])) == text(torch, lambda lib: dual(lib, DUALS[name]))
-
-
-def test_a_dual_is_printed_with_its_tangent() -> None:
-    from pellucid.autograd import forward_ad
-
-    with forward_ad.dual_level():
-        assert "tangent=tensor([2.])" in repr(forward_ad.make_dual(pellucid.ones(1), pellucid.ones(1) * 2))
-
-
 class Drifting(pellucid.autograd.Function):
     """Its gradient depends on how often it was asked: batched and separate ones differ."""
 
@@ -331,7 +285,9 @@ def test_features(name: str) -> None:
     assert ours.replace("-0.0000", " 0.0000") == theirs.replace("-0.0000", " 0.0000")
 
 
-@pytest.mark.parametrize("call", [float, complex, lambda x: pellucid.no_grad()(float)(x), lambda x: x.item(), int])
+@pytest.mark.parametrize(
+    "call", [float, complex, lambda x: pellucid.no_grad()(lambda of: float(of))(x), lambda x: x.item(), int]
+)
 def test_float_of_what_requires_a_gradient(call: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """PyTorch warns once in a process, so which calls warn is written here."""
     from pellucid.ops import values

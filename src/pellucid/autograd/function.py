@@ -22,7 +22,7 @@ from pellucid.reverse.vocabulary import LIFTED, sum_to
 
 from .context import FunctionCtx, Kept, SavedOutput, is_sparse, packed
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
 
 class Function:
@@ -47,6 +47,13 @@ class Function:
     """
 
     setup_context: Any = None
+    generate_vmap_rule = False  # vmap goes through `forward` and `backward` anyway
+
+    def __call__(self, *args: object, **kwargs: object) -> None:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
+            f"function with static forward method, and write {type(self).__name__}.apply(…)"
+        )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -64,6 +71,11 @@ class Function:
     def vjp(ctx: Any, *grads: Any) -> Any:
         """Another name for `backward`; a Function has one of the two."""
         raise NotImplementedError(_NO_BACKWARD)
+
+    @staticmethod
+    def vmap(info: object, in_dims: object, *args: object) -> object:
+        """How it is vectorised; not asked for: `vmap` goes through what `forward` and `backward` compute."""
+        raise NotImplementedError("define a static vmap(info, in_dims, *args) to call it")
 
     @staticmethod
     def jvp(ctx: FunctionCtx, *tangents: object) -> object:
@@ -157,6 +169,13 @@ _NO_BACKWARD = (
     "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward "
     "mode AD: a static method backward(ctx, *grads)"
 )
+
+
+class InplaceFunction(Function):
+    """A Function, as older programs name one that changes its input; each says so itself, by `ctx.mark_dirty`."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
 
 
 class Partial:

@@ -413,8 +413,9 @@ class _Gradcheck:
             if fast:
                 if bad.any():
                     raise GradcheckError(
-                        f"The gradient with respect to input {self.wanted[index]} is not the derivative of the "
-                        f"function: along a random direction of it\nnumerical:{found.value}\nanalytical:{given}"
+                        "Jacobian mismatch for output 0 with respect to input "
+                        f"{self.wanted[index]}: its gradient is not the derivative of the function, along a random "
+                        f"direction of it\nnumerical:{found.value}\nanalytical:{given}"
                     )
                 continue
             at = (slice(None), *place)

@@ -35,7 +35,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """
     if not tensor.requires_grad:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
-    return GradientEdge(tensor.grad_fn or AccumulateGrad(tensor), tensor.output_nr)
+    known = tensor._array.shape, tensor._array.dtype
+    return GradientEdge(tensor.grad_fn or AccumulateGrad(tensor), tensor.output_nr, known)
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:

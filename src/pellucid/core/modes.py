@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast, overload
 
+from pellucid.errors import warn
+
 from .context import state
 from .tensor import inference
 
@@ -33,6 +35,12 @@ class _GradMode:
         return type(self)()
 
     def __call__(self, function: F) -> F:
+        if inspect.isclass(function):
+            warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+                "functions or methods; decorate the `__init__` method to have the same.",
+                FutureWarning,
+            )
         if inspect.isgeneratorfunction(function):
             return _generator(function, self._another)  # type: ignore[return-value]
 

@@ -136,6 +136,6 @@ def __complex__(self: Tensor) -> complex:
 
 @method
 def __index__(self: Tensor) -> int:
-    if self._array.dtype.kind in "fcV" or self._array.ndim:
+    if self._array.dtype.kind in "fcV" or self._array.size != 1:
         raise TypeError("only integer tensors of a single element can be converted to an index")
     return int(self.item())

@@ -92,6 +92,8 @@ def _found(what: str, op: Declaration, args: tuple[Any, ...], ranges: list[str],
     else:
         name = node.op.name if isinstance(node, OpNode) else node.name()
         title = f"detect_anomaly: the backward pass of {name} is the first to make {what} (in its step {op.name})"
+        if what == "NaN":
+            title += f"\n  Function '{node.name()}' returned nan values in its 0th output."
     bad = int((~np.isfinite(backend.of_array(result._array).to_numpy(result._array))).sum())
     lines = [title, f"  {'at ' + where if where else 'at a line that is not known'}"]
     for name, argument, interval in zip(argument_names(op, len(args)), args, ranges, strict=True):

@@ -50,11 +50,17 @@ class Walk:
 
 
 def run(
-    roots: list[Tensor], seeds: list[Tensor], keep: bool, create: bool, targets: list[Source] | None = None
+    roots: list[Tensor],
+    seeds: list[Tensor],
+    keep: bool,
+    create: bool,
+    targets: list[Source] | None = None,
+    accumulates: bool = False,
 ) -> list[Any]:
     """Walk back from `roots`. Without `targets`, accumulate into leaves; with, return a gradient for each.
 
-    A target is a node or a leaf, `source_of` a tensor.
+    A target is a node or a leaf, `source_of` a tensor. With `accumulates`, the gradients will be accumulated: then the
+    hooks of a target's node are called although it ends there.
     """
     keep_freed()
     outer, state.walk = state.walk, Walk(roots, targets)
@@ -63,9 +69,11 @@ def run(
         if pushed:
             state.interpreters = tuple(interpreter for interpreter in pushed if interpreter.in_backward)
         if not create and not state.interpreters:
-            return _run(roots, seeds, keep, create, False, targets)  # no op is applied, but in what is called back
+            return _run(
+                roots, seeds, keep, create, False, targets, accumulates
+            )  # no op is applied, but in what is called back
         state.grad, state.overrides = create, False
-        return _run(roots, seeds, keep, create, True, targets)
+        return _run(roots, seeds, keep, create, True, targets, accumulates)
     finally:
         # What a hook has entered or left meanwhile does not outlast the pass.
         state.grad, state.walk, state.interpreters, state.packers = before, outer, pushed, packers
@@ -73,7 +81,13 @@ def run(
 
 
 def _run(
-    roots: list[Tensor], seeds: list[Tensor], keep: bool, create: bool, lifted: bool, targets: list[Source] | None
+    roots: list[Tensor],
+    seeds: list[Tensor],
+    keep: bool,
+    create: bool,
+    lifted: bool,
+    targets: list[Source] | None,
+    accumulates: bool,
 ) -> list[Any]:
     pending: dict[Any, Any] = {}  # node or leaf -> gradient so far
     owned: set[Any] = set()  # those whose gradient is an array of our own, which may be added to in place
@@ -101,17 +115,11 @@ def _run(
             pending[edge] = np.asarray(known + gradient)  # NumPy makes 0-d sums scalars
             owned.add(edge)
 
-    def deliver(leaf: Any, gradient: Any) -> None:
+    def deliver(leaf: Tensor, gradient: Any) -> None:
         if leaf._hooks:
             gradient = call_hooks(leaf._hooks, gradient, lifted)
             owned.discard(leaf)  # a hook may have kept it
-        if leaf._arrival is None:
-            accumulate(leaf, gradient, lifted, leaf in owned, create)
-            return
-        node = AccumulateGrad(leaf)
-        gradient = call_before(node, leaf._arrival, gradient, lifted)
-        accumulate(leaf, gradient, lifted, False, create)
-        call_after(node, leaf._arrival, [], gradient, lifted)
+        arrive_at(leaf, gradient, lifted, leaf in owned, create)
 
     awaited = _awaited(roots) if awaiting and targets is None else None
     if awaited:
@@ -139,7 +147,8 @@ def _run(
         if useful is not None:
             if node in goal:
                 found[node] = g
-            if not any(edge in useful for edge in node.edges if edge is not None):
+            hooked = accumulates and node.calls is not None
+            if not hooked and not any(edge in useful for edge in node.edges if edge is not None):
                 continue
         made = None
         if node.calls is not None:
@@ -248,6 +257,17 @@ def _as_tensor(gradient: Any) -> Any:
     return wrap(gradient) if type(gradient) is _ndarray else gradient
 
 
+def arrive_at(leaf: Any, gradient: Any, lifted: bool, owned: bool, create: bool) -> None:
+    """Accumulate a gradient into a tensor, with the hooks of its `AccumulateGrad` around it."""
+    if leaf._arrival is None:
+        accumulate(leaf, gradient, lifted, owned, create)
+        return
+    node = AccumulateGrad(leaf)
+    gradient = call_before(node, leaf._arrival, gradient, lifted)
+    accumulate(leaf, gradient, lifted, False, create)
+    call_after(node, leaf._arrival, [], gradient, lifted)
+
+
 def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: bool) -> None:
     known = leaf._grad
     if getattr(gradient, "is_sparse", False) or (known is not None and known.is_sparse):
@@ -275,4 +295,5 @@ def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: b
     if leaf._after_hooks:
         with set_grad_enabled(create):
             for hook in list(leaf._after_hooks.values()):
-                hook(leaf)
+                if hook(leaf) is not None:
+                    raise RuntimeError("Tensor post accumulate grad hooks should return None.")

@@ -16,7 +16,7 @@ from pellucid.declare.overrides import ask, derived, overriding
 from pellucid.errors import with_line
 from pellucid.types.bfloat16 import filled
 
-from .engine import accumulate, run
+from .engine import arrive_at, run
 
 
 def backward(
@@ -53,10 +53,13 @@ def backward(
     chosen = _listed(inputs)
     if not chosen:
         raise RuntimeError("'inputs' argument to backward() cannot be empty")
-    found = run(roots, seeds, keep, create_graph, [source_of(target) for target in chosen])
+    for target in chosen:
+        if isinstance(target, Tensor) and not target.is_leaf:
+            target.retain_grad()
+    found = run(roots, seeds, keep, create_graph, [source_of(target) for target in chosen], accumulates=True)
     for target, gradient in zip(chosen, found, strict=True):
-        if gradient is not None and isinstance(target, Tensor):
-            accumulate(target, gradient, lifted=True, owned=False, create=create_graph)
+        if gradient is not None and isinstance(target, Tensor) and target.is_leaf:
+            arrive_at(target, gradient, lifted=True, owned=False, create=create_graph)
 
 
 def grad(
@@ -87,6 +90,10 @@ def grad(
     if is_grads_batched:
         again = (create_graph, only_inputs, allow_unused, False, materialize_grads)
         return _batched(_listed(outputs), _listed(inputs), grad_outputs, *again)
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     chosen = _listed(inputs)
     for index, target in enumerate(chosen):
         if isinstance(target, Tensor) and not target.requires_grad:
@@ -98,7 +105,9 @@ def grad(
     keep = create_graph if retain_graph is None else retain_graph
     found = run(roots, seeds, keep, create_graph, [source_of(target) for target in chosen])
     if materialize_grads:
-        found = [zeros_like(target) if got is None else got for target, got in zip(chosen, found, strict=True)]
+        found = [
+            _zeros(target, create_graph) if got is None else got for target, got in zip(chosen, found, strict=True)
+        ]
     elif not allow_unused:
         for index, got in enumerate(found):
             if got is None:
@@ -109,8 +118,21 @@ def grad(
     return tuple(found)
 
 
+def _zeros(target: Any, wanted: bool) -> Tensor:
+    """The gradient, where one is to be made, of what was not used."""
+    if isinstance(target, GradientEdge):
+        raise RuntimeError(
+            "materialize_grads cannot be used when the given input is a GradientEdge: give the tensor, or allow_unused"
+        )
+    made = zeros_like(target)
+    return made.requires_grad_() if wanted else made
+
+
 class GradientEdge(NamedTuple):
-    """Where a gradient flows to: a node of the graph, and which of its results; from `get_gradient_edge`."""
+    """Where a gradient flows to: a node of the graph, and which of its results; from `get_gradient_edge`.
+
+    That function leaves in `ownership_token` the shape and the dtype of the result.
+    """
 
     node: Node
     output_nr: int
@@ -134,7 +156,8 @@ def _shape_of(target: Any) -> str:
 
 def _end(edge: GradientEdge, seed: Any) -> Tensor:
     """A tensor that a backward can begin at in place of an edge: its values are not asked for."""
-    if not isinstance(seed, Tensor):
+    known = edge.ownership_token
+    if not isinstance(seed, Tensor) and known is None:
         raise RuntimeError(
             "a backward that begins at a GradientEdge needs the gradient there: give grad_tensors (of grad(), "
             "grad_outputs), or the tensor in place of its edge"
@@ -142,7 +165,7 @@ def _end(edge: GradientEdge, seed: Any) -> Tensor:
     source = source_of(edge)
     if isinstance(source, Tensor):
         return source
-    end = wrap(seed._array)
+    end = wrap(seed._array if known is None else np.broadcast_to(np.zeros((), known[1]), known[0]))
     end._node, end._requires = cast("Node", source), True
     return end
 
@@ -190,6 +213,14 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
                 with_line(
                     f"Mismatch in shape: grad_output[{place}] has a shape of {seed.shape!r} and output[{place}] has a "
                     f"shape of {root.shape!r}: {tuple(seed.shape)} is not {tuple(root.shape)}"
+                )
+            )
+        elif seed.is_complex() is not root.is_complex():
+            raise RuntimeError(
+                with_line(
+                    f"For complex Tensors, both grad_output[{place}] and output[{place}] are required to have the same "
+                    f"dtype. Mismatch in dtype: grad_output[{place}] has a dtype of {seed.dtype!r} and output[{place}] "
+                    f"has a dtype of {root.dtype!r}."
                 )
             )
         elif seed._array.dtype != root._array.dtype:

@@ -1,0 +1,164 @@
+"""What PyTorch's own tests ask of duals, edges and hooks: each is run with both libraries and the texts compared."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from typing import Any
+
+import pytest
+import torch
+
+import pellucid
+from tests.test_torch_own import Made, text
+
+
+def dual(lib: Any, then: Made) -> Any:
+    """What is done with a dual, its value and its direction, and the tangents of all three afterwards."""
+    ad = importlib.import_module(f"{lib.__name__}.autograd.forward_ad")
+    value, way = lib.tensor([0.5, 2.0]), lib.tensor([1.0, 3.0])
+    with ad.dual_level():
+        x = ad.make_dual(value, way)
+        made = then((lib, ad, x, value, way))
+        return [
+            tuple(None if part is None else part.detach().tolist() for part in ad.unpack_dual(each))
+            for each in (x, value, made)
+        ]
+
+
+def written(lib: Any, x: Any) -> Any:
+    y = lib.zeros(2)
+    y[0] = x[1] * x[0]
+    return y
+
+
+def half(x: Any) -> Any:
+    x.narrow(0, 0, 1).mul_(2)
+    return x
+
+
+DUALS: dict[str, Made] = {
+    "in place": lambda given: given[2].mul_(2) ** 2, "a part in place": lambda given: half(given[2]),
+    "written": lambda given: written(given[0], given[2]), "left": lambda given: given[2].detach() * 2,
+    "of the same level": lambda given: given[1].make_dual(given[3], given[2] * 2),
+    "compared": lambda given: given[2] == given[3], "printed": lambda given: given[0].tensor(len(repr(given[2])) > 0),
+    "counts": lambda given: given[0].tensor(float(given[2].add_(1)._version == given[3]._version == 1)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("name", DUALS)
+def test_duals(name: str) -> None:
+    assert text(pellucid, lambda lib: dual(lib, DUALS[name])) == text(torch, lambda lib: dual(lib, DUALS[name]))
+
+
+def test_a_dual_is_printed_with_its_tangent() -> None:
+    from pellucid.autograd import forward_ad
+
+    with forward_ad.dual_level():
+        assert "tangent=tensor([2.])" in repr(forward_ad.make_dual(pellucid.ones(1), pellucid.ones(1) * 2))
+
+
+# --- edges, hooks, words ----------------------------------------------------------------------------------------------
+
+
+def edge(lib: Any, reduced: bool = True) -> Any:
+    """A graph in two steps: its end, an edge in the middle of it, and where it begins."""
+    x = lib.tensor([1.0, 2.0], requires_grad=True)
+    middle = x.sin().sum() if reduced else x.sin()
+    return middle.exp().sum(), lib.autograd.graph.get_gradient_edge(middle), x
+
+
+def begun(lib: Any) -> Any:
+    _, middle, x = edge(lib)
+    (first,) = lib.autograd.grad(middle, x, retain_graph=True)
+    lib.autograd.backward((middle,))
+    return first, x.grad
+
+
+def of_several(lib: Any) -> Any:
+    out, middle, x = edge(lib)
+    return lib.autograd.grad((middle, out), x)
+
+
+def counted(lib: Any) -> Any:
+    """How often hooks of tensors, and those before and after nodes, are called."""
+    a = lib.tensor(1.0, requires_grad=True)
+    b = a * 2
+    c, calls = b * 2, [0, 0, 0]
+
+    def count(at: int) -> Any:
+        def called(*grads: Any) -> None:
+            calls[at] += 1
+
+        return called
+
+    for node in (b.grad_fn, b.grad_fn.next_functions[0][0]):
+        node.register_prehook(count(1))
+        node.register_hook(count(2))
+    for tensor in (a, b):
+        tensor.register_hook(count(0))
+    found = []
+    for inputs in (None, (a, b), (b,), (a,)):
+        c.backward(inputs=inputs, retain_graph=True)
+        found.append(list(calls))
+    lib.autograd.grad(c, b, retain_graph=True)
+    return [*found, calls, a.grad, b.grad]
+
+
+def returned(lib: Any) -> Any:
+    x = lib.ones(2, requires_grad=True)
+    x.register_post_accumulate_grad_hook(lambda tensor: tensor.grad)
+    x.sum().backward()
+
+
+def zeros_of(lib: Any) -> Any:
+    x = lib.tensor(0.5, requires_grad=True)
+    (first,) = lib.autograd.grad(x * 2, x, create_graph=True)
+    (second,) = lib.autograd.grad(first + x * 0, lib.ones(1, requires_grad=True), None, None, True, True, None, False,
+                                  materialize_grads=True)  # fmt: skip
+    return second.requires_grad, lib.autograd.grad(second, x, materialize_grads=True)
+
+
+def unused_edge(lib: Any) -> Any:
+    out, _, _ = edge(lib)
+    other = lib.ones(1, requires_grad=True) * 2
+    return lib.autograd.grad(out, lib.autograd.graph.get_gradient_edge(other), materialize_grads=True)
+
+
+def decorated(lib: Any) -> Any:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        lib.no_grad()(type("Plain", (), {}))
+    return [(message.category.__name__, str(message.message)[:33]) for message in said]
+
+
+def legacy(lib: Any) -> Any:
+    return type("Old", (lib.autograd.Function,), {"forward": lambda self, x: x})()(lib.ones(1))
+
+
+def switched(lib: Any) -> Any:
+    asked = lib.autograd
+    with asked.set_multithreading_enabled(False):
+        found = [asked.is_multithreading_enabled()]
+    return [*found, asked.is_multithreading_enabled(), asked.Function.generate_vmap_rule]
+
+
+EDGES: dict[str, Made] = {
+    "begun at an edge": begun, "of several": of_several, "hooks": counted, "a hook that returns": returned,
+    "zeros": zeros_of, "zeros of an edge": unused_edge, "a class": decorated, "legacy": legacy, "switched": switched,
+    "no scalar": lambda lib: lib.autograd.grad(edge(lib, False)[1], lib.ones(1, requires_grad=True)),
+    "another shape": lambda lib: lib.autograd.grad((given := edge(lib))[1], given[2], lib.ones(4)),
+    "complex": lambda lib: lib.autograd.grad((given := edge(lib))[1], given[2], lib.tensor(1j)),
+    "both": lambda lib: lib.autograd.grad((x := lib.ones(1, requires_grad=True)) * 2, x, allow_unused=False,
+                                          materialize_grads=True),
+    "an index": lambda lib: [[1, 2, 3][lib.tensor([[1]])], "ab" * lib.tensor([2]), [1, 2][lib.tensor([0, 1])]],
+    "in place": lambda lib: issubclass(lib.autograd.function.InplaceFunction, lib.autograd.Function),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.parametrize("name", EDGES)
+def test_edges_and_hooks(name: str) -> None:
+    assert text(pellucid, EDGES[name]) == text(torch, EDGES[name])
