@@ -180,6 +180,37 @@ def test_a_kink_raises_no_alarm(function: Any) -> None:
     assert report.status == "right", str(report)
 
 
+def constant(lib: Any) -> Any:
+    """A backward that gives the right number for one scalar output, whatever arrives."""
+    return type("Constant", (lib.autograd.Function,), {
+        "forward": staticmethod(lambda ctx, x: x * 2), "backward": staticmethod(lambda ctx, g: lib.full_like(g, 2.0)),
+    }).apply  # fmt: skip
+
+
+WORDS: dict[str, tuple[Any, str]] = {
+    "constant": (constant, "backward not multiplied by grad_output"),
+    "another shape": (
+        lambda lib: lambda x: lib.cat([x, x]) if x >= 1 else x,
+        "return outputs with the same shape when",
+    ),
+    "another dtype": (lambda lib: lambda x: x.float() if x >= 1 else x, "return outputs with the same dtype when"),
+    "cut": (lambda lib: lambda x: lib.tensor([x.item() * 3], dtype=x.dtype), "for function expected to be zero"),
+    "nothing": (lambda lib: lambda x: (), "True"),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_the_words_of_gradcheck(name: str) -> None:
+    made, words = WORDS[name]
+    for lib in (torch, pellucid):
+        x = lib.ones(1, dtype=lib.float64, requires_grad=True)
+        try:
+            said = str(lib.autograd.gradcheck(made(lib), (x,), atol=1e-1))
+        except (RuntimeError, AssertionError) as failure:
+            said = str(failure)
+        assert words in said
+
+
 def test_a_mistake_at_a_kink_is_seen_beside_it() -> None:
     function = functions(pellucid)["Mask"]
     x = pellucid.zeros(4, dtype=pellucid.float64, requires_grad=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.autograd import forward_ad
-from pellucid.autograd.numeric import Slopes, slopes
+from pellucid.autograd.numeric import Slopes, beside, scale_of, slopes
 from pellucid.core import Tensor, enable_grad, from_data, wrap
 from pellucid.core.node import Arguments
 from pellucid.declare import TABLE
@@ -233,6 +233,8 @@ class _Gradcheck:
         self.atol, self.rtol, self.nondet, self.dtypes = atol, rtol, nondet, dtypes
         self.point = [_array(tensors[i]) for i in wanted]
         self.rng = np.random.default_rng(0)
+        self.kinds: dict[str, list[object]] = {}  # of the outputs: their shapes and dtypes
+        self.differentiable = True
 
     def run(self, fast: bool) -> None:
         first, again = self.values(self.point), self.values(self.point)
@@ -241,6 +243,8 @@ class _Gradcheck:
                 "The function gives another output each time, with the same inputs: is it random? Seed it within, or "
                 "give nondet_tol."
             )
+        if not self.shapes:
+            return
         self.lifted()
         fast = fast or sum(array.size for array in self.point) > LARGE
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
@@ -258,6 +262,24 @@ class _Gradcheck:
         nearby: list[Any] = []
         for index in range(len(self.point)):
             self.compare(index, exact[index], fast, nearby)
+        self.without_a_seed()
+
+    def without_a_seed(self) -> None:
+        """Refuse a backward that gives something where nothing arrives: it does not multiply by what it is given."""
+        outs, leaves = self.outputs(self.point)
+        ends = [out for out in outs if out.requires_grad]
+        if not ends:
+            return
+        found = grad(
+            ends, leaves, [wrap(np.zeros(tuple(out.shape), out.dtype.numpy)) for out in ends], allow_unused=True
+        )
+        for i, gradient in zip(self.wanted, found, strict=True):
+            values = np.zeros(0) if gradient is None else _array(gradient)
+            if (np.isfinite(values) & (values != 0)).any():
+                raise GradcheckError(
+                    f"backward not multiplied by grad_output: where the outputs' gradients are zeros, that of input "
+                    f"{i} is not\nanalytical:{values}"
+                )
 
     def forward(self) -> None:
         """Compare the tangents of all outputs, along a random direction of each input, with differences."""
@@ -323,7 +345,18 @@ class _Gradcheck:
 
     def values(self, arrays: list[np.ndarray]) -> np.ndarray:
         outs = self.outputs(arrays)[0]
-        self.shapes = [tuple(out.shape) for out in outs]
+        kinds: dict[str, list[object]] = {
+            "shape": [tuple(out.shape) for out in outs],
+            "dtype": [out.dtype.name for out in outs],
+        }
+        for what, before in self.kinds.items():
+            if before != kinds[what]:
+                raise AssertionError(
+                    f"gradcheck expects the function to return outputs with the same {what} when inputs are perturbed, "
+                    f"but got {before} and {kinds[what]}"
+                )
+        self.kinds, self.shapes = kinds, [tuple(out.shape) for out in outs]
+        self.differentiable = any(out.requires_grad for out in outs)
         return np.concatenate([_array(out).ravel() for out in outs]) if outs else np.zeros(0)
 
     def gradients(self, arrays: list[np.ndarray], dtypes: bool = False) -> list[np.ndarray]:
@@ -443,8 +476,13 @@ class _Gradcheck:
         number = int(np.searchsorted(np.cumsum(self.sizes), row, side="right"))
         place = np.unravel_index(row - sum(self.sizes[:number]), self.shapes[number])
         where = f", element {tuple(map(int, place))}" if place else ""
+        if not self.differentiable:
+            raise GradcheckError(
+                "Numerical gradient for function expected to be zero: none of its outputs requires a gradient\n"
+                f"numerical:{numeric[row]}"
+            )
         raise GradcheckError(
-            f"Jacobian mismatch for output {number}{where} with respect to input {self.wanted[index]}, "
+            f"Jacobian mismatch for output {number} with respect to input {self.wanted[index]}{where}, "
             f"in {int(wrong[row].sum())} of {wrong[row].size} elements\nnumerical:{numeric[row]}\n"
             f"analytical:{exact[row]}"
         )
@@ -454,19 +492,3 @@ def _single(shape: tuple[int, ...], place: Any) -> np.ndarray:
     way = np.zeros(shape)
     way[place] = 1.0
     return way
-
-
-def scale_of(array: np.ndarray, way: np.ndarray) -> float:
-    """By how much an array may be moved along `way`: by about its own size, and 1 where it is zero."""
-    finite = np.isfinite(array)
-    if not finite.any():
-        return 1.0
-    own = float(np.abs(array[finite & (way != 0)]).max(initial=0.0))
-    typical = float(np.sqrt(np.mean(array[finite] ** 2)))
-    return max(own, typical) or 1.0
-
-
-def beside(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A point so far off that the kink is no longer between the steps: an element moves by 2 to 8 % of its size."""
-    size = np.maximum(np.abs(array), 0.1 * scale_of(array, np.ones(array.shape)))
-    return array + size * rng.uniform(0.02, 0.08, array.shape) * rng.choice([-1.0, 1.0], array.shape)

@@ -142,3 +142,19 @@ def complex_slope(function: Callable[[complex], Any], expected: Slopes) -> float
     value = float(np.imag(result.reshape(()))) / step
     agrees = abs(value - expected.value) <= 4 * expected.error + 1e-9 * abs(expected.value)
     return value if agrees and not expected.kink else None
+
+
+def scale_of(array: np.ndarray, way: np.ndarray) -> float:
+    """By how much an array may be moved along `way`: by about its own size, and 1 where it is zero."""
+    finite = np.isfinite(array)
+    if not finite.any():
+        return 1.0
+    own = float(np.abs(array[finite & (way != 0)]).max(initial=0.0))
+    typical = float(np.sqrt(np.mean(array[finite] ** 2)))
+    return max(own, typical) or 1.0
+
+
+def beside(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A point so far off that the kink is no longer between the steps: an element moves by 2 to 8 % of its size."""
+    size = np.maximum(np.abs(array), 0.1 * scale_of(array, np.ones(array.shape)))
+    return array + size * rng.uniform(0.02, 0.08, array.shape) * rng.choice([-1.0, 1.0], array.shape)
