@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Tensor, from_data
+from pellucid.core import Tensor, apply, from_data
 from pellucid.declare import TABLE, function
+from pellucid.declare.overrides import derived
 from pellucid.errors import with_line
 from pellucid.types.dtypes import bool_
 
@@ -54,9 +55,10 @@ def _forward(name: str) -> Any:
     op = TABLE[name]
 
     def operate(self: Tensor, other: Tensor | float) -> Tensor:
-        if type(other) is Tensor or _takes(other):
-            return op(self, other)
-        return NotImplemented
+        if type(other) is Tensor:
+            # What an op asks of its arguments before the door is known of two tensors: a tenth of the time of a small op.
+            return apply(op, (self, other), {}) if type(self) is Tensor and not derived else op(self, other)
+        return op(self, other) if _takes(other) else NotImplemented
 
     return operate
 

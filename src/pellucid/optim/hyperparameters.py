@@ -54,6 +54,9 @@ def at_least(minimum: float, **values: Any) -> None:
             raise ValueError(f"Invalid {_LABELS.get(name, f'{name} value')}: {value}: it must be at least {minimum}")
 
 
+AS_IT_IS = frozenset((float, int, bool, str, type(None)))  # types that `plain` leaves alone
+
+
 def plain(value: Any) -> Any:
     """A hyperparameter as a number (or a flag, or a tuple of numbers), whatever it was given as.
 

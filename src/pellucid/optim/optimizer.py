@@ -23,7 +23,7 @@ from .hooks import (
     register_optimizer_step_pre_hook,
     with_hooks,
 )
-from .hyperparameters import plain
+from .hyperparameters import AS_IT_IS, plain
 from .names import Options
 from .saved import adopt, check_state, scalar_beside
 from .together import update_together
@@ -167,7 +167,7 @@ class Optimizer(OptimizerHooks):
             if group.get("foreach") and not self.foreach_follows:
                 raise AssertionError("_foreach ops don't support autograd: give foreach=True or differentiable=True")
             return {name: group[name] for name in self.formula.attributes}
-        return {name: plain(group[name]) for name in self.formula.attributes}
+        return {name: v if type(v := group[name]) in AS_IT_IS else plain(v) for name in self.formula.attributes}
 
     def update(self, param: Tensor, grad: Tensor, state: Options, options: Options) -> None:
         """Change ``param`` in place by the formula. ``state`` is this parameter's own dict, empty at first."""
