@@ -148,15 +148,19 @@ def _fits(number: bool | int | float | complex, target: dtype) -> bool:
 
 def check_dtypes(op: Declaration, args: Arguments) -> None:
     """Raise NotImplementedError where the op has no kernel for the dtype of its tensors, or that they promote to."""
+    if op.kind is None:  # the first alone counts; this runs for each look-up and each loss of classes
+        for tensor in args:
+            if isinstance(tensor, Tensor):
+                if tensor._array.dtype in op.refuses:
+                    raise refused_dtype(op.name, tensor.dtype)
+                return
+        return
     tensors = [tensor for tensor in args if isinstance(tensor, Tensor)]
     if not tensors:
         return
-    if op.kind is None:
-        kinds = [tensor.dtype for tensor in tensors[:1]]
-    else:
-        kinds = [result_type(*tensors)]
-        if kinds[0].is_floating_point:
-            kinds = [tensor.dtype for tensor in tensors if tensor.dtype.is_complex]
+    kinds = [result_type(*tensors)]
+    if kinds[0].is_floating_point:
+        kinds = [tensor.dtype for tensor in tensors if tensor.dtype.is_complex]
     for kind in kinds:
         if kind.numpy in op.refuses:
             raise refused_dtype(op.name, kind)
