@@ -126,7 +126,7 @@ def test_what_is_done_is_kept_where_folds_are_interrupted(tmp_path: Path, monkey
 
 def test_all_folds_are_judged_after_the_same_epoch(tmp_path: Path) -> None:
     table = noisy_table(tmp_path / "noise.csv", 60)
-    how = ["--target", "kind", "--lr", 0.02, "--epochs", 30, "--no-report"]
+    how = ["--target", "kind", "--lr", 0.02, "--epochs", 30, "--no-report", "--keep", 2]
     answer = pellucid("train", table, *how, "--folds", 3, "--out", tmp_path / "run")
     assert answer.exit_code == 0, answer.output
     folds = json.loads((tmp_path / "run" / "folds.json").read_text())
@@ -137,6 +137,16 @@ def test_all_folds_are_judged_after_the_same_epoch(tmp_path: Path) -> None:
     accuracies = [fold["course"][epoch - 1]["val_accuracy"] for fold in folds]
     assert f"{np.mean(accuracies):.4f} ± {np.std(accuracies, ddof=1):.4f}" in answer.output
     assert f"Over 3 folds after epoch {epoch}" in answer.output and f"With --epochs {epoch}" in answer.output
+
+    # The run that is kept is of that epoch, too, whichever of its own was the best; and it can be trained on.
+    kept = min(folds, key=lambda fold: fold["val_loss"])
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["kept_epoch"], summary["val_loss"]) == (epoch, kept["val_loss"])
+    assert f"Kept is the run of fold {kept['fold']} after epoch {epoch}, the one" in answer.output
+    own = [row["val_loss"] for row in kept["course"]]
+    assert 1 + int(np.argmin(own)) != epoch  # what this test is about
+    assert pellucid("train", "--resume", tmp_path / "run", "--epochs", 32, "--no-report").exit_code == 0
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["epochs"] == 32
 
 
 def test_folds_do_not_go_on_with_another_table(tmp_path: Path) -> None:

@@ -63,9 +63,9 @@ def judge(judging: folds.CrossValidation, console: Console) -> None:
         kept = f"; {len(judging.done)} of {judging.count} folds are in {path}; {go_on}" if judging.done else ""
         raise KeyboardInterrupt(f"interrupted{kept}") from None
     done = judging.done
+    then = f" after epoch {done[0]['kept_epoch']}" if done and "kept_epoch" in done[0] else ""
     if len(done) > 1:
         rows = [(_spoken(name), f"{mean:.4f} ± {spread:.4f}") for name, mean, spread in folds.measured(done)]
-        then = f" after epoch {done[0]['kept_epoch']}" if "kept_epoch" in done[0] else ""
         title = f"Over {len(done)}{'' if whole else f' of {judging.count}'} folds{then}, mean ± standard deviation"
         console.print(table(title, rows))
     if not whole:
@@ -81,8 +81,8 @@ def judge(judging: folds.CrossValidation, console: Console) -> None:
             f"then, which flatters a little, as it was chosen by them. With --epochs {epoch} the training ends there."
         )
     console.print(
-        f"These are what to expect of new rows. Kept is the run of fold {folds.best(done)}, the one with the least "
-        "validation loss: its own figures flatter.\n"
+        f"These are what to expect of new rows. Kept is the run of fold {folds.best(done)}{then}, the one with the "
+        "least validation loss: its own figures flatter.\n"
     )
 
 

@@ -192,6 +192,21 @@ def after_the_same_epoch(folds: list[Fold]) -> list[Fold]:
     return [{**fold, **row, **kept} for fold, row in zip(folds, measured_then, strict=True)]
 
 
+def judged_after(folds: list[Fold], epochs: int) -> int | None:
+    """The epoch after which the folds of a training of so many epochs were judged; None where they were not of these,
+    or not after the same one.
+
+    >>> course = [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}]
+    >>> judged_after([{"course": course, "kept_epoch": 2}], 3), judged_after([{"course": course}], 3)
+    (2, 3)
+    >>> judged_after([{"course": course, "kept_epoch": 2}], 6), judged_after([{"course": []}], 3), judged_after([], 3)
+    (None, None, None)
+    """
+    if not folds or any(len(fold.get("course", [])) != epochs for fold in folds):
+        return None
+    return folds[0].get("kept_epoch", epochs)
+
+
 def best(folds: list[Fold]) -> int:
     """The fold whose network has the least loss on its part."""
     return min(folds, key=lambda fold: fold["val_loss"])["fold"]

@@ -204,6 +204,7 @@ class RunSession:
             return self._run()
 
     def _run(self) -> str:
+        self.checkpoint.keep_epoch = folds.judged_after(folds.read(self.folder), self.config.epochs)
         try:
             if self.learner.epoch < self.config.epochs:
                 self.learner.fit(until=self.config.epochs)
@@ -222,14 +223,21 @@ class RunSession:
         return "complete"
 
     def _take_back(self) -> None:
-        """Have the weights from before it overfitted, where it did: the last ones are in its last checkpoint."""
+        """Have the weights from before it overfitted, where it did: the last ones are in its last checkpoint.
+
+        A run that was chosen by folds has those of the epoch after which all of them were judged, and not of its own
+        best: what they got is said of such a network.
+        """
+        judged = self.checkpoint.keep_epoch
         turn = overfitting.turning(self.history.epochs, self._chance.get("chance_loss", 1.0))
-        if turn is None or not overfitting.has_its_last_weights(self.learner):
+        epoch = judged if judged is not None else None if turn is None else turn["epoch"]
+        if epoch in (None, self.learner.epoch) or not overfitting.has_its_last_weights(self.learner):
             return
-        weights = overfitting.weights_of_best(self.checkpoint.best, turn["epoch"])
+        file = self.checkpoint.best if judged is None else self.checkpoint.file_of(epoch)
+        weights = overfitting.weights_of_best(file, epoch)
         if weights is not None:
             self.model.load_state_dict(weights)
-            self._kept_epoch = turn["epoch"]
+            self._kept_epoch = epoch
 
     def stop(self) -> None:
         """End the run after the step that is under way; `run` then writes what there is."""

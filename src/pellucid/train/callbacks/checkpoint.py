@@ -38,6 +38,9 @@ class Checkpoint(Callback):
             disk damages the other.)
         keep_first: whether the state before the first step stays, too: what the parameters were can then be shown.
 
+    Attributes:
+        keep_epoch: an epoch whose file stays, too, if it is set; None for none.
+
     Raises:
         ValueError: `mode` or `keep` is not one of these, or (when the fit begins) nothing is called `monitor`.
     """
@@ -59,6 +62,7 @@ class Checkpoint(Callback):
             raise ValueError(f"Checkpoint was given keep={keep}: at least 1 file stays; None keeps all.")
         self.folder, self.monitor, self.mode, self.keep = Path(folder), monitor, mode, keep
         self.keep_first = keep_first
+        self.keep_epoch: int | None = None
         self.best_value: float | None = None
         self.best_epoch: int | None = None
         self._background = Background()
@@ -81,12 +85,12 @@ class Checkpoint(Callback):
                 epoch = load_checkpoint(newest)["callbacks"]["Checkpoint"]["best_epoch"]
             except (ValueError, LookupError, TypeError):
                 continue  # damaged, or saved without this callback: the one before it says
-            file = None if epoch is None else self._file_of(epoch)
+            file = None if epoch is None else self.file_of(epoch)
             return path if path.exists() and (file is None or _equal(path, file)) else file
         return path if path.exists() else None
 
-    def _file_of(self, epoch: int) -> Path | None:
-        """The file of the end of an epoch: of several, the others are of the midst of the next one."""
+    def file_of(self, epoch: int) -> Path | None:
+        """The file of the end of an epoch, None where it is gone; of several, others are of the midst of the next."""
         files = [file for file in checkpoint_files(self.folder) if file.name.startswith(f"epoch-{epoch:04d}-")]
         return files[-1] if files else None
 
@@ -106,7 +110,7 @@ class Checkpoint(Callback):
         """Have as the best what the state that the run goes on from says: the run may have been killed further on."""
         if self.best_epoch is None:
             return
-        file, best = self._file_of(self.best_epoch), self.folder / BEST
+        file, best = self.file_of(self.best_epoch), self.folder / BEST
         if file is not None and not (best.exists() and _equal(best, file)):
             copy_atomically(file, best)
 
@@ -148,7 +152,8 @@ class Checkpoint(Callback):
             # A file with more steps is of a run that went further than this one has: not ours to remove.
             earlier = [file for file in checkpoint_files(self.folder) if steps_of(file) <= steps_of(path)]
             for old in earlier[self.keep :]:
-                if steps_of(old) or not self.keep_first:
+                first = self.keep_first and not steps_of(old)
+                if not first and (self.keep_epoch is None or old != self.file_of(self.keep_epoch)):
                     old.unlink(missing_ok=True)
 
     def state_dict(self) -> dict[str, Any]:
