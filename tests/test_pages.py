@@ -97,6 +97,14 @@ def test_a_page_is_whole_and_safe(make: Any, pictures: int) -> None:
     assert "&lt;script&gt;" in page
 
 
+def test_a_run_folder_is_named_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a search that machines share, the best run may lie in the folder of another one."""
+    monkeypatch.chdir(tmp_path)
+    assert "Its run folder" not in render(swept(1, 2))
+    (tmp_path / "found/trials/0001").mkdir(parents=True)
+    assert "Its run folder" in render(swept(1, 2))
+
+
 def test_pages_in_a_browser(tmp_path: Path) -> None:
     """Nothing is asked for, and no picture that stands beside others is wider than a telephone's page can show."""
     made = {"rates": PAGES["rates"][0], "runs": PAGES["two runs"][0], "sweep": PAGES["of two"][0]}

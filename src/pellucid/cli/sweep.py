@@ -270,7 +270,10 @@ class Sweep:
         if best is not None:
             console.print(f"Best: {search.command(best)}", soft_wrap=True)
             console.print(f"  (the same to the bit with OMP_NUM_THREADS={search.threads})")
-            console.print(f"Its run folder: {search.folder(best['index'])}", soft_wrap=True)
+            if search.is_here(best):
+                console.print(f"Its run folder: {search.folder(best['index'])}", soft_wrap=True)
+            else:
+                console.print("It ran on another machine, and its run folder is there; the command repeats it.")
             console.print(f"All trials: {search.path / 'sweep.csv'}, {search.path / 'sweep.png'}", soft_wrap=True)
             console.print(f"Report: {search.path / 'report.html'}", soft_wrap=True)
         if done < search.trials:

@@ -193,8 +193,8 @@ def after_the_same_epoch(folds: list[Fold]) -> list[Fold]:
 
 
 def judged_after(folds: list[Fold], epochs: int) -> int | None:
-    """The epoch after which the folds of a training of so many epochs were judged; None where they were not of these,
-    or not after the same one.
+    """The epoch after which the folds of a training of `epochs` epochs were judged; None where they were trained for
+    another number, or not judged after the same one.
 
     >>> course = [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}]
     >>> judged_after([{"course": course, "kept_epoch": 2}], 3), judged_after([{"course": course}], 3)

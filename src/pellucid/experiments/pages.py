@@ -119,10 +119,9 @@ def of_sweep(search: Search) -> Document:
         ]
         blocks: list[Block] = [Beside([*together, *pictures])] if len(names) < 3 else [*together, Beside(pictures)]
         sections.append(Section("What the settings do", blocks))
-        again = [
-            Code(search.command(best), "To repeat the best run"),
-            Code(str(search.folder(best["index"])), "Its run folder"),
-        ]
+        again = [Code(search.command(best), "To repeat the best run")]
+        if search.is_here(best):
+            again.append(Code(str(search.folder(best["index"])), "Its run folder"))
         sections.append(Section("The best", again))
     columns = ["trial", "state", *(spoken(name) for name in search.space), metric, "validation loss", "seconds"]
     rows = [

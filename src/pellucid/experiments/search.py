@@ -159,6 +159,10 @@ class Search:
     def folder(self, index: int) -> Path:
         return self.path / "trials" / f"{index:04d}"
 
+    def is_here(self, record: dict[str, Any]) -> bool:
+        """Whether the run of a trial lies in this folder: of a shared search it may lie in that of another machine."""
+        return self.folder(record["index"]).is_dir()
+
     def ranked(self) -> list[dict[str, Any]]:
         """The trials, the best first, those without a value last; of equal ones that with the least validation loss."""
 
