@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from pellucid.doctor.observed.rules import loss as of_loss
 from pellucid.doctor.observed.search import Search
 from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.doctor.observed.treatments import LearningRate, ScaleInputs
+from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
@@ -624,6 +626,77 @@ def test_a_result_whose_numbers_are_taken_out_is_cut() -> None:
     x, y = torch.randn(60, 4), torch.arange(60) % 3
     (found,) = gradients.no_history(watched(lambda: descend(Numbers(True), x, y, 10, 0.1, F.cross_entropy)))
     assert found.certain and "graph is cut" in found.explanation
+
+
+# Patches --------------------------------------------------------------------------------------------------------------
+
+SCHEDULED = """
+def epoch(loader):
+    for x, y in loader:
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+    return 0.0
+"""
+SCHEDULED_RIGHT = """
+def epoch(loader):
+    for x, y in loader:
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        pass
+    scheduler.step()
+    return 0.0
+"""
+CURVE = """
+x = torch.linspace(-50, 50, 200)[:, None]
+y = x**3
+model = nn.Linear(1, 1)
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+for i in range(9):
+    loss = criterion(model(x), y)
+    loss.backward()
+    optimizer.step()
+"""
+CURVE_RIGHT = CURVE.replace("y = x**3\n", "y = x**3\ny = (y - 5) / 300\nx = (x - x.mean()) / x.std()\n")
+BY_FUNCTION = """
+def update():
+    loss = criterion(x @ w, y)
+    loss.backward()
+    with torch.no_grad():
+        w -= w.grad * lr
+"""
+STACKED = "def forward(self, x):\n    return F.softmax(self.out(x))\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "cause", "line", "fix", "right"),
+    [
+        (SCHEDULED, "lr-too-low", 7, "scheduler.step() once an epoch, or a slower decay", SCHEDULED_RIGHT),
+        (CURVE, "input-not-scaled", 7, "x = (x - x.mean()) / x.std() and y = …", CURVE_RIGHT),
+        (
+            BY_FUNCTION,
+            "lr-too-high",
+            6,
+            "the learning rate times 0.1",
+            BY_FUNCTION.replace("w.grad * lr", "0.1 * (w.grad * lr)"),
+        ),
+        (
+            STACKED,
+            "softmax-wrong-axis",
+            2,
+            "hand the logits to cross_entropy: leave the softmax out",
+            STACKED.replace("F.softmax(self.out(x))", "self.out(x)"),
+        ),
+    ],
+    ids=["schedule", "scale", "function", "softmax"],
+)
+def test_patches(source: str, cause: str, line: int, fix: str, right: str) -> None:
+    finding = Finding(cause, "error", 1.0, "", "", fix, "train.py", line)
+    finding.details = [{"mean": 0.0, "std": 29.0, "targets": [5.0, 300.0]}]
+    head = "import torch\nfrom torch import nn, optim\n"
+    assert right in [made.removeprefix(head) for made in repairs(replace(finding, line=line + 2), head + source)]
 
 
 # Whole programs -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from pellucid.doctor import patches_data, patches_labels, patches_networks
 from pellucid.doctor.calls import ACTIVATION, FUNCTION, MODULES, assigned, bracketed, calls, last, trained, with_option
-from pellucid.doctor.edits import Text
+from pellucid.doctor.edits import Text, statement_at
 from pellucid.doctor.finding import Finding
 
 Patch = Callable[[Finding, ast.stmt, Text], Iterator[str]]
@@ -52,6 +52,23 @@ def _constant_rate(finding: Finding, statement: ast.stmt, text: Text) -> Iterato
         key = target.slice if isinstance(target, ast.Subscript) else None
         if isinstance(node, ast.Assign) and isinstance(key, ast.Constant) and key.value == "lr":
             yield text.without(node)
+
+
+def _once_an_epoch(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`scheduler.step()` behind the loop over the batches that it is in."""
+    if "once an epoch" not in finding.fix or not isinstance(statement, ast.Expr):
+        return
+    around = [n for n in ast.walk(ast.parse(text.source)) if isinstance(n, ast.For) and _is_in(statement, n)]
+    if around:
+        inner = max(around, key=lambda loop: loop.lineno)
+        moved = Text(text.after(inner, text.of(statement.value)))
+        again = statement_at(ast.parse(moved.source), statement.lineno)
+        if again is not None:
+            yield moved.without(again)
+
+
+def _is_in(statement: ast.stmt, loop: ast.For) -> bool:
+    return loop.lineno < statement.lineno <= (loop.end_lineno or 0)
 
 
 def _no_decay(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
@@ -258,7 +275,7 @@ def _mode(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
 
 
 OF_TRAINING: dict[str, tuple[Patch, ...]] = {
-    "lr-too-low": (_rate,),
+    "lr-too-low": (_once_an_epoch, _rate),
     "lr-too-high": (_lower_rate,),
     "late-instability": (_constant_rate, _lower_rate),
     "excessive-weight-decay": (_no_decay,),
@@ -271,7 +288,7 @@ OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "double-softmax": (_without_activation,),
     "activation-before-loss": (_without_activation,),
     "output-range-mismatch": (_without_activation,),
-    "softmax-wrong-axis": (_axis,),
+    "softmax-wrong-axis": (_axis, _without_activation),
     "silent-broadcast-loss": (_same_shape,),
     "train-eval-mode": (_mode,),
 }

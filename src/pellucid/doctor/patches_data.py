@@ -37,7 +37,13 @@ def _for_each_batch(finding: Finding, statement: ast.stmt, text: Text) -> Iterat
 def _faster_by_hand(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`w -= lr * w.grad`, times the factor that was tried, in each line of the update."""
     found = re.search(r"the learning rate times ([\d.e+-]+)", finding.fix)
-    around = [loop for loop in loops(ast.parse(text.source)) if loop.lineno <= statement.lineno]
+    tree = ast.parse(text.source)
+    around: list[ast.stmt] = [loop for loop in loops(tree) if loop.lineno <= statement.lineno]
+    around = around or [  # a function that makes one update
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, ast.FunctionDef) and n.lineno < statement.lineno <= (n.end_lineno or 0)
+    ]
     if not found or not around:
         return
     pairs: list[tuple[ast.expr, str]] = []

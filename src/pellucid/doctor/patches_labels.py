@@ -35,6 +35,17 @@ def _made(statement: ast.stmt, text: Text, change: str) -> Iterator[str]:
         yield text.with_expression(value, change.format(bracketed(value, text)))
 
 
+def rescaled(source: str, change: str) -> Iterator[str]:
+    """The program with the targets of the loss that backward is called on changed where they are made."""
+    tree, text = ast.parse(source), Text(source)
+    called = [call.func.value for call in calls(tree, "backward") if isinstance(call.func, ast.Attribute)]
+    names = {node.id for node in called if isinstance(node, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and assigned(node) & names and list(targets(node)):
+            yield from _made(node, text, change)
+            return
+
+
 def _origin(target: ast.expr, tree: ast.Module) -> tuple[ast.stmt | None, list[str]]:
     """The last statement that makes all the labels, of which the targets of a loss are some, and what it makes.
 

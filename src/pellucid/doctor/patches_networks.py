@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pellucid.doctor.calls import FUNCTION, calls, last, loops, to_nn, trained, with_option
 from pellucid.doctor.edits import Text
 from pellucid.doctor.finding import Finding
-from pellucid.doctor.patches_scale import to_scale
+from pellucid.doctor.patches_scale import both_to_scale, to_scale
 
 Patch = Callable[[Finding, ast.stmt, Text], Iterator[str]]
 LAYERS = r"Linear|Conv[123]d"
@@ -231,7 +231,7 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "lr-too-low": (_unclipped,),
     "vanishing-gradients": (_rectified,),
     "no-nonlinearity": (_taken, _bent),
-    "input-not-scaled": (to_scale,),
+    "input-not-scaled": (both_to_scale, to_scale),
     "feature-scale-mismatch": (to_scale,),
     "softmax-single-unit": (_one_unit,),
     "wrong-backward": (_by_its_forward,),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pellucid.doctor.calls import assigned, calls, last, loops, to_nn, trained
 from pellucid.doctor.edits import Text
 from pellucid.doctor.finding import Finding
+from pellucid.doctor.patches_labels import rescaled
 
 HOLDERS = r"\w*Dataset|\w*DataLoader|zip|enumerate"
 COPIES = r"tensor|from_numpy|as_tensor|(?:Float)?Tensor|array|asarray"
@@ -33,6 +34,15 @@ def to_scale(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]
             yield text.after(made, "; ".join(f"{name} = {name} / 255" for name in names))
         yield text.after(made, _scaled(names, by_column, "clamp" in finding.fix, assigned(tree), made, text))
     yield from _by_hook(measured, tree, text)
+
+
+def both_to_scale(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """What the network is given, and what it is to give, less their means and over their spreads."""
+    measured = next((d for d in finding.details if "targets" in d), None)
+    if measured is not None:
+        mean, std = measured["targets"]
+        for changed in to_scale(finding, statement, text):
+            yield from rescaled(changed, f"({{}} - {mean:.6g}) / {std:.6g}")
 
 
 def _scaled(names: list[str], by_column: bool, still: bool, taken: set[str], made: ast.stmt, text: Text) -> str:
@@ -61,9 +71,18 @@ def _made(tree: ast.Module, names: list[str]) -> ast.stmt | None:
         before = [node for node in body if node.lineno < around[0].lineno and isinstance(node, ast.Assign)]
         makers = [node for node in before if assigned_here(node) & set(names)]
         if set(names) <= {name for node in makers for name in assigned_here(node)}:
-            held = [n for n in body if n not in makers and _holds(n, names) and n.lineno < makers[-1].lineno]
-            return None if held else makers[-1]
+            # What is computed from a table, as the targets may be, is computed from it as it is.
+            later = [node for node in before if node.lineno > makers[-1].lineno and _mentions(node.value, names)]
+            for last_one in (*later[-1:], makers[-1]):
+                others = [n for n in body if n not in makers and _holds(n, names) and n.lineno <= last_one.lineno]
+                if not others:
+                    return last_one
+            return None
     return None
+
+
+def _mentions(node: ast.AST, names: list[str]) -> bool:
+    return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
 
 
 def _holds(statement: ast.stmt, names: list[str]) -> bool:
