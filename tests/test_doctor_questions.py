@@ -15,7 +15,7 @@ import pellucid as torch
 from pellucid import nn, optim
 from pellucid.doctor import examine_script
 from pellucid.doctor.observed import fits, joint
-from pellucid.doctor.observed.compare import better, explained, outcome
+from pellucid.doctor.observed.compare import better, explained, guesses, outcome
 from pellucid.doctor.observed.examination import examine
 from pellucid.doctor.observed.laboratory import ScriptLaboratory
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
@@ -156,6 +156,15 @@ def test_a_run_that_runs_away_is_no_measure_of_noise() -> None:
     assert outcome(away).noise > 0.5 * outcome(away).loss
     assert better(away, run(*[1e3 * 0.5**i for i in range(10)]), strictly=True)
     assert not better(run(3.0, 900.0), run(2.0, 800.0))
+
+
+@pytest.mark.parametrize(("loss", "guess"), [(1.09, True), (0.9, False)])
+def test_little_that_can_be_known_is_more_than_a_guess(loss: float, guess: bool) -> None:
+    record = run(*[loss] * 20)
+    record.loss.kind, record.targets = "cross_entropy", [np.arange(30) % 3]
+    for step in record.steps:
+        step.accuracy, step.count = 0.4, 30
+    assert guesses(record) is guess
 
 
 class Guessing:
@@ -411,6 +420,23 @@ def test_first_weights_by_which_a_first_loss_is_far_above_that_of_a_guess() -> N
     now = watched(characters(3.0), *said.treatments)
     assert now.losses[0] == record.losses[0] and now.losses[1] < 0.3 * record.losses[1]
     assert list(model.first_weights(watched(characters(40**-0.5)))) == []
+
+
+@pytest.mark.parametrize(("layers", "causes"), [(1, []), (2, ["init-too-large"])])
+def test_one_layer_whose_weights_begin_large_is_no_fault(layers: int, causes: list[str]) -> None:
+    x = torch.randn(60, 8)
+
+    def program() -> None:
+        w, v = 9.0 * torch.randn(8, 3), torch.randn(3, 3)
+        for p in (w, v):
+            p.requires_grad = True
+        for _ in range(5):
+            given = x @ w if layers == 1 else torch.tanh(x @ w) @ v
+            ((given - x[:, :3]) ** 2).mean().backward()
+            for p in (w, v)[:layers]:
+                p.data -= 1e-3 * cast(Any, p.grad)
+
+    assert [s.cause for s in model.first_weights(watched(program))] == causes
 
 
 # Where it is said -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from .record import ProgramRecord
 
 LITTLE = 0.25  # of the way from chance to all answers right
 ENOUGH_OF_IT = 0.6  # of the steps of a run, that another needs to be compared with it
+LIKELIHOODS = ("cross_entropy", "nll_loss")
 BELOW_GUESSING = 0.95  # of the cross entropy of a guess, below which something is known of the inputs
 UNMOVED = 0.03  # of the size of a parameter
 MUCH = 0.3  # of what can be known
@@ -132,6 +133,14 @@ def does_well(record: ProgramRecord) -> bool:
 def stands(record: ProgramRecord) -> bool:
     """Whether it says hardly more at the end than who knows nothing of the inputs."""
     return reached(record) < LITTLE
+
+
+def guesses(record: ProgramRecord) -> bool:
+    """Whether a run stands, and its loss at the end is not clearly below that of a guess either, as it is where little
+    can be known, of the next letter of a name."""
+    guess, end = by_guessing(record), outcome(record)
+    below = record.classes and record.loss.kind in LIKELIHOODS and end.finite and end.loss < 0.9 * guess
+    return stands(record) and not below
 
 
 def goes_far(record: ProgramRecord) -> bool:

@@ -8,7 +8,7 @@ import traceback
 from pellucid.doctor.finding import place
 from pellucid.doctor.report import Finding, Report
 
-from .compare import by_guessing, does_well, explained, is_still, outcome, stands
+from .compare import by_guessing, does_well, explained, guesses, is_still, outcome
 from .findings import facts_of, finding_of, findings_of_error, status_of
 from .laboratory import MOST, Laboratory
 from .record import ProgramRecord
@@ -84,11 +84,11 @@ def examine(laboratory: Laboratory) -> Report:
         findings = search.findings()
         reason = _cut_off(base)
         if search.learns:
-            late = (search.unfinished or _is_part(base)) and stands(base)
+            late = (search.unfinished or _is_part(base)) and guesses(base)
             reason = reason or _astray(base) or _unknown(base) or _untried(search) or (LATE if late else "")
         if reason and status_of(findings) == "healthy":
             return Report("inconclusive", findings, facts, reason=reason)
-        if search.learns and stands(base) and status_of(findings) == "healthy":
+        if search.learns and guesses(base) and status_of(findings) == "healthy":
             return Report("healthy", findings, facts, reason=LIMIT.format(len(base.steps)))
     return Report(status_of(findings), findings, facts)
 

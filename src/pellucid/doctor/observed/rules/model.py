@@ -228,12 +228,15 @@ def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
     tables |= {op.weight for op in body if op.key[0] in LOOKING_UP}
     fans = {p.name: _fan_in(p, body) for p in weights if p.name not in tables}
     ratios = {p.name: p.std * np.sqrt(fans[p.name]) for p in weights if p.name not in tables}
+    alone = len({op.weight for op in body if op.key[0] in WEIGHTED and op.weight} - tables) == 1
     large = [name for name, ratio in ratios.items() if ratio > 4]
     small = [name for name, ratio in ratios.items() if ratio < FADING]
     for cause, names, what in (("init-too-large", large, "large"), ("init-too-small", small, "small")):
         if names:
             name = names[0]
             begins = _begins_far_off(record) if what == "large" else ""
+            if what == "large" and alone and not begins:
+                continue  # from one layer nothing blows up, and its weights come down wherever they begin
             yield Suspicion(
                 cause,
                 f"The weights of {name} begin with a standard deviation of {record.parameters[name].std:.3g}, which is "
