@@ -7,6 +7,7 @@ import gc
 import os
 import pickle
 import random
+import re
 import select
 import signal
 import time
@@ -30,8 +31,13 @@ class Lost(Exception):
 
     @property
     def said(self) -> str:
-        """The last line, which says what it was; the lines above it are ours, and tell a user nothing."""
-        return (str(self).strip().splitlines() or [""])[-1]
+        """The last line, which says what it was; the lines above it are ours, and so is the name of a class of ours.
+
+        >>> Lost("Traceback\\npellucid.doctor.process.lab.Ended: no such row").said
+        'no such row'
+        """
+        last = (str(self).strip().splitlines() or [""])[-1]
+        return re.sub(r"^pellucid\.[\w.]+: ", "", last)
 
 
 class Fork:

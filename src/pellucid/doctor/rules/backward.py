@@ -172,7 +172,7 @@ def _tensor(judgement: Judgement, name: str) -> dict[str, Any]:
     cosine = float(np.mean([c.cosine for c in row if math.isfinite(c.cosine)] or [math.nan]))
     said = {
         "right": f"{name} follows it",
-        "unknown": f"nothing moves {name}",
+        "unknown": f"{name} could not be compared",
         "zero": f"{name} is never moved, though the loss depends on it",
         "sign": f"{name} is moved up the slope",
         "factor": f"{name} is moved {_number(factor)} times as far as the others" if factor is not None else "",
