@@ -1,6 +1,7 @@
 """`pellucid.compile`: whole training steps equal eager's; what a record cannot hold runs as it is, with a message."""
 
 import copy
+import inspect
 import re
 import warnings
 from collections.abc import Callable
@@ -320,6 +321,15 @@ def test_what_a_record_cannot_hold_runs_as_it_is(function: Callable[..., Any]) -
     assert about.count == (3 if function is counts else 0)
     assert len(about.kept) == (3 if function is keeps else 0)
     assert REFUSED[function].replace("\\", "")[:12] in run.explain()
+
+
+def test_what_sets_something_is_named_by_its_line() -> None:
+    about.__init__()
+    for function, first in ((counts, "about.count += 1"), (notes, 'about.table["last"] = x * 2')):
+        lines, start = inspect.getsourcelines(function)
+        line = start + next(i for i, text in enumerate(lines) if first in text)
+        with pytest.warns(UserWarning, match=rf"test_compile\.py, line {line}\)"):
+            [run(pellucid.ones(2)) for run in [compiling(function)] * 2]
 
 
 def test_a_number_from_outside_is_watched() -> None:

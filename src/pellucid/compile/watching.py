@@ -105,12 +105,25 @@ class Surroundings:
         for mapping, key, value in self.entries:
             now = mapping.get(key, _ABSENT)
             if now is not value and not _same(now, value):
-                return f"it sets {key!r}"
+                return f"it sets {key!r}{self._line_that_sets(key)}"
         if any(_content(cell) is not value and not _same(_content(cell), value) for cell, value in self.cells):
             return "it sets a variable of the function around it"
         if any(len(container) != size for container, size in self.sizes) or not self.hold():
             return "it changes a list, a dict or an object that lives on after it"
         return None
+
+    def _line_that_sets(self, name: object) -> str:
+        """In which line of the functions a name, an attribute or an entry is set, where it is one line alone."""
+        places: set[tuple[str, int | None]] = set()
+        for code in self._codes:
+            before: object = None  # what was put on Python's stack last
+            for instruction in dis.get_instructions(code):
+                by_name = instruction.opname in ("STORE_GLOBAL", "STORE_ATTR") and instruction.argval == name
+                by_key = instruction.opname == "STORE_SUBSCR" and before == name
+                if (by_name or by_key) and instruction.positions and code.co_name != "__init__":  # that is of a new one
+                    places.add((code.co_filename, instruction.positions.lineno))
+                before = instruction.argval
+        return " ({}, line {})".format(*places.pop()) if len(places) == 1 else ""
 
     # ------------------------------------------------------------------------------------------------- the walk
 
