@@ -1,4 +1,4 @@
-"""What is no parameter: numbers that are set once, the variables of loops, and other names for a parameter."""
+"""What is no parameter, no label and no output: numbers that are set once, the variables of loops, decisions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import pytest
 
 from pellucid.doctor import examine_script
 from pellucid.doctor.conditions import learning
-from pellucid.doctor.conditions.causes import reach
+from pellucid.doctor.conditions.causes import rate, reach
+from pellucid.doctor.probes import roles
 from pellucid.doctor.probes.data import Batch, Keys, held_rows, holders
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.process import origins, parameters
+from pellucid.doctor.probes.trials import Trial
+from pellucid.doctor.process import culprits, origins, parameters
 from pellucid.doctor.process.paths import Scope, groups, leaves, store
 from pellucid.doctor.process.scout import Seen, back_to_start
+from pellucid.doctor.process.state import SavedState
+
+RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize(
@@ -145,3 +150,99 @@ def test_given_biases_and_loops_over_weights_are_right(tmp_path: Path) -> None:
     script.write_text(ONE_SAMPLE)
     report = examine_script(script)
     assert report.status == "healthy", report.to_json()
+
+
+ABSOLUTE = """
+import random
+random.seed(0)
+data = [((0, 0), 0), ((0, 1), 0), ((1, 0), 0), ((1, 1), 1)]
+weights = [random.uniform(-1, 1), random.uniform(-1, 1)]
+bias = random.uniform(-1, 1)
+
+def step(x):
+    return 1 if x >= 0 else 0
+
+for epoch in range(200):
+    total = 0
+    for (x1, x2), target in data:
+        out = step(x1 * weights[0] + x2 * weights[1] + bias)
+        error = abs(target - out)
+        weights[0] += 0.1 * error * x1
+        weights[1] += 0.1 * error * x2
+        bias += 0.1 * error
+        total += error
+    print(epoch, total)
+"""
+
+
+def test_what_a_step_decides_is_no_label_and_an_error_without_its_sign_is_told(tmp_path: Path) -> None:
+    """It was called healthy: by the hinge loss of a sum and of the step of it."""
+    script = tmp_path / "train.py"
+    script.write_text(ABSOLUTE)
+    report = examine_script(script)
+    assert [(f.cause, f.line) for f in report.findings] == [("loss-sign-flipped", 15)], report.to_json()
+    assert "absolute" in report.findings[0].fix
+
+
+def test_a_shape_that_a_pass_changes_is_put_back() -> None:
+    rows = np.arange(6.0).reshape(2, 3)
+    names = {"rows": rows, "img": rows[0]}
+    state = SavedState(Scope(None, {"__main__": names}))
+    names["img"].shape += (1,)
+    state.restore()
+    assert names["img"].shape == (3,)
+
+
+def test_the_loss_of_the_last_step_is_told_from_that_of_the_first() -> None:
+    """While weights are small the outputs of all steps are nearly one."""
+    series = []
+    for i, y in enumerate(RNG.integers(0, 2, 6)):
+        first, last = np.array([[0.01 * i], [0.0]]), np.array([[0.01 * i + 1e-6 * (i + 1)], [0.0]])
+        loss = -float(np.log(np.exp(last)[y, 0] / np.exp(last).sum()))
+        series.append(
+            {("", "outs[0]"): [first], ("", "outs[-1]"): [last], ("", "t"): [np.array(y)], ("", "L"): [np.array(loss)]}
+        )
+    depends = {("", "outs[0]"), ("", "outs[-1]"), ("", "L")}
+    pair = roles.pair_of(series, depends, frozenset(), Candidate("seen", ("", "L")))
+    assert pair is not None and pair.loss.output == ("", "outs[-1]")
+
+
+def test_a_usual_loss_goes_up_and_down_with_the_one_that_it_is() -> None:
+    values = np.array([0.70, 0.68, 0.71, 0.69])
+    assert roles._goes_along(2 * values + 0.03, values)
+    assert not roles._goes_along(np.array([0.71, 0.69, 0.68, 0.70]), values)
+
+
+@pytest.mark.parametrize(
+    ("curve", "other", "told"),
+    [([0.7, 0.5, 0.5, 0.5], 0.5, True), ([0.7, 0.52, 0.51, 0.505], 0.505, False), ([0.7, 0.5, 0.5, 0.5], 0.4, False)],
+)
+def test_a_training_that_comes_to_rest_at_any_rate_is_not_stopped_by_its_rate(
+    curve: list[float], other: float, told: bool
+) -> None:
+    def trained(levels: list[float]) -> Trial:
+        return Trial(at=[40 * i + j for i in range(len(levels)) for j in range(40)],
+                     losses=[level for level in levels for _ in range(40)])  # fmt: skip
+
+    assert rate.arrives_too(trained(curve), trained([0.7, 0.6, other])) is told
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("a2 = np.exp(z) / sum(np.exp(z))\ndb2 = 1 / m * np.sum(d, axis=0)\n", 1),
+        ("db2 = 1 / m * np.sum(d, axis=0)\ne = np.exp(z)\np = e / e.sum(axis=0)\n", 3),
+        ("s = np.sum(np.exp(z), axis=0)\np = np.exp(z) / s\n", 1),
+    ],
+)
+def test_where_a_softmax_goes_over_the_wrong_axis(source: str, line: int) -> None:
+    place = culprits.of_cause("softmax-wrong-axis", {"a.py": source}, Keys(None, None, None))
+    assert place is not None and place.line == line
+
+
+def test_a_label_is_that_of_the_pass_as_it_is() -> None:
+    """A network that is copied now and then gives labels that depend on the parameters in the passes that copy it."""
+    loss = Candidate("squared", ("", "q"), ("", "target"))
+    plain = {("", "q"): [np.array(1.0)], ("", "target"): [np.array(3.0)]}
+    moved = {("", "q"): [np.array(2.0)], ("", "target"): [np.array(2.0)]}
+    assert loss.value(moved, plain) == 0.5 and loss.value(moved) == 0.0

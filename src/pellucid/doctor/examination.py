@@ -11,6 +11,7 @@ from pellucid.doctor import conditions, engines, uncleared
 from pellucid.doctor.against import against_its_own
 from pellucid.doctor.conditions import regime
 from pellucid.doctor.naming import by_another_loss, by_classes, explain, is_named, sizes_of, sure
+from pellucid.doctor.probes.decisions import without_decisions
 from pellucid.doctor.probes.losses import of_classes
 from pellucid.doctor.probes.noise import drawn
 from pellucid.doctor.probes.otherwise import early, turned, written
@@ -135,6 +136,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         and not taken
         and not rules
         and whole
+        and gradient.accuses(judgement.candidate)
         and {"across", "partly"} & {*judgement.verdicts.values()}
     ):
         done = _done_otherwise(session, judgement, seen)
@@ -361,7 +363,10 @@ def _judged(
 
     seconds = max(12.0, 16 * found.seconds)  # where a pass takes long, at least one is to be studied
     seen = session.lab(work, found.groups, min(seconds, session.left() / 2))
-    return seen, gradient.judge(seen)
+    judgement = gradient.judge(seen)
+    while without_decisions(session, seen, judgement.candidate if judgement is not None else None):
+        judgement = gradient.judge(seen)
+    return seen, judgement
 
 
 def _where_slopes_tell(

@@ -73,6 +73,9 @@ def by_classes(
     return others[0], findings, [m for finding in findings for m in explain(finding, session, others[0], seen)]
 
 
+ABSOLUTE = re.compile(r"=\s*(np\.|math\.)?(f?abs|absolute)\(")  # what is assigned, not what a sum is taken of
+
+
 def explain(
     finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy
 ) -> list[Finding]:
@@ -317,6 +320,12 @@ def _place(
         at = (written[0].file, written[0].line) if written else moved[0] if moved else at
     if finding.cause == "loss-sign-flipped":
         at = source.climbing(wrong) or at
+        chain = sorted({line for group in wrong for line in source.slice(group, 6)})
+        bare = [line for line in chain if ABSOLUTE.search(session.program.loops.line(*line))]
+        if bare:
+            at = bare[0]
+            finding.explanation = "The absolute value loses the sign of the error: the updates go one way only."
+            finding.fix = "leave the absolute value away where the error is computed, and print that of it"
     elif finding.mistake == "sign":
         at = source.other_way(wrong, right) or at
     elif finding.mistake == "zero-gradient":

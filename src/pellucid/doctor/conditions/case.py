@@ -279,7 +279,7 @@ class Case:
     def _mean_label(self) -> float | None:
         """The loss of saying the mean label for every row; None where the labels or outputs are not known."""
         y = self.data.all("labels") if self.data is not None else None
-        if y is None or self.keys.single:
+        if y is None or self.keys.single or not np.ptp(y, axis=0).any():  # one sample, again and again
             return None
         labels, outputs = (self.as_is.last.get(key or ("", ""), []) for key in (self.keys.labels, self.keys.outputs))
         pair = self.pair or Pair(self.candidate, 1.0)

@@ -104,7 +104,9 @@ def _inputs(
     found: list[tuple[tuple[bool | int, ...], Key]] = []
     for key, series in seen.items():
         name = re.sub(r"\[[^\]]*\]", "", key[1]).split(".")[-1]
-        if key in depends or key == label_key or key[1] in excluded or key[1].endswith(".grad") or not series[0].size:
+        if key in depends or key == label_key or key[1] in excluded or key[1].endswith((".grad", "[-1]")):
+            continue
+        if not series[0].size:
             continue
         if LABEL_NAME.search(name.lower()) and not INPUT_NAME.match(name):
             continue

@@ -111,9 +111,10 @@ class Candidate:
         return int(self.label is not None and LABEL_NAME.search(self.label[1].lower()) is not None)
 
     def value(self, seen: Seen, plain: Seen | None = None) -> float:
-        """The loss of what was seen; nan where it was not seen. What is constant is taken from the pass as it is."""
-        if self.frozen and plain is not None and self.label in plain and self.output in seen:
-            seen = {self.output: seen[self.output], self.label: plain[self.label]}
+        """The loss of what was seen; nan where it was not seen. A label is constant, and taken from the pass as it is:
+        that of a network which is copied now and then depends on the parameters in the passes that copy it."""
+        if plain is not None and self.label in plain and self.output in seen:
+            seen = {**seen, self.label: plain[self.label]}
         with np.errstate(all="ignore"):
             return float(self.compute(seen))
 

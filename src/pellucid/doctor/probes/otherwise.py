@@ -61,7 +61,7 @@ def turned(session: TrainingSession, passes: list[StudiedPass], candidate: Candi
 def early(session: TrainingSession, passes: list[StudiedPass], candidate: Candidate) -> Otherwise | None:
     """The parameter that is updated too early, and the line; None where an optimiser keeps a memory of updates."""
     found = session.found
-    if found.memory or len(found.parameters) > MOST:
+    if found.memory or len(found.parameters) > MOST or not _are_amiss(passes[:PASSES], candidate):
         return None
     everything: Otherwise | None = None
     for names in (tuple(found.parameters), *((name,) for name in found.parameters)):
@@ -79,6 +79,12 @@ def early(session: TrainingSession, passes: list[StudiedPass], candidate: Candid
         elif everything is None:
             return None
     return everything
+
+
+def _are_amiss(passes: list[StudiedPass], candidate: Candidate) -> bool:
+    """Whether the passes that are tried again show what is wrong: those of other passes prove nothing of it."""
+    judged = by(passes, candidate)
+    return judged is not None and bool(judged.wrong)
 
 
 def _in_lab(session: TrainingSession, steps: Callable[[Lab], Work]) -> Any:

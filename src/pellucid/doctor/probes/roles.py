@@ -23,11 +23,13 @@ from pellucid.doctor.probes.losses import (
 from pellucid.doctor.probes.usual import USUAL, aligned
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 
-PASSES = 4
+PASSES = 6
 OUTPUTS, LABELS = 40, 16  # that are tried
 CLOSE = 1e-4  # how far the factor may vary: a small number below the logarithm, rounding
+SAME = 1e-9  # the same of the loss itself: while weights are small, the outputs of all steps are nearly one number
 TOLD = 0.2  # the same, as a share of how far the loss itself varies: what hardly varies agrees with anything
 PENALTY = 0.05  # the same where a penalty is added to the loss
+ALONG = 0.1  # of how far the loss varies: what a penalty changes of it
 
 
 @dataclass(frozen=True)
@@ -109,14 +111,22 @@ def _pair(
         factors = own / values
         factor = float(factors.mean())
         off = float(np.abs(factors - factor).max() / abs(factor))
+        if off > CLOSE and not _goes_along(own, values):
+            continue
         likely = candidate.label is not None and LABEL_NAME.search(candidate.label[1].lower()) is not None
         if factor <= 0 or off > min(PENALTY if likely else CLOSE, TOLD * float(np.ptp(own)) / abs(float(own.mean()))):
             continue
         if best is None or off < 0.1 * best[0]:
             best = off, Pair(candidate, factor)
-            if off < CLOSE:
+            if off < SAME:
                 break
     return best[1] if best is not None else None
+
+
+def _goes_along(own: np.ndarray, values: np.ndarray) -> bool:
+    """Whether a loss goes up and down with a usual one: a penalty beside it hardly changes from pass to pass."""
+    slope, constant = np.polyfit(values, own, 1) if np.ptp(values) > 0 else (0.0, 0.0)
+    return bool(slope > 0 and np.abs(own - slope * values - constant).max() <= ALONG * np.ptp(own))
 
 
 def _is_number(values: list[np.ndarray], number: float) -> bool:
@@ -133,9 +143,8 @@ def _candidates(
         for key in depends
         if key in seen and key[1] not in excluded and not NO_OUTPUT.search(key[1]) and _small(seen[key])
     ]
-    outputs = distinct_keys(sorted(outputs, key=lambda key: (key[1] not in beside, *liking_output(key, seen))), seen)[
-        :OUTPUTS
-    ]
+    outputs.sort(key=lambda key: (key[1] not in beside, *liking_output(key, seen), not key[1].endswith("[-1]")))
+    outputs = distinct_keys(outputs, seen)[:OUTPUTS]
     labels = [
         key
         for key in seen

@@ -140,13 +140,13 @@ def softmax_again(sources: dict[str, str]) -> SourcePlace | None:
 
 
 def _sums(node: ast.AST, axis: str | None) -> bool:
-    """Whether a statement divides by a sum over an axis, `sum(…, axis=0)`."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.Call) and ast.unparse(part.func).endswith("sum"):
-            axes = [ast.unparse(keyword.value) for keyword in part.keywords if keyword.arg == "axis"]
-            if (axis in axes) if axis is not None else not axes:
-                divides = any(isinstance(p, ast.BinOp) and isinstance(p.op, ast.Div) for p in ast.walk(node))
-                exp = "exp" in ast.unparse(node) or divides
-                if exp:
+    """Whether a statement sums exponentials, or divides by a sum, over an axis: `e / e.sum(axis=0)`."""
+    exponential = "exp" in ast.unparse(node)
+    below = [p.right for p in ast.walk(node) if isinstance(p, ast.BinOp) and isinstance(p.op, ast.Div)]
+    for part in [node] if exponential else below:
+        for call in ast.walk(part):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("sum"):
+                axes = [ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "axis"]
+                if (axis in axes) if axis is not None else not axes:
                     return True
     return False

@@ -14,7 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.process.paths import Group, Scope, as_array, attributes, groups, is_leaf, is_users, leaves, show
+from pellucid.doctor.process.paths import (
+    Group,
+    Path,
+    Scope,
+    as_array,
+    attributes,
+    groups,
+    is_array,
+    is_leaf,
+    is_users,
+    leaves,
+    show,
+)
 
 Key = tuple[str, str]
 
@@ -132,6 +144,8 @@ class Watch:
             for path, value in found.items():
                 if isinstance(value, list) and len(path) <= 3:
                     self._end(show(path) + "[-1]", np.array(float(value[-1])))
+                elif len(path) == 2 and path[-1] == ("item", 0) and isinstance(value, np.ndarray):
+                    self._last(scope, path[:-1])
             self.known = groups(found)
             return
         for _, name in (key for key in self.wanted if key[0] == ""):
@@ -143,11 +157,21 @@ class Watch:
     def _end(self, name: str, value: np.ndarray) -> None:
         self.series["", name] = [value]
 
+    def _last(self, scope: Scope, path: Path) -> None:
+        """The last of a list of arrays: of outputs over the steps of a sequence, say, which one pass has more of than
+        another."""
+        items = scope.get(path)
+        if isinstance(items, list) and is_array(items[-1]) and items[-1].size <= LARGEST:
+            self._end(show(path) + "[-1]", as_array(items[-1]))
+
     def _fetch(self, scope: Scope, name: str) -> np.ndarray:
         """A value at the end of the pass, by the name that it had when everything was taken down."""
         group = self.known.get(name)
         if group is None:
-            return self.take(scope.get(self.known[name.removesuffix("[-1]")].paths[0])[-1])
+            of_list = name.removesuffix("[-1]")
+            known = self.known.get(of_list)
+            path = known.paths[0] if known is not None else self.known[f"{of_list}[0]"].paths[0][:-1]
+            return self.take(scope.get(path)[-1])
         values = [self.take(scope.get(path)) for path in group.paths]
         if len(values) == 1:
             return values[0]

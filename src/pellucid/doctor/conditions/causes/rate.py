@@ -25,6 +25,8 @@ def find(case: Case) -> Found | None:
         other = case.attempt(remedy)
         if other is not None:
             return Found(_finding(case, other, remedy, off), remedy, other)
+        if arrives_too(was, case.tried):
+            return None
         if scale <= 1e-4 and not learning.exploded(case.frozen, case.tried.level):
             break
     return _higher(case) if was.finite and off is None and share > -0.02 and not noisy(was) else None
@@ -36,6 +38,8 @@ def _higher(case: Case) -> Found | None:
     for scale in (10.0, 100.0, 1000.0, 10_000.0):
         remedy = Remedy("lr-too-low", f"at {scale:g} times the rate", scale=scale)
         other = case.attempt(remedy, again=False)
+        if best is None and arrives_too(case.was, case.tried):
+            break
         if other is None or (best is not None and other.level >= best[1].level):
             if best is not None or (other is not None and not other.finite) or case.learns:
                 break
@@ -51,6 +55,18 @@ def _higher(case: Case) -> Found | None:
     ):
         return None
     return Found(_finding(case, best[1], best[0], None), *best)
+
+
+def arrives_too(was: Trial, other: Trial) -> bool:
+    """Whether a training comes to rest, and at another rate at the same loss: the rate is not what stops it."""
+    curve = was.curve()
+    if not was.finite or not other.finite or len(curve) < 3:
+        return False
+    rests = max(curve[-3:]) - min(curve[-3:]) <= AT_REST * abs(was.level)
+    return rests and abs(other.level - was.level) <= AS_FAR * abs(was.level)
+
+
+AT_REST, AS_FAR = 1e-7, 1e-3  # of the loss: what the last bursts differ by, and two trainings that end at one
 
 
 def crawls(was: Trial) -> bool:
