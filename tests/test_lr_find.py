@@ -42,7 +42,7 @@ def state(learner: Learner) -> dict[str, Any]:
         "groups": [{k: v for k, v in group.items() if k != "params"} for group in learner.optimizer.param_groups],
         "default": default_generator.get_state(),
         "order": learner.loader.generator.get_state() if hasattr(learner.loader, "generator") else None,
-        "numpy": np.random.get_state()[1].copy(),  # noqa: NPY002
+        "numpy": np.random.get_state(legacy=False)["state"]["key"].copy(),  # noqa: NPY002
         "python": random.getstate(),
         "counters": (learner.epoch, learner.step, learner.batch, learner.epochs, learner.loss_sum, learner.samples),
         "learner": {name: id(value) for name, value in vars(learner).items()},
@@ -302,7 +302,7 @@ def test_the_verbs_of_the_learner_are_used() -> None:
 def plane() -> tuple[np.ndarray, Learner]:
     """64 points of a plane, and a learner that fits it to them."""
     x = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
-    y = x @ np.float32([[1], [2], [3], [4]])
+    y = x @ np.array([[1], [2], [3], [4]], np.float32)
     model = nn.Linear(4, 1)
     loader = DataLoader(TensorDataset(from_numpy(x), from_numpy(y)), batch_size=16, generator=Generator())
     return x, Learner(model, loader, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1))
@@ -418,7 +418,9 @@ def test_suggestions_on_noisy_curves(at: float, noise: float, seed: int) -> None
 def test_the_valley_is_two_thirds_into_the_fall() -> None:
     curve = np.concatenate([np.full(30, 3.0), np.linspace(3.0, 1.0, 31), np.linspace(1.0, 4.0, 39)])
     found = read(RATES, curve, diverged=False)
-    place = int(np.argmin(np.abs(RATES - found.suggestions["valley"])))
+    valley = found.suggestions["valley"]
+    assert valley is not None
+    place = int(np.argmin(np.abs(RATES - valley)))
     assert abs(place - (30 + 20)) <= 3
     assert abs(int(found.smoothed.argmin()) - 60) <= 2
 
@@ -532,7 +534,7 @@ def test_what_it_suggests_trains_no_worse_than_a_rate_that_is_known_to_be_good(t
         features = data.x_train[0].size
         model = nn.Sequential(nn.Flatten(), nn.Linear(features, 32), nn.ReLU(), nn.Linear(32, len(set(data.y_train))))
         train, valid = (
-            TensorDataset(from_numpy(x.astype(np.float32)), from_numpy(y))
+            TensorDataset(from_numpy(np.asarray(x, np.float32)), from_numpy(np.asarray(y)))
             for x, y in ((data.x_train, data.y_train), (data.x_val, data.y_val))
         )
         loaders = DataLoader(train, batch_size=32, shuffle=True), DataLoader(valid, batch_size=400)
@@ -551,6 +553,24 @@ def test_what_it_suggests_trains_no_worse_than_a_rate_that_is_known_to_be_good(t
     worse = mine["accuracy"] < theirs["accuracy"] - 0.06 and mine["loss"] > theirs["loss"]
     assert not worse, (rate, mine, theirs, found.trials)
     assert mine["loss"] < 2 * theirs["loss"] + 0.05, (rate, mine, theirs, found.trials)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_where_the_loss_rises_before_it_falls_it_looks_closer(seed: int) -> None:
+    """A deep network whose first steps are slow: of a hundred rates in eight decades, too few move it."""
+    from pellucid.cli.find_lr import make_learner
+    from pellucid.experiments import data as source
+    from pellucid.experiments import options as settings
+
+    options = settings.check({"dataset": "digits", "model": "cnn", "batch_size": 64, "optimizer": "sgd", "seed": seed})
+    samples = source.load({**options, "quiet": True})
+    learner = make_learner(settings.complete(options, source.classes_of(samples)), samples)
+    assert not learner.lr_find(trials=0).usable
+    found = learner.lr_find()
+    rate = found.suggestions["best"]
+    assert found.usable and rate is not None and 0.05 < rate < 0.5
+    assert found.lrs[0] > 1e-3 and len(found.lrs) > 50
 
 
 @pytest.mark.parametrize("rates", [(1e-3, 0.1), (0.1, 30.0), (1e-5, 1e-4)])

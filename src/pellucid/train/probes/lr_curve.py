@@ -19,12 +19,14 @@ CERTAINTY_BEFORE = 8.0
 
 @dataclass(frozen=True)
 class Reading:
-    """What a curve says: the smoothed losses, the suggested rates, whether it is usable, and what is to be said."""
+    """What a curve says: the smoothed losses, the suggested rates, whether it is usable, and what is to be said; of one
+    that is not, whether it rises."""
 
     smoothed: np.ndarray
     suggestions: dict[str, float | None]
     usable: bool
     reason: str
+    rises: bool = False
 
 
 ABOUT = 0.8  # slopes of this part of the steepest count as steep
@@ -69,7 +71,8 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
         lowest, least = earlier
         risen, fall = lowest + 1, level - smoothed[lowest]
     if not fall > least:
-        return Reading(smoothed, nothing, False, _why_not(lrs, smoothed, level, diverged or rise > least, least))
+        rises = diverged or rise > least
+        return Reading(smoothed, nothing, False, _why_not(lrs, smoothed, level, rises, least), rises)
     # From a tenth to nineteen twentieths of it: the flat parts before and after have slopes too, made by the noise.
     # The level is taken from all that comes before the middle of the fall: the first few losses alone may be unlucky.
     before = smoothed[:risen]
