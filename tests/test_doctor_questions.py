@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -385,6 +386,31 @@ def test_words_that_begin_with_the_same_letter_may_have_other_labels() -> None:
     assert record.calls == 300 and list(data.conflicting(record)) == [] and list(data.unrelated(record)) == []
     assert "step" in record.lines, "the update of a program without an optimiser"
     assert "unused activation" not in record.lines, "the last result of the line is taken"
+
+
+def test_the_line_that_takes_layers_for_the_batch() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.out = nn.GRU(3, 6, 2, batch_first=True), nn.Linear(12, 3)
+
+        def forward(self, given: Any) -> Any:
+            _, state = self.rnn(given)
+            mixed = state.view(len(given), -1)
+            return self.out(mixed).view(-1, 3)
+
+    x, y = torch.randn(240, 5, 3), torch.arange(240) % 3
+
+    def program() -> None:
+        network = Net()
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for rows in torch.arange(240).split(24):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x[rows]), y[rows]).backward()
+            optimizer.step()
+
+    (said,) = data.mixed(watched(program))
+    assert said.place is not None and "mixed = state.view" in linecache.getline(*said.place)
 
 
 # First weights --------------------------------------------------------------------------------------------------------

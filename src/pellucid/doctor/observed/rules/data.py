@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
 
 from .. import orders
-from ..record import ProgramRecord
+from ..record import Place, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import BatchFirst, Shuffle
 
@@ -217,12 +217,25 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
             "of the batch.",
             "keep the axis of the batch apart: transpose() or permute() instead of view(), batch_first=True",
             time_first
+            or _taken_for_batch(record)
             or next((op.place for op in record.loss.body if op.key[0] in ("view", "reshape")), None)
             or record.lines.get("turned", record.loss.place),
             [BatchFirst()] if time_first else [],
             certain=True,
             confidence=0.8,
         )
+
+
+def _taken_for_batch(record: ProgramRecord) -> Place | None:
+    """The line that gives the batch the first axis by another shape alone, where it was a later one, as of states of
+    a recurrence, (layers, batch, units)."""
+    count = record.steps[0].count if record.steps else 0
+    for op in record.loss.body:
+        if op.key[0] in ("view", "reshape") and op.inputs and count > 1 and op.shape[:1] == (count,):
+            before = op.inputs[0]
+            if before[:1] != (count,) and count in before[1:]:
+                return op.place
+    return None
 
 
 def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
