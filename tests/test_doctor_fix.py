@@ -41,6 +41,8 @@ def line_of(source: str, text: str) -> int:
         ("transpose", "dh = dz @ w", "dh = dz @ w.T"),
         ("transpose", "dh = np.dot(dz, w.T)", "dh = np.dot(dz, w)"),
         ("missing-broadcast-sum", "db = dz", "db = np.sum(dz, axis=0)"),
+        ("missing-broadcast-sum", "db = np.sum(dz) / m", "db = np.sum(dz, axis=0) / m"),
+        ("missing-broadcast-sum", "db = lr * dz.sum()", "db = lr * dz.sum(axis=0)"),
         ("symmetric-init", "w = np.zeros((n_in, 8))", "w = np.random.randn(n_in, 8) / np.sqrt(n_in)"),
         ("symmetric-init", "f = np.zeros((3, 3, 3))", "f = np.random.randn(3, 3, 3) / 3"),
         ("dead-units", "b1 = -5 * np.ones((8, 1))", "b1 = np.zeros((8, 1))"),

@@ -93,7 +93,47 @@ rows = np.array([0.17, 0.79, 2.66, 2.81, 1.58, 1.86, 2.97, 2.70, 1.64, 1.68]).re
 fit(rows, np.eye(3, dtype=int)[[0, 0, 2, 2, 1, 1, 2, 2, 1, 1]], 0.05, 750)
 """
 
+# a sum over all samples within delta, which was told as a derivative that is missing in the loss
+SUM_IN_DELTA = """
+import numpy as np
+np.random.seed(0)
+X = np.random.randn(3, 60)
+Y = ((X[0] ** 2 + X[1] ** 2) > 1.2).astype(float).reshape(1, -1)
+W1, b1 = np.random.randn(6, 3) * 0.5, np.zeros((6, 1))
+W2, b2 = np.random.randn(1, 6) * 0.5, np.zeros((1, 1))
+for i in range(1000):
+    Z1 = W1 @ X + b1
+    A1 = np.where(Z1 > 0, Z1, 0.01 * Z1)
+    A2 = 1 / (1 + np.exp(-(W2 @ A1 + b2)))
+    cost = -np.sum(Y * np.log(A2 + 1e-8) + (1 - Y) * np.log(1 - A2 + 1e-8)) / 60
+    dZ2 = A2 - Y
+    delta = np.sum(W2.T @ dZ2, axis=1, keepdims=True)
+    dZ1 = delta * np.where(Z1 > 0, 1.0, 0.01)
+    W2 -= 0.5 * dZ2 @ A1.T / 60
+    b2 -= 0.5 * np.sum(dZ2, axis=1, keepdims=True) / 60
+    W1 -= 0.5 * dZ1 @ X.T / 60
+    b1 -= 0.5 * np.sum(dZ1, axis=1, keepdims=True) / 60
+"""
+
+NAMES_ALONE = """
+import numpy as np
+np.random.seed(0)
+
+def sgd(params, grads, lr):
+    for p, g in zip(params, grads):
+        p = p - lr * g
+
+X = np.random.randn(80, 3)
+y = (X[:, :1] > 0).astype(float)
+W, b = np.random.randn(3, 1), np.zeros(1)
+for epoch in range(300):
+    p = 1 / (1 + np.exp(-(X @ W + b)))
+    d = (p - y) / len(X)
+    sgd([W, b], [X.T @ d, d.sum(0)], 0.5)
+"""
+
 PROGRAMS = {
+    "a sum in delta": (SUM_IN_DELTA, "unknown", "delta = np.sum("),
     "in the hidden layer": (
         GATE.replace("(self.w2.T) * self", "(self.w2.T) + self"),
         "missing-activation-derivative",
@@ -118,6 +158,15 @@ def test_what_is_wrong_is_named_with_its_line(name: str, tmp_path: Path) -> None
     finding = examined(tmp_path, source).findings[0]
     assert (finding.cause, finding.mistake) == ("wrong-backward", mistake)
     assert code in finding.code
+
+
+@pytest.mark.slow
+def test_an_update_of_a_name_alone_trains_nothing(tmp_path: Path) -> None:
+    report = examined(tmp_path, NAMES_ALONE)
+    (finding,) = report.findings
+    assert (report.status, finding.cause) == ("faults", "parameter-not-optimized")
+    assert finding.code == "p = p - lr * g" and "p -= lr * g" in finding.fix
+    assert examined(tmp_path, NAMES_ALONE.replace("p = p - lr", "p -= lr")).status == "healthy"
 
 
 @pytest.mark.slow

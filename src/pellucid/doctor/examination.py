@@ -322,7 +322,8 @@ def _disproved(finding: Finding) -> bool:
     """Whether nobody could say what is wrong, and the program learns as well as a fork with the right gradient."""
     curves = finding.fork or {}
     was, better = curves.get("as it is", []), curves.get("with the right gradient", [])
-    if finding.verified is not False or finding.mistake != "unknown" or len(was) < 3 or len(better) < 3:
+    told = finding.mistake != "unknown" or is_named(finding)
+    if finding.verified is not False or told or len(was) < 3 or len(better) < 3:
         return False
     gained = was[0] - was[-1]
     return gained > LEARNT * abs(was[0]) and better[0] - better[-1] < 1.02 * gained

@@ -26,6 +26,7 @@ OF_ONE_NUMBER = ("constant-factor", "batch-factor", "zero-gradient")
 OF_A_STEP = ("missing-activation-derivative", "derivative-at-wrong-point", "wrong-mask", "dropped-term")
 OTHERS = 3  # losses of which it is asked whether they and a mistake explain all that is seen
 PLAUSIBLE = ("seen", "squared", "log", "cross", "log-logits", "cross-logits", "nll")
+DOUBTED = 0.8  # the confidence of what is known by its line, and fits exactly
 TURN = "turn its sign around"
 RESERVE = 12.0  # seconds that are left to what comes after
 
@@ -128,8 +129,10 @@ def sure(finding: Finding, judgement: gradient.Judgement, by_name: bool) -> bool
 
 def is_named(finding: Finding) -> bool:
     """Whether a mistake that was made on purpose in the recorded pass gave exactly the numbers of the program."""
-    kinds = {row["mistake"] for row in finding.details}
-    return bool(kinds) and not kinds & {"unknown", *FACTORS}
+    return bool(finding.details) and not any(
+        row["mistake"] in FACTORS or (row["mistake"] == "unknown" and row["confidence"] <= DOUBTED)
+        for row in finding.details
+    )
 
 
 def _trusted(judgement: gradient.Judgement) -> bool:
@@ -262,7 +265,7 @@ def _of_autopsy(
     """What the autopsy says of some tensors, all by one mistake. `alone`: there is no other mistake."""
     best, tensors = named[0], [item.tensor for item in named]
     files = session.program.loops.sources
-    if best.mistake != "unknown" or not finding.mistake:
+    if best.mistake != "unknown" or not finding.mistake or best.confidence > DOUBTED:  # not every one has a name
         if best.mistake in FACTORS and (not alone or finding.mistake != best.mistake):
             finding.mistake = best.mistake
             _place(finding, session, judgement, seen, tensors)
@@ -380,21 +383,22 @@ NEAR_BY = 8  # passes to go on for one that tells more
 
 
 def _telling(judgement: gradient.Judgement, seen: SlopeStudy) -> int:
-    """The pass in which what is wrong goes away most from the slope: where it nearly follows it, a factor of its own
-    explains it too. The first that is wrong, and those that come soon after it."""
+    """The pass in which what is wrong goes far from the slope, where a factor of its own explains nothing, and what is
+    right follows it exactly. Of the first that is wrong and those that come soon after it."""
     wrong = [i for i in range(len(seen.passes)) if any(_is_wrong(judgement, name, i) for name in judgement.wrong)]
     near = [i for i in wrong if seen.passes[i].index <= seen.passes[wrong[0]].index + NEAR_BY]
 
-    def told(i: int) -> tuple[int, float]:
+    def told(i: int) -> tuple[int, float, float]:
         cells = [judgement.cells[name][i] for name in judgement.wrong]
         away = [c.residual for c in cells if c.state == "across"]
-        return len(away), min(away, default=0.0)
+        follow = [judgement.cells[name][i] for name, verdict in judgement.verdicts.items() if verdict == "right"]
+        guarded = max((c.residual for c in follow if c.state == "along"), default=0.0)  # as by log(p + 1e-8)
+        return len(away), min(FAR_OFF, *away) if away else 0.0, -max(guarded, EXACTLY)
 
-    if not near or (told(near[0])[0] == max(told(i)[0] for i in near) and told(near[0])[1] > FAR_OFF):
-        return near[0] if near else 0
-    return max(near, key=told)
+    return max(near, key=told, default=0)
 
 
+EXACTLY = 1e-7  # a residual of differences
 FAR_OFF = 0.05  # a residual that no factor explains
 
 

@@ -234,10 +234,26 @@ def _flip(written: str) -> str:
 
 
 def _summed(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """A sum over the samples: the one that stands there with an axis, or a new one around the value."""
     value = _value(statement)
-    if value is not None:
-        for axes in ("axis=0", "axis=0, keepdims=True", "axis=1, keepdims=True"):
+    if value is None:
+        return
+    there = next((part for part in ast.walk(value) if _is_sum(part)), None)
+    for axes in ("axis=0", "axis=0, keepdims=True", "axis=1, keepdims=True"):
+        if isinstance(there, ast.Call):
+            of_array = isinstance(there.func, ast.Attribute) and ast.unparse(there.func.value) not in ("np", "numpy")
+            summed = [] if of_array else [text.of(there.args[0])]
+            yield text.with_expression(there, f"{text.of(there.func)}({', '.join([*summed, axes])})")
+        else:
             yield text.with_expression(value, f"np.sum({text.of(value)}, {axes})")
+
+
+def _is_sum(node: ast.AST) -> bool:
+    """Whether an expression is `np.sum(d)`, `d.sum()` or a mean, with or without an axis; Python's own takes none."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    of_module = ast.unparse(node.func.value) in ("np", "numpy")
+    return node.func.attr in ("sum", "mean") and (not of_module or bool(node.args))
 
 
 def _moved_too(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:

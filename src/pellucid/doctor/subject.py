@@ -24,6 +24,7 @@ from pellucid.doctor.notebook import by_cells, is_notebook
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
 from pellucid.doctor.process.program import UserProgram, silence
+from pellucid.doctor.process.rebound import Rebound, rebound
 from pellucid.doctor.progress import NO_LOOP
 from pellucid.doctor.report import Finding, Report
 
@@ -135,7 +136,28 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
         return Report(
             "inconclusive", reason="Within the time, no loop was seen that trains anything: give it more, --budget 300"
         )
+    lost = rebound(controller.program.loops.sources)
+    if lost:
+        return Report("faults", [_of_rebound(controller, lost[0])])
     return Report("inconclusive", reason=NO_LOOP)
+
+
+def _of_rebound(controller: Controller, lost: Rebound) -> Finding:
+    code = controller.program.loops.line(lost.file, lost.line)
+    return Finding(
+        "parameter-not-optimized",
+        "error",
+        0.95,
+        "In no loop that was watched does a pass move the numbers that training would move.",
+        f"This gives the variable {lost.name} another value. What it stood for, an array of the network, is left as it "
+        "is: nothing is ever trained.",
+        f"write {lost.meant}, which changes the array itself; a single number has to be put back where it came from",
+        lost.file,
+        lost.line,
+        code,
+        mistake="zero-gradient",
+        patch={"old": lost.written, "new": lost.meant} if lost.written in code else None,
+    )
 
 
 if __name__ == "__main__":

@@ -245,10 +245,11 @@ def _sums(row: Evidence, all_true: dict[str, Array], rtol: float) -> Iterator[Ex
     if given is None or true.size < 2:
         return
     if true.sum() and same(given, np.full(true.shape, true.sum()), row.difference, rtol):
+        column = true.ndim == 2 and true.shape[1] == 1  # one row for each unit, and the samples in columns
         yield Explanation(
             MISSING_BROADCAST_SUM,
             f"The gradient of {row.name} is summed over its own elements too: all of them get the same number.",
-            "name the axis of the samples in the sum: .sum(axis=0)",
+            f"name the axis of the samples in the sum: .sum(axis={'1, keepdims=True' if column else '0'})",
             2.2,
         )
     for name, other in all_true.items():

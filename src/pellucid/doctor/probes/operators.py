@@ -1,4 +1,5 @@
-"""A step of a recorded backward pass with another operator than it should have: `+` where `*` was meant."""
+"""A step of a recorded backward pass with another operator than it should have, `+` where `*` was meant, or one that
+sums over samples what each of them should keep."""
 
 from __future__ import annotations
 
@@ -25,6 +26,9 @@ MEANT = {
 }
 
 
+SUM = "sum"
+
+
 @dataclass
 class Mistyped:
     """A step that would be a true gradient with another operator."""
@@ -37,6 +41,9 @@ class Mistyped:
 
     def named(self) -> tuple[str, str, str]:
         """The mistake, what is wrong, and what to write."""
+        if self.written == SUM:
+            text = "This line sums a gradient, and what it makes is given to each row again: each should keep its own."
+            return "unknown", text, "leave the sum out here: sums over the samples belong to the weights and biases"
         sides = ("a derivative and a gradient", "them") if self.derived else ("two values", "these")
         said = {"+": "adds", "-": "subtracts", "*": "multiplies", "/": "divides"}[self.written]
         text = f"This line {said} {sides[0]}: it has {self.written} where {self.meant} belongs between {sides[1]}."
@@ -55,12 +62,24 @@ def mistyped(
             led.setdefault(made.index, []).append(name)
     for index in sorted(led):
         step = right.steps[index]
+        if step.op == "sum" and _spreads(step, tape, right):
+            return Mistyped(step.site, SUM, "", False, led[index])
         sides = [right(side) for side in right.sources(step)] if step.op in MEANT else []
         found = [meant for meant in MEANT[step.op] if _fits(step, meant, right)] if any(sides) else []
         if len(found) == 1:
             derived = sum(sides) == 1
             return Mistyped(step.site, OPERATORS[step.op][0], OPERATORS[found[0]][0], derived, led[index])
     return None
+
+
+def _spreads(step: Value, tape: Tape, right: Values) -> bool:
+    """Whether a whole true gradient is summed, and the sum goes on to all that it was made of."""
+    (source,) = step.nodes[0].inputs
+    truth = right.truths.of(source.value)
+    if truth is None or not truth.whole or source.value.size == step.value.size or step.value.size < FEWEST:
+        return False
+    users = [node for node in tape.nodes if step.nodes[0] in node.inputs]
+    return any(node.op == "multiply" and node.shape == source.shape for node in users)
 
 
 def _fits(step: Value, meant: str, right: Values) -> bool:
