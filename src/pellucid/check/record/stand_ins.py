@@ -240,9 +240,11 @@ def _makers(recorder: ArrayRecorder) -> dict[str, Callable[..., Any]]:
             kind = None if kind is None else np.dtype(kind).kind
             if isinstance(value, Traced) and value._tape is recorder:  # pyright: ignore[reportPrivateUsage]
                 plain = kind not in (None, "f")
-                return maker(strip(value), *args, **kwargs) if plain else value if name != "array" else value.copy()
+                if plain:
+                    return maker(strip(value), *args, **kwargs)
+                return _deep(value if name != "array" else value.copy(), kwargs)
             if _holds(value):
-                return _boxed(value, empty) if kind == "O" else _stacked(value)
+                return _boxed(value, empty) if kind == "O" else _deep(_stacked(value), kwargs)
             made = maker(value, *args, **kwargs)
             return constant(made) if isinstance(value, list | tuple) else made
 
@@ -251,6 +253,12 @@ def _makers(recorder: ArrayRecorder) -> dict[str, Callable[..., Any]]:
     return {name: make(maker) for name, maker in (own | like).items()} | {
         name: convert(maker, name) for name, maker in into.items()
     }
+
+
+def _deep(array: Any, options: dict[str, Any]) -> Any:
+    """With axes of length 1 before its own, as `np.array(row, ndmin=2)` has."""
+    missing = options.get("ndmin", 0) - np.ndim(array)
+    return np.reshape(array, (*[1] * missing, *np.shape(array))) if missing > 0 else array
 
 
 def _boxed(value: Any, empty: Callable[..., Array]) -> Array:
