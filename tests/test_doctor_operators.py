@@ -132,7 +132,35 @@ for epoch in range(300):
     sgd([W, b], [X.T @ d, d.sum(0)], 0.5)
 """
 
+# the derivative of a softmax as a tutorial has it that is copied often
+DIAGONAL = """
+import numpy as np
+np.random.seed(0)
+X = np.random.randn(150, 4)
+T = np.eye(3)[(X[:, 0] > 0).astype(int) + (X[:, 1] > 0)]
+W1, W2 = np.random.randn(6, 4) * 0.5, np.random.randn(3, 6) * 0.5
+
+def softmax(x, derivative=False):
+    exps = np.exp(x - x.max())
+    if derivative:
+        return exps / np.sum(exps, axis=0) * (1 - exps / np.sum(exps, axis=0))
+    return exps / np.sum(exps, axis=0)
+
+for epoch in range(20):
+    for x, y in zip(X, T):
+        A1 = 1 / (1 + np.exp(-W1 @ x))
+        Z2 = W2 @ A1
+        output = softmax(Z2)
+        error = 2 * (output - y) / 3 * softmax(Z2, derivative=True)
+        d2 = np.outer(error, A1)
+        error = W2.T @ error * A1 * (1 - A1)
+        d1 = np.outer(error, x)
+        W1 -= 0.1 * d1
+        W2 -= 0.1 * d2
+"""
+
 PROGRAMS = {
+    "a softmax by its diagonal": (DIAGONAL, "dropped-term", "softmax(Z2, derivative=True)"),
     "a sum in delta": (SUM_IN_DELTA, "unknown", "delta = np.sum("),
     "in the hidden layer": (
         GATE.replace("(self.w2.T) * self", "(self.w2.T) + self"),

@@ -130,7 +130,7 @@ def sure(finding: Finding, judgement: gradient.Judgement, by_name: bool) -> bool
 def is_named(finding: Finding) -> bool:
     """Whether a mistake that was made on purpose in the recorded pass gave exactly the numbers of the program."""
     return bool(finding.details) and not any(
-        row["mistake"] in FACTORS or (row["mistake"] == "unknown" and row["confidence"] <= DOUBTED)
+        row["mistake"] in FACTORS or (row["mistake"] == "unknown" and row.get("confidence", 0.0) <= DOUBTED)
         for row in finding.details
     )
 

@@ -17,6 +17,7 @@ from pellucid.check.record.recording import recording
 from pellucid.check.record.reverse import backward
 from pellucid.check.record.tape import Tape
 from pellucid.check.record.traced import ArrayRecorder, Traced
+from pellucid.doctor.probes.diagonal import diagonal
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.operators import mistyped
@@ -117,6 +118,11 @@ def autopsy(
         named = [Named(tensor, "swapped-tensors", 0.85, text, fix, None, at) for tensor in other.tensors]
         if left <= {*other.tensors}:
             return Autopsy("wrong", named, [], True, first, lines, derived)
+    alone = diagonal(tape, wrong, given, moved) if wrong else None
+    if alone is not None and left <= {*alone.tensors}:
+        at = place(alone.site, files)
+        named = [Named(name, "dropped-term", 0.9, alone.text, alone.fix, None, at) for name in alone.tensors]
+        return Autopsy("wrong", named, [], True, at, lines, derived)
     typed = mistyped(tape, wrong, given, moved) if wrong else None
     if typed is not None and left <= {*typed.tensors}:
         mistake, text, fix = typed.named()

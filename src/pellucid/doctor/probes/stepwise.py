@@ -18,7 +18,13 @@ import numpy as np
 from pellucid.check.autopsy.diagnose import conventions
 from pellucid.check.autopsy.hypothesis import Hypothesis, TapeCase
 from pellucid.check.autopsy.trial import GENERATORS
-from pellucid.check.mistakes import DROPPED_TERM, MISSING_ACTIVATION_DERIVATIVE, MISSING_STEP
+from pellucid.check.mistakes import (
+    DERIVATIVE_AT_WRONG_POINT,
+    DROPPED_TERM,
+    MISSING_ACTIVATION_DERIVATIVE,
+    MISSING_STEP,
+    STALE_VALUE,
+)
 from pellucid.check.record.reverse import Change, ReversePass, backward, contributions
 from pellucid.check.record.tape import Site, Tape, TapeNode
 from pellucid.doctor.probes.lines import Value, Values, first_alike, origins
@@ -28,6 +34,7 @@ MOST = 4  # mistakes
 DEPTH = 6  # steps of the forward pass before those whose gradients are right
 WEAKEST = 0.4
 SHORT = 250  # steps of a forward pass in which all mistakes may be tried for what one explains
+AT_ANOTHER = (DERIVATIVE_AT_WRONG_POINT, STALE_VALUE)
 FITS = 1e-5
 LEFT_OUT = (DROPPED_TERM, MISSING_STEP)
 
@@ -163,7 +170,7 @@ class _Search:
         for hypothesis in itertools.chain.from_iterable(generator(case) for generator in GENERATORS):
             if not self.goes_on():
                 return
-            if hypothesis.weight >= WEAKEST and hypothesis.change.places() & near:
+            if hypothesis.weight >= WEAKEST and hypothesis.change.places() & near and not _of_guess(hypothesis):
                 yield hypothesis
 
     def _explaining(self, able: list[Hypothesis], way: ReversePass, local: bool) -> Hit | None:
@@ -185,6 +192,13 @@ class _Search:
                 continue
             best = max((explained, hypothesis, spoilt), best, key=_score)
         return best
+
+
+def _of_guess(hypothesis: Hypothesis) -> bool:
+    """Whether it is said of a step of a usual loss, which the program computes nowhere, that its derivative is taken at
+    another value: there is no line of which that could be true."""
+    site = hypothesis.node.site if hypothesis.node is not None else None
+    return site is not None and site.part.startswith("loss ") and hypothesis.mistake in AT_ANOTHER
 
 
 def _gives(change: Change, way: ReversePass, near: frozenset[int], culprit: Value) -> bool:
