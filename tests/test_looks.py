@@ -4,7 +4,9 @@ What is wider than a telephone (a table, a listing) is moved within a frame of i
 to has a name.
 """
 
+import io
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from pellucid.cli.program import app
 from pellucid.doctor import Report
 from pellucid.doctor.page import render
 from pellucid.doctor.report import Finding
+from pellucid.viz import document
 from tests.devtools import Tab, chromium, tab
 from tests.pages import ROOT
+from tests.test_pages import PAGES
 
 SPOKEN = {"button", "link", "checkbox", "combobox", "searchbox", "textbox", "image", "region", "table", "columnheader"}
 WIDTHS = (400, 500, 800, 1400)
@@ -156,6 +160,16 @@ def test_pages_of_runs(page: Tab, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["rates", "two runs", "thirty runs", "of two"])
+def test_pages_of_several_trainings(page: Tab, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(document.render(PAGES[name][0]()), encoding="utf-8")
+    look(page, path)
+    page.shown_as(400)
+    assert page.evaluate(CURVES) == [360] * 2, "curves are seen whole"
+
+
+@pytest.mark.slow
 def test_pages_of_the_documentation(page: Tab) -> None:
     """Where it was built."""
     if not (ROOT / "site" / "index.html").is_file():
@@ -163,3 +177,16 @@ def test_pages_of_the_documentation(page: Tab) -> None:
     for name in ("index", "getting-started", "doctor", "looking", "exercises", "notebooks/circle", "commands/train",
                  "reference/ops/trigonometric", "pytorch-names"):  # fmt: skip
         look(page, ROOT / "site" / f"{name}.html", spoken=False)
+
+
+def test_the_marks_of_errors_in_hundred_thousands_stand_apart() -> None:
+    true = np.linspace(3e4, 1.2e6, 80)
+    figure = viz.predicted_against_true(true, true + np.linspace(-125_000, 55_000, 80), unit="price")
+    figure.savefig(io.BytesIO(), format="png")
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        marks = [
+            label for at, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True) if low <= at <= high
+        ]
+        boxes = [label.get_window_extent() for label in marks]
+        assert len(boxes) > 2 and all(box.x1 < after.x0 for box, after in pairwise(boxes))

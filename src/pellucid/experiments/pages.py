@@ -23,6 +23,13 @@ MEANING = {
     "valley": "two thirds into the fall",
 }
 UNUSED = ("lr", "schedule", "epochs", "log_every", "keep")  # settings of a training that the finder does without
+# What a table of the comparison is called by its title, for who hears it too.
+_CAPTIONS = {
+    "Runs": "A row for each run, with the settings that differ and its last figures.",
+    "Settings that differ": "The other settings are the same in all runs.",
+    "Figures": "Of the network that each run kept, and the best of the run.",
+    "Computed with": "Where they differ in machine, system or versions.",
+}
 _FOLDED = 20  # trials; a longer table of them is shown when asked for
 
 
@@ -83,7 +90,8 @@ def of_runs(
     if blocks:
         sections.append(Section("Curves", blocks))
     for title, (columns, rows) in run_table(list(runs), tables).items():
-        sections.append(Section(title, [Table(columns, rows, right=len(columns) - 1)]))
+        columns[0] = columns[0] or "what"
+        sections.append(Section(title, [Table(columns, rows, _CAPTIONS[title], right=len(columns) - 1)]))
     return Document(
         title=" and ".join(run.label for run in runs) if len(runs) == 2 else f"{len(runs)} runs compared",
         subtitle="Runs compared: their curves, their figures, and the settings in which they differ.",
@@ -135,8 +143,9 @@ def of_sweep(search: Search) -> Document:
     ]
     if search.metric == "val_loss":
         del columns[-2]
-    caption = f"All {len(rows)} trials, the best first" if len(rows) > _FOLDED else ""
-    sections.append(Section("Trials", [Table(columns, rows, caption, folded=bool(caption), right=len(columns) - 2)]))
+    caption = f"All {len(rows)} trials, the best first"
+    listed = Table(columns, rows, caption, folded=len(rows) > _FOLDED, right=len(columns) - 2)
+    sections.append(Section("Trials", [listed]))
     settings = settings_section(search.fixed)
     return Document(
         title=f"Sweep of {search.fixed.get('dataset')}",

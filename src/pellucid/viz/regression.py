@@ -65,5 +65,6 @@ def predicted_against_true(
         right.set(xlabel=f"predicted − true {name}", ylabel="samples")
         for axes in (left, right):
             style.clean(axes)
+            style.few_ticks(axes, count=4)  # numbers of six digits have room beside each other
         sheet.title(title)
     return sheet.figure
