@@ -249,10 +249,12 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             f"{judgement.candidate.title}; as they are, no update follows that of any loss. Scale the inputs, and look "
             "whether the loss falls then.",
         )
-    if not findings and session.unfinished:
+    faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
+    if not faults and session.unfinished:
         return Report(
             "inconclusive",
-            facts=facts,
+            findings,
+            facts,
             reason="The gradient is right, but the time was up before every cause of a loss that hardly moves was "
             "tried. Give it more: pellucid doctor SCRIPT --budget 300",
         )
@@ -265,7 +267,6 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         )
     if not findings and session.gets_to_a_guess and session.inputs_unseen:
         return Report("inconclusive", facts=facts, reason=UNSEEN.format(session.gets_to_a_guess))
-    faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
     reason = "" if findings or not session.gets_to_a_guess else LIMIT.format(session.gets_to_a_guess)
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started, reason=reason)
 

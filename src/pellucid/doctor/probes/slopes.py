@@ -122,6 +122,12 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     return result
 
 
+def _nowhere_zero(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """A direction whose elements are all of about one size, but not one number: inputs whose columns add up to 1, say,
+    let nothing of (1, −1, −1) through."""
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
+
+
 def _slow(
     lab: Lab, found: Parameters, wanted: str | None, result: SlopeStudy, plain: PassOutcome, moved: PassOutcome
 ) -> Steps:
