@@ -246,23 +246,3 @@ def test_a_label_is_that_of_the_pass_as_it_is() -> None:
     plain = {("", "q"): [np.array(1.0)], ("", "target"): [np.array(3.0)]}
     moved = {("", "q"): [np.array(2.0)], ("", "target"): [np.array(2.0)]}
     assert loss.value(moved, plain) == 0.5 and loss.value(moved) == 0.0
-
-
-NULL_SPACE = """
-import numpy as np
-X = np.array([[1, a, 1 - a] for a in [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]], float)
-Y = np.array([0] * 5 + [1] * 5)
-w = np.random.default_rng(0).normal(size=3) / np.sqrt(3)
-for t in range(1000):
-    delta = X.dot(w) - Y
-    w = w - 0.001 * X.T.dot(delta)
-    mse = delta.dot(delta) / 10
-print(w, mse)
-"""
-
-
-def test_columns_that_add_up_to_another_hide_no_loss(tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(NULL_SPACE)
-    report = examine_script(script)
-    assert report.status == "healthy", report.to_json()

@@ -44,11 +44,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     result.seen, result.known = dict(plain.seen), dict(lab.known)
     rng = np.random.default_rng(1)
     start = {name: plain.before[name] for name in found.parameters if name in plain.before}
-    # Steps of several lengths: of one length, they may cancel in columns that are 0 or 1.
-    ways = {name: rng.choice([-1.0, 1.0], old.shape) for name, old in start.items()}
-    shift = {
-        name: old + _size(old) * 1e-3 * ways[name] * rng.uniform(0.5, 1.5, old.shape) for name, old in start.items()
-    }
+    shift = {name: old + _size(old) * 1e-3 * _uneven(rng, old.shape) for name, old in start.items()}
     moved = yield PassRun(shift, watch="all")
     result.depends = {
         key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
@@ -122,7 +118,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     return result
 
 
-def _nowhere_zero(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _uneven(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """A direction whose elements are all of about one size, but not one number: inputs whose columns add up to 1, say,
     let nothing of (1, −1, −1) through."""
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
