@@ -208,8 +208,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             mended = prove(finding, session, rated, facts.get("update", {}).get("rule", "")) or mended
         if findings and not more and whole and all(_disproved(finding) for finding in findings):
             return Report("inconclusive", facts=facts, reason=no_better(findings[0]))
-        if taken and taken[0].mistake == "updated-too-early" and gradient.nearly(judgement):
-            for finding in taken:  # as in descent by turns, which does as well
+        if taken and taken[0].mistake == "updated-too-early" and gradient.by_turns(judgement, seen.passes):
+            for finding in taken:
                 finding.severity = finding.severity if finding.verified else "warning"
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -180,10 +181,12 @@ def tells(found: Judgement) -> bool:
     return known > 0.5 * len(found.verdicts) and found.score > 0.4
 
 
-def nearly(found: Judgement) -> bool:
-    """Whether what is wrong goes along with the slope in every pass, but for what is hardly seen."""
+def by_turns(found: Judgement, passes: Sequence[StudiedPass]) -> bool:
+    """Whether what is wrong are tables of which a pass moves a few rows, and goes along with the slope all the same: as
+    in a factorisation whose factors are moved by turns, each along its own slope, which does as well."""
     cosines = [c.cosine for name in found.wrong for c in found.cells[name] if c.state in ("along", "across")]
-    return bool(cosines) and min(cosines) > HARDLY
+    rows = all((entry.update[name] == 0).any() for name in found.wrong for entry in passes if name in entry.update)
+    return bool(cosines) and min(cosines) > HARDLY and rows
 
 
 def passes_by(found: Judgement) -> bool:
