@@ -11,6 +11,8 @@ from pellucid.doctor.examination import _doubted
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, _rooted
+from pellucid.doctor.process.moving import classify
+from pellucid.doctor.process.paths import Group
 from pellucid.doctor.proof import as_note, at_ties
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import moves_any
@@ -62,6 +64,36 @@ for t in range(500):
     w = w - 0.01 * X.T.dot(delta)
     cost = delta.dot(delta) / 10
 """
+
+# What is remembered is the last step alone, and not what was remembered before.
+LAST_STEP = (
+    HEAD
+    + """
+class Net:
+    def __init__(self):
+        self.W = [rng.normal(size=(3, 6)), rng.normal(size=(6, 1))]
+        self.last = [0, 0]
+
+    def forward(self, x):
+        self.a = [x]
+        for w in self.W:
+            self.a.append(np.tanh(self.a[-1] @ w))
+
+    def backward(self, t, lr=0.01, momentum=0.1):
+        d = [(t - self.a[-1]) * (1 - self.a[-1] ** 2)]
+        d.insert(0, d[0] @ self.W[1].T * (1 - self.a[1] ** 2))
+        for i in range(2):
+            dw = self.a[i].T @ d[i]
+            self.W[i] += lr * dw + momentum * self.last[i]
+            self.last[i] = dw
+
+net = Net()
+for i in range(2000):
+    n = rng.integers(60)
+    net.forward(X[n:n+1])
+    net.backward(2 * y[n:n+1] - 1)
+"""
+)
 
 CLOSURE = (
     HEAD
@@ -423,7 +455,7 @@ def test_noise_in_the_updates_is_no_mistake(tmp_path: Path) -> None:
     assert "at random" in report.reason
 
 
-@pytest.mark.parametrize("source", [PROBABILITIES_IN_PLACE, INDICATORS, CLOSURE, NAMES_TWICE])
+@pytest.mark.parametrize("source", [PROBABILITIES_IN_PLACE, INDICATORS, LAST_STEP, CLOSURE, NAMES_TWICE])
 def test_a_right_program_is_healthy(source: str, tmp_path: Path) -> None:
     report = examined(tmp_path, source)
     assert report.status == "healthy", report.to_json()
@@ -516,3 +548,18 @@ def test_a_gradient_that_differs_at_ties_alone_is_a_note(right: int, better: lis
     assert at_ties(finding, row) is no_mistake
     note = as_note(finding)
     assert (note.severity, note.title, note.where) == ("info", "wrong-backward", "")
+
+
+@pytest.mark.parametrize(("left", "parameters"), [(0.1, ["tensor"]), (0.9, ["tensor", "carried"])])
+def test_a_state_of_which_hardly_anything_is_left_is_no_parameter(left: float, parameters: list[str]) -> None:
+    before = {"tensor": np.linspace(0.5, 2, 8), "carried": np.linspace(-0.5, 0.5, 8)}
+    after = {"tensor": before["tensor"] - 0.01, "carried": before["carried"] ** 2}
+    step = np.array([1e-4, -1e-4, 1e-4, 1e-4, 0, 0, 0, 0])
+    spread = np.full(8, 1e-6)
+    answers = {
+        "tensor": {"tensor": step + spread, "carried": spread},
+        "carried": {"carried": left * step + spread, "tensor": spread},
+    }
+    known = {name: Group(name, ((),), (8,), (8,)) for name in before}
+    found = classify(known, [*before], before, after, dict.fromkeys(before, step), answers, True)
+    assert found.parameters == parameters

@@ -10,6 +10,8 @@ import numpy as np
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.scout import is_named
 
+STAYS = 0.2  # of a change, that is left of it in a parameter after a pass: of a state hardly any of it is
+
 
 @dataclass
 class Parameters:
@@ -92,6 +94,10 @@ def classify(
             and _is_memory_of(name, partners[0], affects, response)
         ):
             memory[name] = partners[0]
+    for name in affects.keys() - kept:
+        other = affects[name][0] if len(affects[name]) == 1 else ""
+        if before[name].size > 1 and other in kept and _is_added(shifts[name], answers[name][other]):
+            memory[name] = other  # the last step alone: `w += lr * dw + mu * last; last = dw`
     for name, owner in list(memory.items()):  # of two that touch each other alone, the one that stays is no memory
         if memory.get(owner) == name and abs(response[owner]) >= abs(response[name]):
             del memory[owner]
@@ -102,6 +108,7 @@ def classify(
         and name not in memory
         and not name.endswith(".grad")
         and (not local[name] or (before[name].size == 1 and affects[name]))
+        and (abs(response[name]) > STAYS or is_named(name))
         and (_overlaps(name, shifts, answers) or (is_named(name) and _leaps(before[name], after[name])))
     ]
     memory = {name: owner for name, owner in memory.items() if owner in found}
@@ -112,6 +119,14 @@ def classify(
         groups |= {name: known[name] for name in beside if name in known and name not in groups}
     crossed = _crossed(response, before, after, shifts, answers)
     return Parameters(groups, found, memory, response, signs, [], shared, crossed, repeatable)
+
+
+def _is_added(step: np.ndarray, change: np.ndarray) -> bool:
+    """Whether what was changed went into what answered as it is, times one number."""
+    if change.shape != step.shape:
+        return False
+    share = float((change * step).sum() / (step * step).sum())
+    return share != 0 and np.abs(change - share * step).max() < 1e-6 * abs(share) * np.abs(step).max()
 
 
 def _crossed(
