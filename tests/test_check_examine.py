@@ -139,6 +139,9 @@ def test_gradients_that_were_clipped():
     bound = 0.5 * np.abs(given["W2"]).max()
     report = examine(loss, p, {**given, "W2": np.clip(given["W2"], -bound, bound)})
     assert found(report) == {"W2": "clipped"}
+    same = np.sign(given["W2"]) * 0.5 * np.abs(given["W2"]).min()
+    report = examine(loss, p, {**given, "W2": same})  # one size for all: none of them lies within a bound
+    assert "W2" in found(report) and found(report)["W2"] != "clipped"
 
 
 def test_a_guard_that_the_formula_leaves_out_is_no_mistake():

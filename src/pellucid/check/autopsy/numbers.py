@@ -143,7 +143,8 @@ def _clipped(row: Evidence, rtol: float) -> Iterator[Explanation]:
         return
     bound = float(np.abs(given).max())
     at_bound = int((np.abs(true) > bound).sum())
-    telling = given.size > 3 or _is_round(bound)  # of two or three numbers, one is the largest
+    # Of two or three numbers one is the largest, and numbers that are all of one size are many things.
+    telling = (given.size > 3 and at_bound < true.size) or _is_round(bound)
     if at_bound and telling and same(np.clip(true, -bound, bound), given, row.difference, rtol):
         yield Explanation(
             CLIPPED,
