@@ -249,9 +249,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             f"{judgement.candidate.title}; as they are, no update follows that of any loss. Scale the inputs, and look "
             "whether the loss falls then.",
         )
-    findings.sort(
-        key=lambda f: f.severity == "warning" and f.verified is False
-    )  # what a fork says nothing for goes last
+    # What a fork says nothing for goes last.
+    findings.sort(key=lambda f: f.severity == "warning" and f.verified is False)
     faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
     if not faults and session.unfinished:
         return Report(

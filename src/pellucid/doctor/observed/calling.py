@@ -21,9 +21,8 @@ class CallingLines:
 
     def __init__(self) -> None:
         self._trains: dict[Place, bool] = {}
-        self._open: dict[
-            Place, tuple[Any, int]
-        ] = {}  # the last result of a line that is not known, and backwards so far
+        # Of a line that is not known: the last result, and the backwards so far.
+        self._open: dict[Place, tuple[Any, int]] = {}
 
     def evaluates(self, at: Place | None, steps: int) -> bool:
         """Whether a line that is about to call a network does so to evaluate it."""

@@ -34,9 +34,8 @@ LABEL_NAME = re.compile(
     r"(^|[^a-z])(y|ys|yb|yi|y_?true|y_?train|t|target(s)?|label(s)?|expected|truth|actual|desired|answer|d|out(put)?s?|yhot|onehot"
     r"|y_?batch|batch_?y|train_?y)([^a-z]|$)|target|label|expect|onehot|one_hot|y_?true|truth"
 )
-STEP_NAME = re.compile(
-    r"(^|_)(step|update|train_?(step|batch|on_batch|one)?)$", re.I
-)  # what returns a loss, if a number
+# What returns a loss, if a number.
+STEP_NAME = re.compile(r"(^|_)(step|update|train_?(step|batch|on_batch|one)?)$", re.I)
 SCORE_NAME = re.compile(r"reward|likelihood|elbo|score|return|log_?prob", re.I)
 
 
