@@ -13,7 +13,7 @@ from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, _rooted
 from pellucid.doctor.process.moving import classify
 from pellucid.doctor.process.paths import Group
-from pellucid.doctor.proof import as_note, at_ties
+from pellucid.doctor.proof import as_note, at_ties, hardly_told
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import moves_any
 from pellucid.doctor.rules.cells import TensorCell, _at_full_length
@@ -563,3 +563,45 @@ def test_a_state_of_which_hardly_anything_is_left_is_no_parameter(left: float, p
     known = {name: Group(name, ((),), (8,), (8,)) for name in before}
     found = classify(known, [*before], before, after, dict.fromkeys(before, step), answers, True)
     assert found.parameters == parameters
+
+
+@pytest.mark.parametrize(
+    ("cosine", "fork", "told"),
+    [(0.985, {}, False), (0.8, {}, True), (0.985, {"what": "loss", "as it is": [1.0]}, True)],
+)
+def test_a_direction_that_is_nearly_the_slope_is_no_fault_by_itself(
+    cosine: float, fork: dict[str, object], told: bool
+) -> None:
+    """Of a network with pooling, no pass of which could be recorded in the time that there was."""
+    tensors = [{"name": "filters", "verdict": "across", "cosine": cosine}, {"name": "w", "verdict": "right"}]
+    finding = Finding("wrong-backward", "error", 0.95, "", "", "", mistake="unknown", tensors=tensors, fork=fork)
+    assert hardly_told(finding) is not told
+
+
+STEPS_OF_AND = """
+rate = 0.1
+rows = [[1, 0, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1]]
+w = [0.9, 0.7, 0.4]
+
+def difference(w, row):
+    return (1 if sum(w[i] * row[i] for i in range(3)) > 0 else 0) - row[3]
+
+def improve(w, row):
+    d = difference(w, row)
+    for i in range(3):
+        w[i] -= rate * d * row[i]
+    return w
+
+wrong = True
+while wrong:
+    wrong = False
+    for row in rows:
+        if difference(w, row) != 0:
+            w = improve(w, row)
+            wrong = True
+"""
+
+
+def test_how_far_a_decision_is_from_its_target_is_no_label(tmp_path: Path) -> None:
+    report = examined(tmp_path, STEPS_OF_AND)
+    assert report.status != "faults", report.to_json()

@@ -73,6 +73,7 @@ ROWS_OF: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "attention_gradients": row(x(2, 2), x(2, 3), x(2, 3), x(2, 2), scale=0.5),
     "softmax_backward": row(x(3), np.array([0.2, 0.5, 0.3]), dim=0),
     "log_softmax_backward": row(x(3), np.log([0.2, 0.5, 0.3]), dim=0),
+    "smooth_l1": row(x(3), np.array([0.0, 0.4, 2.0]), beta=1.0),
     "cumsum": row(x(4), dim=0), "cumprod": row(x(4), dim=0), "logcumsumexp": row(x(4), dim=0),
     "cummax": row(x(4), dim=0), "cummin": row(x(4), dim=0), "cumsum_from_end": row(x(4), dim=0),
     "cumprod_backward": row(x(3), x(3), dim=0), "sort": row(x(4)), "argsort": row(x(4)), "topk": row(x(4), k=2),

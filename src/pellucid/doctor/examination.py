@@ -36,7 +36,7 @@ from pellucid.doctor.progress import (
     no_such_loss,
     no_usual_loss,
 )
-from pellucid.doctor.proof import as_note, at_ties, prove, rest_is_wrong
+from pellucid.doctor.proof import as_note, at_ties, hardly_told, prove, rest_is_wrong
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, exchanged, gradient, own_rate, update
 
@@ -251,6 +251,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         )
     # What a fork says nothing for goes last.
     findings.sort(key=lambda f: f.severity == "warning" and f.verified is False)
+    if findings and all(hardly_told(finding) for finding in findings):
+        return Report("inconclusive", facts=facts, reason=HARDLY_TOLD.format(findings[0].evidence))
     faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
     if not faults and session.unfinished:
         return Report(
@@ -273,6 +275,10 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started, reason=reason)
 
 
+HARDLY_TOLD = (
+    "{} So it is where several numbers are the largest of a pooling, which is no mistake; the time was up before that, "
+    "or a mistake, could be told. Give it more: pellucid doctor SCRIPT --budget 300"
+)
 UNSEEN = (
     "The gradient is right, but in {} passes the training comes no further than saying the mean label for every row, "
     "and neither other rates nor other first weights do in forks. The inputs were not found, or are too large to be "

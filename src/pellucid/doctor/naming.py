@@ -398,7 +398,7 @@ def _telling(judgement: gradient.Judgement, seen: SlopeStudy) -> int:
     return max(near, key=told, default=0)
 
 
-EXACTLY = 1e-7  # a residual of differences
+EXACTLY = 1e-6  # a residual of differences
 FAR_OFF = 0.05  # a residual that no factor explains
 
 

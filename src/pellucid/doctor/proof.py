@@ -19,6 +19,7 @@ BY_MEMORY = ("AdaGrad", "RMSProp", "Adam")  # rules whose steps are no multiple 
 SAME = 0.02  # of the range of a curve: two that are no farther apart are one training
 SOME = 4  # passes, the fewest that say how often a gradient is right
 MOSTLY = 0.75  # of the passes: a gradient that is wrong at ties alone is right in as many
+ALONG = 0.95  # a cosine, beyond which a direction may be a slope as well, where there are several
 FEW = 400  # elements up to which the gradient may be taken by differences
 
 
@@ -94,6 +95,16 @@ def at_ties(finding: Finding, judgement: gradient.Judgement) -> bool:
         if judgement.verdicts[name] != "partly" or len(told) < SOME or right < MOSTLY * len(told):
             return False
     return bool(np.abs(curves[0] - curves[1]).max() <= SAME * np.ptp(curves[0]))
+
+
+def hardly_told(finding: Finding) -> bool:
+    """Whether all that is known of a mistake is that some tensors are moved nearly along the slope: as where numbers
+    tie for a maximum, and there was no time to record a pass or to train by the slope."""
+    if finding.cause != "wrong-backward" or finding.mistake not in ("", "unknown") or finding.fork:
+        return False
+    across = [tensor["cosine"] for tensor in finding.tensors if tensor["verdict"] == "across"]
+    others = {tensor["verdict"] for tensor in finding.tensors} - {"across", "right", "unknown"}
+    return not others and bool(across) and min(across) > ALONG
 
 
 def as_note(finding: Finding) -> Finding:

@@ -304,6 +304,13 @@ def prelu(w: Writer, input: Term, weight: Term) -> Term:
     return w.where(w.Greater(input, w.constant(0, input.dtype), dtype=bool), input, weight * input)
 
 
+@writes("smooth_l1")
+def smooth_l1(w: Writer, input: Term, target: Term, beta: float) -> Term:
+    apart = w.Abs(input - target)
+    near = w.Min(apart, w.constant(beta, apart.dtype))
+    return near * (apart - near * 0.5) / beta
+
+
 @writes("softplus")
 def softplus(w: Writer, input: Term, beta: float = 1.0, threshold: float = 20.0) -> Term:
     scaled = input if beta == 1 else input * beta

@@ -385,7 +385,7 @@ def element_smooth_l1(xp: Any, input: Any, target: Any, *, beta: float) -> Any:
 
 
 def _slope(m: Any, apart: Any, beta: float) -> Any:
-    return m.clamp(apart if beta == 1 else apart / beta, min=-1.0, max=1.0)
+    return m.clamp(apart / beta, min=-1.0, max=1.0)
 
 
 element_smooth_l1.vjp(

@@ -121,7 +121,8 @@ def _inputs(
             continue  # a list of samples, each with what belongs to it
         twin = name.lower() == _called(label_key).lower().replace("y", "x", 1)
         if twin or INPUT_NAME.match(name):
-            found.append(((not twin, key[0] != label_key[0], -series[0].size), key))
+            of_list = "[" in key[1]  # the first of a list of samples, which the sample of the pass may be by chance
+            found.append(((not twin, key[0] != label_key[0], -series[0].size, of_list), key))
     return min(found)[1] if found else None
 
 

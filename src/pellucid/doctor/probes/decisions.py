@@ -19,7 +19,7 @@ from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 
-OF_TWO = (*PIECEWISE, "log", "log-logits")  # losses of labels that take one of two values
+OF_TWO = (*PIECEWISE, "log", "log-logits", "absolute")  # losses of labels that take few values, and their slopes too
 FAR = 10.0  # times its largest number, by which every parameter is moved
 
 
