@@ -102,7 +102,7 @@ def hardly_told(finding: Finding) -> bool:
     tie for a maximum, and there was no time to record a pass or to train by the slope."""
     if finding.cause != "wrong-backward" or finding.mistake not in ("", "unknown") or finding.fork:
         return False
-    across = [tensor["cosine"] for tensor in finding.tensors if tensor["verdict"] == "across"]
+    across = [tensor.get("cosine", 0.0) for tensor in finding.tensors if tensor["verdict"] == "across"]
     others = {tensor["verdict"] for tensor in finding.tensors} - {"across", "right", "unknown"}
     return not others and bool(across) and min(across) > ALONG
 
