@@ -152,7 +152,7 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
     name: str, background: bool, tmp_path: Path
 ) -> None:
     which = getattr(signal, name)
-    words = ["digits", "--epochs", "2", "--no-report", "--model", "cnn", "--batch-size", "16"]
+    words = ["digits", "--epochs", "2000", "--no-report", "--model", "cnn", "--batch-size", "16"]
     command = [*PROGRAM, "train", *words, "--out", "it's a run"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = subprocess.Popen(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import linecache
-import time
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,6 @@ from pellucid.doctor import examine_script
 from pellucid.doctor.observed import fits, joint
 from pellucid.doctor.observed.compare import better, explained, guesses, outcome
 from pellucid.doctor.observed.examination import examine
-from pellucid.doctor.observed.laboratory import ScriptLaboratory
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import data, gradients, held_out, model, rate, scale
 from pellucid.doctor.observed.rules import loss as of_loss
@@ -483,13 +484,25 @@ for _ in range(3):
 """
 
 
+LOOK = """
+import sys, time
+from pathlib import Path
+from pellucid.doctor.observed.laboratory import ScriptLaboratory
+record = ScriptLaboratory(time.monotonic() + 60, Path(sys.argv[1]), []).run()
+print([record.error, record.lines["init"][1], *(record.parameters[name].place for name in "wb")])
+"""
+
+
 def test_lines_of_first_weights_that_are_written_by_hand(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(BY_HAND)
-    laboratory = ScriptLaboratory(time.monotonic() + 60, tmp_path / "train.py", [])
-    record = laboratory.run()
-    assert record is not None and record.error == ""
-    assert record.lines["init"][1] == 7
-    assert [record.parameters[name].place for name in ("w", "b")] == [(str(tmp_path / "train.py"), 8)] * 2
+    script = tmp_path / "train.py"
+    script.write_text(BY_HAND)
+    # In a process of its own: another test may have imported the real torch.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    told = subprocess.run(
+        [sys.executable, "-c", LOOK, str(script)], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines()[-1] == repr(["", 7, (str(script), 8), (str(script), 8)])
 
 
 SLOW = """
