@@ -162,6 +162,10 @@ def main() -> None:
     asked = parser.parse_args()
     folder = asked.folder.resolve()
     programs = [read(path) for path in sorted(folder.glob("*.py")) if not asked.names or path.stem in asked.names]
+    if missing := sorted({*asked.names} - {program.path.stem for program in programs}):
+        parser.error(f"{folder} has no program {', '.join(missing)}")
+    if not programs:
+        parser.error(f"there is no program (NAME.py) in {folder}")
     rows = list(HEAD)
     print(*rows, sep="\n", flush=True)
     measured = []

@@ -61,3 +61,13 @@ def test_a_folder(tmp_path: Path) -> None:
     lines = table.read_text(encoding="utf-8").splitlines()
     assert any(line.startswith("| nobody/nothing, descent.py | --steps 3 | 0 of 6 |") for line in lines)
     assert any("| fails.py |  | not run |" in line for line in lines)
+
+
+@pytest.mark.parametrize(("names", "said"), [([], "there is no program"), (["train"], "has no program train")])
+def test_a_folder_without_the_programs(
+    names: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["published", str(tmp_path), *names])
+    with pytest.raises(SystemExit):
+        published.main()
+    assert said in capsys.readouterr().err
