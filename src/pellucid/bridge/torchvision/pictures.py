@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 import pellucid
-from pellucid.core import Tensor
+from pellucid.core import Tensor, state
+from pellucid.core.tensor import wrap
 
-__all__ = ["array_of", "image_module", "is_pil", "size_of", "to_pil", "to_tensor"]
+__all__ = ["array_of", "from_bytes", "image_module", "is_pil", "size_of", "to_pil", "to_tensor"]
 
 
 def image_module() -> Any:
@@ -53,8 +54,20 @@ def to_tensor(picture: Any) -> Tensor:
     else:
         raise TypeError(f"pic should be PIL Image or ndarray. Got {type(picture)}")
     found = found[:, :, None] if found.ndim == 2 else found
-    tensor = pellucid.from_numpy(np.ascontiguousarray(found.transpose(2, 0, 1)))
+    found = found.transpose(2, 0, 1)
+    if found.dtype == np.uint8 and (made := from_bytes(found)) is not None:
+        return made
+    tensor = pellucid.from_numpy(np.ascontiguousarray(found))
     return tensor.to(pellucid.get_default_dtype()).div(255) if tensor.dtype is pellucid.uint8 else tensor
+
+
+def from_bytes(pixels: np.ndarray) -> Tensor | None:
+    """Bytes as numbers from 0 to 1, past the door; None where somebody stands behind it, or floats are not plain."""
+    kind = pellucid.get_default_dtype()
+    if state.interpreters or kind not in (pellucid.float32, pellucid.float64):
+        return None
+    numbers = np.empty(pixels.shape, kind.numpy)  # in this order, whatever that of the pixels is
+    return wrap(np.divide(pixels, numbers.dtype.type(255), out=numbers, dtype=numbers.dtype))
 
 
 def to_pil(picture: Any, mode: str | None = None) -> Any:

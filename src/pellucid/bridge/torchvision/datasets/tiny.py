@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..pictures import image_module
-from .vision import VisionDataset, absent
+from pellucid.utils.data import default_collate
+
+from .vision import InMemory, absent
 
 __all__ = ["CIFAR10", "CIFAR100"]
 
@@ -28,7 +29,7 @@ class _Arrays(pickle.Unpickler):
         raise pickle.UnpicklingError(f"the file asks for {module}.{name}, which no file of CIFAR's has")
 
 
-class CIFAR10(VisionDataset):
+class CIFAR10(InMemory):
     """60,000 pictures of 32 × 32 pixels in ten classes: 50,000 to train with, 10,000 to test with.
 
     `root` has the folder `cifar-10-batches-py`, or the archive `cifar-10-python.tar.gz`, which is read as it is.
@@ -62,8 +63,15 @@ class CIFAR10(VisionDataset):
             raise absent(type(self).__name__, Path(self.root), [self.filename])
         return [_Arrays(io.BytesIO(part), encoding="latin1").load() for part in data]
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self.changed(image_module().fromarray(self.data[index]), self.targets[index])
+    def one(self, index: int) -> tuple[np.ndarray, int]:
+        return self.data[index], self.targets[index]
+
+    def pictures(self, rows: Any) -> Any:
+        plain = type(self.data) is np.ndarray and self.data.dtype == np.uint8 and self.data.shape[1:] == (32, 32, 3)
+        return self.data[rows].transpose(0, 3, 1, 2) if plain else None
+
+    def labels(self, indices: Sequence[int]) -> Any:
+        return default_collate([self.targets[index] for index in indices])
 
     def __len__(self) -> int:
         return len(self.data)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pellucid.utils.data import Dataset
+import numpy as np
 
-__all__ = ["VisionDataset", "absent"]
+from pellucid.core import Tensor, state
+from pellucid.utils.data import Dataset, default_collate
+
+from ..pictures import from_bytes, image_module
+from ..transforms import Compose, Normalize, ToTensor
+from ..transforms.functional.conversion import normalized
+
+__all__ = ["InMemory", "VisionDataset", "absent"]
 
 
 class VisionDataset(Dataset[Any]):
@@ -47,6 +54,54 @@ class VisionDataset(Dataset[Any]):
                 "\n".join(["StandardTransform", f"Transform: {first}", *(f"           {line}" for line in more)])
             )
         return "\n".join([f"Dataset {type(self).__name__}", *(f"    {line}" for line in body)])
+
+
+class InMemory(VisionDataset):
+    """A data set whose pictures lie in one array of bytes: a batch is made at once, where its transforms allow it.
+
+    They do where they are `ToTensor` and after it perhaps `Normalize`, which do to each number what they do to it in
+    its picture, and draw nothing.
+    """
+
+    def one(self, index: int) -> tuple[np.ndarray, int]:
+        """A picture's bytes, (H, W) or (H, W, C), and its label."""
+        raise NotImplementedError
+
+    def pictures(self, rows: Any) -> Any:
+        """Some pictures as bytes (n, C, H, W); None where they are not what was read from the files."""
+        raise NotImplementedError
+
+    def labels(self, indices: Sequence[int]) -> Any:
+        """Their labels, as collating them one by one gives them."""
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        picture, target = self.one(index)
+        return self.changed(image_module().fromarray(picture), target)
+
+    def __getbatch__(self, indices: Sequence[int]) -> Any:
+        made = self._at_once(indices)
+        return default_collate([self[index] for index in indices]) if made is None else made
+
+    def _at_once(self, indices: Sequence[int]) -> list[Any] | None:
+        after = self._after()
+        if after is None or state.interpreters or self.transforms is not None or self.target_transform is not None:
+            return None
+        if not all(type(index) is int for index in indices):
+            return None
+        pixels = self.pictures(np.array(indices, np.int64))
+        made: Tensor | None = None if pixels is None else from_bytes(pixels)
+        for step in after:
+            made = None if made is None else normalized(made, step.mean, step.std)
+        return None if made is None else [made, self.labels(indices)]
+
+    def _after(self) -> list[Normalize] | None:
+        """What comes after `ToTensor`; None where there is something else."""
+        steps: list[Any] = list(self.transform.transforms) if type(self.transform) is Compose else [self.transform]
+        first, after = steps[:1], steps[1:]
+        if [type(step) for step in first] != [ToTensor]:
+            return None
+        return after if all(type(step) is Normalize and not step.inplace for step in after) else None
 
 
 def absent(name: str, folder: Path, files: Iterable[str]) -> RuntimeError:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import gzip
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 import pellucid
+from pellucid.core import Tensor
 
-from ..pictures import image_module
-from .vision import VisionDataset, absent
+from .vision import InMemory, absent
 
 __all__ = ["EMNIST", "KMNIST", "MNIST", "FashionMNIST"]
 
@@ -34,7 +34,7 @@ def read_idx(path: Path) -> np.ndarray:
     return array.reshape(shape)
 
 
-class MNIST(VisionDataset):
+class MNIST(InMemory):
     """70,000 digits of 28 × 28 pixels: 60,000 to train with, 10,000 to test with.
 
     The four files, `train-images-idx3-ubyte` and so on, gzipped or not, are looked for in `root/MNIST/raw`, then in
@@ -80,9 +80,20 @@ class MNIST(VisionDataset):
         images, labels = found
         return pellucid.from_numpy(images.copy()), pellucid.from_numpy(labels.astype(np.int64))
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        picture, target = self.data[index], int(self.targets[index])
-        return self.changed(image_module().fromarray(picture.numpy()), target)
+    def one(self, index: int) -> tuple[np.ndarray, int]:
+        return self.data[index].numpy(), int(self.targets[index])
+
+    def pictures(self, rows: Any) -> Any:
+        given = self.data, self.targets
+        if any(type(each) is not Tensor or type(each._array) is not np.ndarray for each in given):
+            return None
+        array, labels = (each._array for each in given)
+        if array.dtype != np.uint8 or array.ndim != 3 or labels.dtype != np.int64 or labels.ndim != 1:
+            return None
+        return array[rows][:, None]
+
+    def labels(self, indices: Sequence[int]) -> Any:
+        return self.targets[list(indices)]
 
     def __len__(self) -> int:
         return len(self.data)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 import pellucid
-from pellucid.core import Tensor
+from pellucid.core import Tensor, state
+from pellucid.core.tensor import wrap
 
 from ...pictures import is_pil, size_of
 
@@ -98,11 +100,39 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
         raise ValueError(
             f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {tensor.size()}"
         )
+    if not inplace and (made := normalized(tensor, mean, std)) is not None:
+        return made
     means, stds = (pellucid.as_tensor(value, dtype=tensor.dtype) for value in (mean, std))
     if bool((stds == 0).any()):
         raise ValueError(f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by zero.")
     means, stds = (value.view(-1, 1, 1) if value.ndim == 1 else value for value in (means, stds))
     return (tensor if inplace else tensor.clone()).sub_(means).div_(stds)
+
+
+def normalized(tensor: Tensor, mean: Any, std: Any) -> Tensor | None:
+    """What `normalize` gives of pictures (…, C, H, W) that are numbers and nothing more, past the door; or None."""
+    array = tensor._array
+    if state.interpreters or type(tensor) is not Tensor or type(array) is not np.ndarray or tensor.requires_grad:
+        return None
+    for value in (mean, std):
+        if not isinstance(value, tuple | list) or len(value) not in (1, array.shape[-3]):
+            return None
+        if any(type(number) not in (float, int) for number in value):
+            return None
+    if tensor.dtype not in (pellucid.float32, pellucid.float64):
+        return None
+    means, stds = _columns(tuple(mean), tuple(std), array.dtype)
+    if not stds.all():
+        return None  # the lines of `normalize` say what is wrong
+    moved = array - means
+    return wrap(np.divide(moved, stds, out=moved))
+
+
+@functools.lru_cache(64)
+def _columns(mean: tuple[float, ...], std: tuple[float, ...], dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of channels as (C, 1, 1)."""
+    first, second = (np.array(value, dtype).reshape(-1, 1, 1) for value in (mean, std))
+    return first, second
 
 
 def get_image_num_channels(img: Any) -> int:
