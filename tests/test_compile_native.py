@@ -15,7 +15,7 @@ from pellucid.compile import products
 from pellucid.compile.segment import Segment
 from pellucid.kernels import blas
 from pellucid.kernels import products as native
-from pellucid.kernels.table import address
+from pellucid.kernels.calling import address
 
 pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
 

@@ -19,7 +19,7 @@ from torch.nn import grad as gradients_of
 import pellucid
 from pellucid import kernels
 from pellucid.compile import loops, segment
-from pellucid.kernels import cache, compiler, elementwise, pool, products, table, tiles, windows, winograd
+from pellucid.kernels import cache, calling, compiler, elementwise, pool, products, table, tiles, windows, winograd
 from pellucid.kernels.emitter import Emitter
 
 pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
@@ -659,9 +659,9 @@ def test_an_error_in_a_piece_is_raised(threads: Callable[[int], None]) -> None:
 def test_an_address_is_where_numpy_says_it_is() -> None:
     whole = np.arange(24.0).reshape(4, 6)
     for array in (whole, whole[1:, 2:], whole[::-1], whole.T, np.empty(0), np.array(3.0), np.array([1], np.float32)):
-        assert table.address(array) == array.ctypes.data
+        assert calling.address(array) == array.ctypes.data
     frozen = np.frombuffer(b"abcdefgh")
-    assert table.address(frozen) == frozen.ctypes.data
+    assert calling.address(frozen) == frozen.ctypes.data
 
 
 def test_work_is_shared_once_and_whole(threads: Callable[[int], None]) -> None:
@@ -694,7 +694,7 @@ def doubled() -> bool:
     assert function is not None
     x = np.arange(100, dtype=np.float32)
     out = np.empty_like(x)
-    function(0, 100, table.address(x), table.address(out))
+    function(0, 100, x, calling.address(out))
     return bool((out == 2 * x).all())
 
 
@@ -734,7 +734,7 @@ def test_a_damaged_or_foreign_file_is_made_anew(folder: Path, compiled: list[str
         file.write_bytes(b"")
     elif damage == "foreign":  # the code of another kernel under this one's name
         key = compiler.target().key  # type: ignore[union-attr]
-        code = cache.read(doubling().text(), key)
+        code = cache.read(compiler.text_of(doubling()), key)
         assert code is not None
         cache.write("another", key, code)
         (other,) = set(folder.iterdir()) - {file}
@@ -751,7 +751,7 @@ def test_a_damaged_or_foreign_file_is_made_anew(folder: Path, compiled: list[str
 def test_another_processor_has_code_of_its_own(folder: Path, compiled: list[str]) -> None:
     assert doubled()
     key = compiler.target().key  # type: ignore[union-attr]
-    assert cache.read(doubling().text(), key) is not None
+    assert cache.read(compiler.text_of(doubling()), key) is not None
     assert cache.read(doubling().text(), key + ",+more") is None
     assert cache.read(doubling("another").text(), key) is None
 

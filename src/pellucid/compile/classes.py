@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.backend import Array
+from pellucid.kernels.calling import address
 from pellucid.kernels.classes import SLOPE, of_loss
-from pellucid.kernels.table import TYPES, address
+from pellucid.kernels.table import TYPES
 
 from .graph import Node, Value
 from .segment import Call, kernel

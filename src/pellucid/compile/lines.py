@@ -13,8 +13,8 @@ import numpy as np
 
 from pellucid.backend import Array
 from pellucid.core import Tensor
+from pellucid.kernels.calling import address
 from pellucid.kernels.pool import share
-from pellucid.kernels.table import address
 
 from .graph import CONSTANT, HELD, INPUT, Graph, Value
 from .lifetimes import Pool, unite

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.kernels.calling import address
 from pellucid.kernels.classes import LOOKED_UP, PLACED
 from pellucid.kernels.pieces import CLEAR
-from pellucid.kernels.table import TYPES, address
+from pellucid.kernels.table import TYPES
 
 from .graph import Node, Value
 from .segment import Call, kernel

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.backend import Array
-from pellucid.kernels.table import address
+from pellucid.kernels.calling import address
 
 
 class Kept:

@@ -21,8 +21,9 @@ import numpy as np
 from pellucid.backend import NUMPY, Array
 from pellucid.core import Tensor, state, wrap
 from pellucid.core.tensor import counter_of
+from pellucid.kernels.calling import address
 from pellucid.kernels.pool import Run, get_num_threads
-from pellucid.kernels.table import TYPES, address
+from pellucid.kernels.table import TYPES
 
 from . import calls, classes, lookup, loops, products, scalars, updates
 from .cost import CONVOLUTIONS, filtering

@@ -11,7 +11,6 @@ it right before the calls after it run.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,9 +20,6 @@ from pellucid.kernels import blas, compiler
 from pellucid.kernels.emitter import Emitter
 from pellucid.kernels.emitter import Value as Scalar
 
-_NAMES = {
-    ctypes.c_void_p: "ptr", ctypes.c_int64: "i64", ctypes.c_float: "float", ctypes.c_double: "double",
-}  # fmt: skip
 _made: dict[str, Callable[..., None] | None] = {}  # by the text of the function
 
 
@@ -55,8 +51,8 @@ class Named(NamedTuple):
 
 def kernel(label: str, function: Any, *arguments: Any, stop: int = 0) -> Call:
     """The call of what `kernels.compiler.function` gave: start, stop and the arguments."""
-    address = ctypes.cast(function, ctypes.c_void_p).value or 0
-    return Call(label, address, tuple(_NAMES[type] for type in function.argtypes), arguments, stop)
+    code = compiler.code_of(function)
+    return Call(label, code.address, ("i64", "i64", *code.types), arguments, stop)
 
 
 def texts(arguments: tuple[Any, ...]) -> list[str]:

@@ -15,9 +15,10 @@ import numpy as np
 from pellucid.backend import Array
 from pellucid.core import Tensor
 from pellucid.kernels import compiler, optimisers
+from pellucid.kernels.calling import address
 from pellucid.kernels.emitter import Emitter
 from pellucid.kernels.pool import get_num_threads, share
-from pellucid.kernels.table import TYPES, address
+from pellucid.kernels.table import TYPES
 
 from .graph import Node, Value
 from .guards import Conditions
@@ -117,7 +118,7 @@ class Native(Rates):
     def calls(self, gradient: Any) -> list[Call]:
         """What overwrites the parameter and its state, with the address of the gradient."""
         first, *others = self.addresses
-        numbers = [self.later(i) for i in range(len(self.function.argtypes) - 3 - len(self.arrays))]
+        numbers = [self.later(i) for i in range(len(compiler.code_of(self.function).types) - 1 - len(self.arrays))]
         return [kernel(self.node.name, self.function, 0, self.size, first, gradient, *others, *numbers)]
 
     @property

@@ -21,6 +21,7 @@
 | `optimisers` | Adam and SGD in one pass over a parameter |
 | `table` | what a kernel is, and when it runs |
 | `compiler`, `cache` | from text to a function that can be called; machine code kept on disk |
+| `calling` | how Python calls machine code, and hands it arrays |
 | `loader`, `processor` | code from the disk into memory, and for which processor it is, without LLVM |
 | `pool` | the threads that share a kernel's work |
 

@@ -20,9 +20,10 @@ from pellucid.backend import Array
 
 from . import compiler
 from . import mathematics as m
+from .calling import address
 from .emitter import Emitter, Value, vector
 from .pool import Run
-from .table import TYPES, Kernel, address
+from .table import TYPES, Kernel
 
 LEAST = 1 << 14  # products of a head's scores: below, NumPy's calls cost no more
 _ROWS, _VECTORS = 4, 2  # of a block of a product

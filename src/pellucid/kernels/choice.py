@@ -15,7 +15,7 @@ from pellucid.backend import Array
 from .elementwise import LEAST
 from .emitter import Emitter, Value
 from .pool import share
-from .table import TYPES, Kernel, address
+from .table import TYPES, Kernel
 
 _EACH = 1 << 16  # elements that a thread takes at least
 _WHOLE = 1 << 53  # an integer up to here is a float, too
@@ -58,6 +58,5 @@ def where(condition: Any, x: Any, y: Any) -> Array | None:
     if function is None:
         return None
     out = np.empty_like(arrays[0])
-    places = [address(each) if known else each for each, known in zip((x, y), is_array, strict=True)]
-    share(function, out.size, _EACH, address(condition), *places, address(out))
+    share(function, out.size, _EACH, condition, x, y, out)
     return out

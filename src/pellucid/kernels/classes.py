@@ -17,7 +17,7 @@ from . import compiler
 from . import mathematics as m
 from .emitter import Emitter, Value, Variable, vector
 from .pool import share
-from .table import TYPES, Kernel, address, rows
+from .table import TYPES, Kernel, rows
 
 LEAST = 129  # scores: below, NumPy's calls cost less than the package that compiles costs to load
 _MOST = 1 << 16  # classes: above, the lines of NumPy cost no more
@@ -174,7 +174,7 @@ def loss(scores: Array, target: Array, ignore_index: int, reduction: str) -> tup
         return None
     probs, found, odd = np.empty_like(scores), np.empty((), scores.dtype), np.empty(1)
     divisor = float(count) if reduction == "mean" else 1.0
-    function(0, count, *map(address, (scores, target, probs, found, odd)), divisor)
+    function(0, count, scores, target, probs, found, odd, divisor)
     return None if odd[0] else (found, probs)
 
 
@@ -187,8 +187,8 @@ def slope(grad: Array, probs: Array, target: Array, ignore_index: int, reduction
     if function is None:
         return None
     out, odd = np.empty_like(probs), np.empty(1)
-    arrays = probs, target, np.asarray(grad), out, odd
-    function(0, count, *map(address, arrays), float(count) if reduction == "mean" else 1.0)
+    divisor = float(count) if reduction == "mean" else 1.0
+    function(0, count, probs, target, np.asarray(grad), out, odd, divisor)
     return None if odd[0] else out
 
 
@@ -205,5 +205,5 @@ def place(given: Array, index: Array, out: Array) -> bool:
         return False
     count, width = given.shape
     least, odd = max(_LINE, -(-_EACH // count)), np.empty(1)
-    share(function, width, least, *map(address, (given, index, out, odd)), count, width, len(out))
+    share(function, width, least, given, index, out, odd, count, width, len(out))
     return True

@@ -7,22 +7,25 @@ memory without LLVM on the systems that `loader` knows.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import platform
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from . import calling
 from .emitter import Emitter
 from .loader import loaded
 from .processor import Processor, described
 
-_TYPES: dict[str, Any] = {
-    "ptr": ctypes.c_void_p, "i64": ctypes.c_int64, "float": ctypes.c_float, "double": ctypes.c_double,
-}  # fmt: skip
+
+class Code(NamedTuple):
+    """Where a kernel is in memory, and the types of its parameters after `start` and `stop`."""
+
+    address: int
+    types: tuple[str, ...]
 
 
 class _Lock:
@@ -40,6 +43,7 @@ class _Lock:
 _lock = _Lock()
 _engines: list[Any] = []  # they own the machine code
 _sources: dict[int, Emitter] = {}  # by the address of the code: who asks for it is shown it
+_codes: dict[Callable[..., None], Code] = {}  # of the functions that Python calls
 _failure: str | None = None
 _known: Target | None = None  # what `target` gives at once, since each call of some kernels asks
 
@@ -125,37 +129,53 @@ def status() -> str:
 
 
 def function(kernel: Emitter) -> Callable[..., None] | None:
-    """The function `(start, stop, parameters…)` of a kernel; None where none can be made. It runs without the GIL."""
+    """The function `(start, stop, parameters…)` of a kernel; None where none can be made. It runs without the GIL.
+
+    For an address it takes an array, too: that of its first number.
+    """
     global _failure, _known
     with _lock.lock:
         found = _target() if _failure is None else None
         if found is None:
             return None
         try:
-            address = _function(found, kernel)
+            places = _places(found, kernel)
         except Exception as failure:  # noqa: BLE001  another LLVM, a processor that it does not know
             _failure, _known = f"llvmlite does not run here: {failure}", None
             return None
+    address = places.get(kernel.name)
     if not address:
         return None
-    _sources[address] = kernel
-    kinds = [_TYPES[type] for type in kernel.parameters.values()]
-    return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *kinds)(address)
+    types = tuple(kernel.parameters.values())
+    made = calling.function(kernel.name, address, places.get(calling.caller(kernel.name)), types)
+    _sources[address], _codes[made] = kernel, Code(address, types)
+    return made
 
 
-def _function(target: Target, kernel: Emitter) -> int | None:
-    """The address of the kernel's code: from the disk where it is there, else made now."""
+def text_of(kernel: Emitter) -> str:
+    """What is compiled: the kernel, and how Python calls it."""
+    return f"{kernel.text()}\n{calling.text(kernel.name, kernel.parameters.values())}\n"
+
+
+def _places(target: Target, kernel: Emitter) -> dict[str, int]:
+    """The addresses of the functions that a kernel is compiled to, from the disk where they are there."""
     from . import cache  # here: importing pellucid shall not load what files and hashes need
 
-    text = kernel.text()
+    text = text_of(kernel)
     key = f"{target.key} blocked" if kernel.blocked else target.key
+    names = kernel.name, calling.caller(kernel.name)
     code = cache.read(text, key)
-    address = None if code is None else _load(target, code, kernel.name)
-    if address is None:
+    places = {} if code is None else _load(target, code, names)
+    if not places:
         code = _compiled(target, text, kernel.blocked)
         cache.write(text, key, code)
-        address = _load(target, code, kernel.name)
-    return address
+        places = _load(target, code, names)
+    return places
+
+
+def code_of(function: Callable[..., None]) -> Code:
+    """Where the code is that a function of `function` runs."""
+    return _codes[function]
 
 
 def source(address: int) -> Emitter | None:
@@ -193,16 +213,14 @@ def _optimised(target: Target, text: str, blocked: bool) -> tuple[Any, Any]:
     return module, machine
 
 
-def _load(target: Target, code: bytes, name: str) -> int | None:
-    """The address of the function in `code`."""
-    address = loaded(code, name)
-    if address is not None:
-        return address
+def _load(target: Target, code: bytes, names: tuple[str, ...]) -> dict[str, int]:
+    """The addresses of these functions in `code`."""
+    places = loaded(code, names)
+    if places is not None:
+        return places
     binding = target.binding
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target.machine())
     engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    address = engine.get_function_address(name)
-    if address:
-        _engines.append(engine)
-    return address or None
+    _engines.append(engine)
+    return {name: engine.get_function_address(name) for name in names}

@@ -28,9 +28,10 @@ import numpy as np
 from pellucid.backend import Array
 
 from . import compiler, windows, winograd
+from .calling import address
 from .emitter import Emitter, Value, vector
 from .pool import share
-from .table import TYPES, Kernel, address
+from .table import TYPES, Kernel
 
 Pair = tuple[int, int]
 _EACH = 1 << 20  # products that a thread takes at least
@@ -269,7 +270,7 @@ def _placed(part: Array, room: Array, top: int, left: int) -> None:
         return
     each, step = part.strides[1] // part.itemsize, room.strides[1] // room.itemsize
     share(
-        function, n * c, -(-_EACH // max(1, rows * columns)), address(part), address(room),
+        function, n * c, -(-_EACH // max(1, rows * columns)), part, room,
         each, step, rows, columns, top, left, high, wide, row, column,
     )  # fmt: skip
 
@@ -303,7 +304,7 @@ def _filling(weight: Array, bias: Array | None, rows: int, columns: int) -> wind
         per_image = image[0].size
         share(
             function, len(out) * groups * blocks, -(-_EACH // (rows * columns * taps * block.outputs)),
-            address(image) + start * out.itemsize, *map(address, (packed, shift, offsets, out)),
+            address(image) + start * out.itemsize, packed, shift, offsets, out,
             groups, blocks, each, taps, rows, columns, step[0], per_image, per_image // groups,
         )  # fmt: skip
 
@@ -438,7 +439,7 @@ def _of_few(
     work = g.size // o * _OUTPUTS * len(offsets)
     share(
         function, groups * blocks, -(-_EACH // work),
-        address(g), address(image.array), address(offsets), address(total), n, max(1, _TILE // per_image), groups,
+        g, image.array, offsets, total, n, max(1, _TILE // per_image), groups,
         blocks, each, len(offsets), rows, columns, image.row, per_image, per_image // groups,
     )  # fmt: skip
     return total

@@ -12,7 +12,7 @@ from pellucid.backend import Array
 from . import mathematics as m
 from .emitter import Emitter, Value
 from .pool import share
-from .table import TYPES, Kernel, address, flat
+from .table import TYPES, Kernel, flat
 
 LEAST = 2048  # elements: below, a call costs as much as it saves
 _EACH = 1 << 16  # elements that a thread takes at least
@@ -47,7 +47,7 @@ class Elementwise:
         if function is None:
             return None
         out = np.empty_like(first)
-        share(function, first.size, _EACH, *map(address, arrays), address(out), *numbers)
+        share(function, first.size, _EACH, *arrays, out, *numbers)
         return out
 
 

@@ -9,7 +9,7 @@ from pellucid.backend import Array
 from . import mathematics as m
 from .emitter import Emitter
 from .pool import share
-from .table import TYPES, Kernel, address, rows
+from .table import TYPES, Kernel, rows
 
 LEAST = 512  # cells of a step: below, a call costs as much as it saves
 _EACH = 1 << 15  # cells that a thread takes at least
@@ -53,6 +53,6 @@ def lstm(gates: Array, cell: Array) -> Step | None:
     least = -(-_EACH // size)
 
     def step(*arrays: Array) -> None:
-        share(found, batch, least, *map(address, arrays), size)
+        share(found, batch, least, *arrays, size)
 
     return step

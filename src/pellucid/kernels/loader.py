@@ -43,8 +43,8 @@ class _Section(NamedTuple):
         return bool(self.flags & _IN_MEMORY) and self.kind != _UNWINDING
 
 
-def loaded(code: bytes, name: str) -> int | None:
-    """The address of the function `name` of an object file; None where LLVM is needed for it."""
+def loaded(code: bytes, names: tuple[str, ...]) -> dict[str, int] | None:
+    """The addresses of these functions of an object file; None where LLVM is needed for it."""
     if sys.platform != "linux" or not code.startswith(_IS_64_BIT_LITTLE_ENDIAN):
         return None
     if struct.unpack_from("<H", code, 18)[0] != _X86_64:
@@ -68,12 +68,12 @@ def loaded(code: bytes, name: str) -> int | None:
     symbols = next((section for section in sections if section.kind == _SYMBOLS), None)
     if symbols is None:
         return None
-    names = sections[symbols.link].offset
+    texts = sections[symbols.link].offset
 
     def symbol(number: int) -> tuple[bytes, int | None]:
         """Its name and its address; None where it is nowhere."""
         at, _, _, where, value, _ = _SYMBOL.unpack_from(code, symbols.offset + number * _SYMBOL.size)
-        called = code[names + at : code.index(b"\0", names + at)]
+        called = code[texts + at : code.index(b"\0", texts + at)]
         if where == _ELSEWHERE:
             return called, _outside(called.decode())
         return called, base + starts[where] + value if where < _SPECIAL and where in starts else None
@@ -90,8 +90,9 @@ def loaded(code: bytes, name: str) -> int | None:
     if not _runs(base, size):
         return None
     _pages.append(memory)
-    every = (symbol(number) for number in range(1, symbols.size // _SYMBOL.size))
-    return next((address for called, address in every if called == name.encode()), None)
+    every = dict(symbol(number) for number in range(1, symbols.size // _SYMBOL.size))
+    places = {name: address for name in names if (address := every.get(name.encode()))}
+    return places if len(places) == len(names) else None
 
 
 def _sections(code: bytes) -> list[_Section]:

@@ -15,7 +15,7 @@ from pellucid.backend import Array
 from .compiler import target
 from .emitter import Emitter, Value, vector
 from .pool import share
-from .table import Kernel, address
+from .table import Kernel
 
 BLOCK = 16
 LEAST = 64  # numbers: below, a call costs as much as it saves
@@ -132,5 +132,5 @@ def normal_blocks(words: Array, mean: float, std: float) -> Array | None:
     if function is None:
         return None
     out = np.empty(words.size, np.float32)
-    share(function, words.size // BLOCK, _EACH, address(words), address(out), mean, std)
+    share(function, words.size // BLOCK, _EACH, words, out, mean, std)
     return out

@@ -6,7 +6,6 @@ a kernel goes through, calling the same loop for each.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +13,11 @@ import numpy as np
 
 from pellucid.backend import Array
 
+from . import compiler
+from .calling import address
 from .emitter import Emitter, Value
 from .pool import share
-from .table import TYPES, Kernel, address, flat
+from .table import TYPES, Kernel, flat
 
 _EACH = 1 << 16  # numbers that a thread takes at least
 
@@ -131,7 +132,7 @@ def step(loop: Loop | None, *arrays: Array) -> bool:
     """Take the step of one parameter; False where the NumPy lines are to run, and nothing was done."""
     if loop is None:
         return False
-    share(loop[0], arrays[0].size, _EACH, *map(address, arrays), *loop[1])
+    share(loop[0], arrays[0].size, _EACH, *arrays, *loop[1])
     return True
 
 
@@ -142,7 +143,6 @@ class Rows:
         self.dtype = arrays[0][0].dtype
         places = [[address(own[0]), 0, *map(address, own[1:]), own[0].size] for own in arrays]
         self.table = np.array(places, np.int64)
-        self.place = address(self.table)
         flat: Any = self.table.reshape(-1)
         self.flat = memoryview(flat)  # which takes a number in a tenth of an array's time
         self.gradients = range(1, self.table.size, self.table.shape[1])
@@ -159,6 +159,6 @@ class Rows:
         for place, gradient in zip(self.gradients, gradients, strict=True):
             self.flat[place] = gradient
         if function is not self.function:
-            self.function, self.code = function, ctypes.cast(function, ctypes.c_void_p).value
-        share(rows, len(gradients), self.least, self.code, self.place, *numbers)
+            self.function, self.code = function, compiler.code_of(function).address
+        share(rows, len(gradients), self.least, self.code, self.table, *numbers)
         return True

@@ -7,10 +7,11 @@ import numpy as np
 from pellucid.backend import Array
 
 from . import compiler
+from .calling import address
 from .emitter import Emitter, vector
 from .pieces import copying
 from .pool import Run
-from .table import TYPES, Kernel, address
+from .table import TYPES, Kernel
 
 
 def _panels(name: str, type: str, lanes: int) -> Emitter:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pellucid.backend import Array
 
+from .calling import address
 from .emitter import Emitter
 from .pool import Run
-from .table import TYPES, Kernel, address
+from .table import TYPES, Kernel
 
 _EACH = 1 << 16  # numbers that a thread takes at least
 

@@ -10,7 +10,7 @@ from pellucid.backend import Array
 
 from .emitter import Emitter
 from .pool import share
-from .table import TYPES, Kernel, address, rows
+from .table import TYPES, Kernel, rows
 
 Pair = tuple[int, int]
 LEAST = 1 << 12  # numbers of all windows: below, the lines of NumPy cost no more
@@ -102,7 +102,7 @@ def largest(image: Array, best: Array, place: Array, kernel: Pair, stride: Pair,
         return False
     planes = place.shape[0] * place.shape[1]
     numbers = _numbers(image, place, stride, dilation)
-    share(function, planes, _least(place, kernel), *map(address, (image, best, place)), *numbers)
+    share(function, planes, _least(place, kernel), image, best, place, *numbers)
     return True
 
 
@@ -121,5 +121,5 @@ def scatter(g: Array, place: Array, image: Array, kernel: Pair, stride: Pair, di
         given = g, place, offsets, image
     if function is None:
         return False
-    share(function, planes, _least(place, kernel), *map(address, given), *numbers)
+    share(function, planes, _least(place, kernel), *given, *numbers)
     return True

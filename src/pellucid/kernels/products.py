@@ -19,9 +19,10 @@ import numpy as np
 from pellucid.backend import Array
 
 from . import compiler
+from .calling import address
 from .emitter import Emitter, Value, vector
 from .pool import Run, share
-from .table import TYPES, Kernel, address
+from .table import TYPES, Kernel
 
 ROWS, VECTORS = 4, 3  # of a block of `outer`: twelve vectors of sums
 DEPTH = 96  # of k that `outer` goes through at a time: what it reads stays in the first cache
@@ -259,12 +260,10 @@ def matmul(a: Array, b: Array, bias: Array | None = None, out: Array | None = No
         return None
     if out is None:
         out = np.empty((a.shape[0], b.shape[1]), a.dtype)
-    places = address(a), address(b), address(out)
     if found.outer:
-        extra = 0 if bias is None else address(bias)
-        share(found.function, found.items, found.least, *places, extra, *found.numbers, 0.0)
+        share(found.function, found.items, found.least, a, b, out, 0 if bias is None else bias, *found.numbers, 0.0)
     else:
-        share(found.function, found.items, found.least, *places, *found.numbers)
+        share(found.function, found.items, found.least, a, b, out, *found.numbers)
         if bias is not None:
             out += bias
     return out

@@ -19,10 +19,11 @@ from pellucid.backend import Array
 
 from . import compiler, packing
 from . import mathematics as m
+from .calling import address
 from .emitter import Emitter, Value, Variable, vector
 from .pieces import clearing
 from .pool import Run
-from .table import TYPES, Kernel, address, rows
+from .table import TYPES, Kernel, rows
 
 LEAST = 512  # cells of a step: below, a call costs as much as it saves
 _PRODUCTS = 1 << 21  # products of numbers that a thread takes at least

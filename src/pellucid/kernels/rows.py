@@ -16,9 +16,10 @@ import numpy as np
 from pellucid.backend import Array
 
 from . import mathematics as m
+from .calling import address
 from .emitter import Emitter, Value
 from .pool import Run, share
-from .table import TYPES, Kernel, address, rows
+from .table import TYPES, Kernel, rows
 
 LEAST = 2048  # numbers: below, a call costs as much as it saves
 _EACH = 1 << 16  # numbers that a thread takes at least
@@ -402,7 +403,7 @@ def softmax_(x: Array, zero: bool) -> bool:
     if function is None:
         return False
     length = x.shape[-1]
-    share(function, x.size // length, -(-_EACH // length), address(x), length)
+    share(function, x.size // length, -(-_EACH // length), x, length)
     return True
 
 
@@ -440,5 +441,5 @@ def _by_rows(kernel: Kernel, dim: int, *arrays: Array) -> Array | None:
     if function is None:
         return None
     out, length = np.empty_like(first), first.shape[-1]
-    share(function, first.size // length, -(-_EACH // length), *map(address, (*arrays, out)), length)
+    share(function, first.size // length, -(-_EACH // length), *arrays, out, length)
     return out

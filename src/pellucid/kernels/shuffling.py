@@ -11,7 +11,6 @@ from pellucid.backend import Array
 
 from . import compiler
 from .emitter import Emitter
-from .table import address
 
 LEAST = 1000  # numbers: below, the lines beside it take no longer
 
@@ -25,7 +24,7 @@ def shuffled(n: int, partners: Array) -> Array | None:
     if function is None:
         return None
     order, partners = np.arange(n), np.ascontiguousarray(partners, np.int64)
-    function(0, len(partners), address(partners), address(order))
+    function(0, len(partners), partners, order)
     return order
 
 

@@ -8,8 +8,6 @@ one that was not interrupted, where `status()` says the same.
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -71,26 +69,3 @@ def rows(*arrays: Array) -> bool:
         if type(array) is not _ndarray or array.dtype != first.dtype or not array.flags.c_contiguous:
             return False
     return True
-
-
-def _asked(array: Array) -> int:
-    """Where an array's first number is, as NumPy says it."""
-    return array.__array_interface__["data"][0]
-
-
-_pointer = ctypes.c_size_t.from_address
-_OFFSET = object.__basicsize__  # an array begins as each object does, and then comes the address (PyArrayObject)
-
-
-def _looked_up(array: Array) -> int:
-    """The same, read where NumPy's C interface has it: in a tenth of the time, and each kernel asks for several."""
-    return _pointer(id(array) + _OFFSET).value
-
-
-def _is_known() -> bool:
-    """Whether arrays are as they are described here."""
-    arrays = [np.zeros(3), np.zeros((2, 2), np.float32)[1:], np.zeros(0)]
-    return sys.implementation.name == "cpython" and all(_looked_up(array) == _asked(array) for array in arrays)
-
-
-address = _looked_up if _is_known() else _asked

@@ -21,9 +21,10 @@ import numpy as np
 from pellucid.backend import Array
 
 from . import compiler
+from .calling import address
 from .emitter import Emitter, Value, vector
 from .pool import share
-from .table import Kernel, address
+from .table import Kernel
 
 FEWEST = 4  # outputs of a group: below, most lanes would be idle
 DEPTH = 96  # of a sum that is gone through at a time
@@ -189,7 +190,7 @@ def forward(weight: Array, bias: Array | None) -> Run | None:
         tiles = -(-rows * columns // DEPTH)
         share(
             function, n * groups * panels * tiles, -(-_EACH // (DEPTH * taps * wide)),
-            address(image) + start * out.itemsize, *map(address, (packed, shift, places, offsets, out)),
+            address(image) + start * out.itemsize, packed, shift, places, offsets, out,
             groups, panels, tiles, each, taps, rows * columns, per_image, per_image // groups,
         )  # fmt: skip
 
@@ -222,7 +223,7 @@ class OfWeight(NamedTuple):
         places, per_image = _places(rows, columns, step), image[0].size
         share(
             self.function, groups * panels * (room // _SPAN), -(-_EACH // (n * rows * columns * _SPAN * wide)),
-            *map(address, (g, image, places, offsets, self.total)), n, groups, panels, room // _SPAN, self.each,
+            g, image, places, offsets, self.total, n, groups, panels, room // _SPAN, self.each,
             self.taps, rows * columns, per_image, per_image // groups,
         )  # fmt: skip
 

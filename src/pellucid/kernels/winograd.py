@@ -30,8 +30,9 @@ import numpy as np
 
 from pellucid.backend import Array
 
+from .calling import address
 from .pool import share
-from .table import TYPES, address
+from .table import TYPES
 from .tiles import CORRELATE, FORWARD, most_of, rooms_of, width_of
 from .transformations import DEEP, FILTERINGS, GATHER, WEIGHT
 from .windows import Block, block_of
@@ -153,7 +154,7 @@ def forward(
     blocks, squares = -(-outputs // block.wide), [-(-length // block.lanes) for length in weight.shape[:2]]
     made = np.empty((blocks, FILTERINGS[tile].places, channels, block.wide), x.dtype)
     share(
-        transform, math.prod(squares), _SQUARES, address(weight), address(made), *weight.shape[:2], squares[1],
+        transform, math.prod(squares), _SQUARES, weight, made, *weight.shape[:2], squares[1],
         block.wide,
     )  # fmt: skip
     shift = np.zeros(blocks * block.wide, x.dtype)
@@ -164,7 +165,7 @@ def forward(
     odd = np.empty(strips, x.dtype)
     share(
         _with_rooms(function, tile, x.dtype, block), strips, -(-_EACH * strips // (result.size * channels * 4)),
-        *map(address, (x, made, shift, result, odd)), *numbers, channels, *high, *padding, outputs, *out, blocks,
+        x, made, shift, result, odd, *numbers, channels, *high, *padding, outputs, *out, blocks,
     )  # fmt: skip
     return None if odd.any() else result
 
@@ -188,12 +189,12 @@ def of_weight(g: Array, x: Array, shape: tuple[int, ...], padding: Pair, tile: i
     items = parts * panels * chunks
     share(
         _with_rooms(function, tile, x.dtype, block), items, -(-_EACH * items // (g.size * channels * 4)),
-        *map(address, (g, x, total)), *numbers, strips, parts, panels, chunks, channels, *x.shape[2:], *padding,
+        g, x, total, *numbers, strips, parts, panels, chunks, channels, *x.shape[2:], *padding,
         outputs, *out,
     )  # fmt: skip
     made, squares = np.empty(shape, x.dtype), [-(-length // block.lanes) for length in shape[:2]]
     share(
-        gather, math.prod(squares), _SQUARES, address(total), address(made), parts, panels, chunks, channels, outputs,
+        gather, math.prod(squares), _SQUARES, total, made, parts, panels, chunks, channels, outputs,
         squares[1],
     )  # fmt: skip
     return made if np.isfinite(made).all() else None

@@ -15,8 +15,8 @@ import numpy as np
 from ..backend import Array
 from ..core import Tensor, state
 from ..core.tensor import counter_of
+from ..kernels.calling import address as address_of
 from ..kernels.optimisers import DType, Loop, Rows, fit
-from ..kernels.table import address as address_of
 from .names import Options
 
 _ndarray = np.ndarray
