@@ -95,6 +95,9 @@ def with_branches(p):
 
 
 FUNCTIONS = {
+    "matrices": lambda p: of_matrices(p),
+    "parts of matrices": lambda p: of_matrix_parts(p),
+    "matrices of text": lambda p: of_matrix_text(p),
     "float()": of_floats,
     "item()": of_items,
     "tolist()": of_lists,
@@ -232,6 +235,38 @@ SCIPY = {
 }
 
 
+def of_matrices(p):
+    """A network as older programs write it: `*` is a product, a sum along an axis keeps it, a row is a matrix."""
+    x, w, bias = np.matrix(X), np.matrix(p["w"]), np.asmatrix(p["v"])
+    hidden = 1 / (1 + np.exp(-(x * w + bias)))
+    error = np.multiply(hidden, 1 - hidden) * np.matrix(p["m"]).T
+    error += 0.5 * hidden.sum(axis=0)
+    error[0] -= hidden[1, :].mean(axis=1)[0, 0] * hidden[2]
+    error *= np.matrix(p["m"])
+    return float((np.power(error, 2).sum(axis=1).T * np.ones((5, 1)))[0, 0]) + hidden[:, 1].max() * p["c"]
+
+
+def of_matrix_parts(p):
+    m = np.mat(p["m"]) if hasattr(np, "mat") else np.matrix(p["m"])
+    parts = (m.A * m.getA()).sum() + (m.A1**3).sum() + (m.I + m.H).sum() + (m**2).trace()[0, 0]
+    joined = np.concatenate((m, np.ones_like(m)), axis=1)
+    assert all(isinstance(part, np.matrix) for part in (m, m[0], m[:, 1], m.T, joined, m.flatten(), m.sum(0), m.mean(1)))
+    assert m[0].shape == (1, 4) and m[:, 1].shape == (4, 1) and m[:, 1:2].shape == (4, 1) and m.ravel().shape == (1, 16)
+    assert m.argmax(axis=1).shape == (4, 1) and not isinstance(m.A, np.matrix) and not isinstance(np.array(m), np.matrix)
+    rows = sum((row * row.T)[0, 0] * p["c"] for row in m)
+    return parts + (p["v"] * joined * joined.T).sum() + rows + sum(map(sum, m.tolist()))
+
+
+def of_matrix_text(p):
+    x, y = np.matrix("0 1 2 3; 1 0 2 5"), np.matrix([[1], [0]])
+    out = x * np.reshape(p["v"], (-1, 1)) - y
+    m = np.matrix(np.zeros((2, 4)))
+    m[0] = p["v"]
+    m[1, 2] = p["c"]
+    m = np.where(m > 0, m, 0.1 * m) * 2  # an array: where gives no matrix
+    return np.square(out).sum() + (m * m).sum() + np.mean(np.abs(out), axis=0)[0, 0]
+
+
 def agrees(function):
     tape = record(function, {name: value.copy() for name, value in PARAMS.items()})
     found = gradients(tape)
@@ -247,6 +282,7 @@ def agrees(function):
     assert any(value.any() for value in found.values())
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_numpy(name):
     agrees(FUNCTIONS[name])

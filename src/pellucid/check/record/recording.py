@@ -10,6 +10,7 @@ from unittest import mock
 import numpy as np
 
 from pellucid.check.record import functions as _functions  # noqa: F401 (it fills the table of handlers)
+from pellucid.check.record import matrices
 from pellucid.check.record.plain import Untraceable
 from pellucid.check.record.stand_ins import builtin_stand_ins, stand_ins
 from pellucid.check.record.tape import Array, Tape
@@ -37,6 +38,8 @@ def recording(*functions: Any, spaces: Sequence[dict[str, Any]] = ()) -> Iterato
     def replacement(value: Any) -> Any:
         if type(value) is np.ndarray and value.dtype.kind == "f" and value.nbytes <= LARGEST:
             return recorder.wrap(recorder.tape.add("constant", (), value, needs=False))
+        if type(value) is matrices.MATRIX and value.nbytes <= LARGEST:
+            return matrices.traced(recorder, value) if value.dtype.kind in "fiu" else None
         if type(value) is vectorize:
             return vectorized(value.pyfunc, excluded=value.excluded, signature=value.signature)
         return by_name.get(id(value))

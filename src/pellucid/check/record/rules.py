@@ -229,7 +229,8 @@ def _assign(node: TapeNode, position: int, adjoint: Array) -> Array:
     """`buffer[index] = value`: the value gets what lies there, the buffer the rest."""
     index, adjoint = node.attributes["index"], np.asarray(adjoint)
     if position == 1:
-        return unbroadcast(np.asarray(adjoint[index]), node.inputs[1].shape)
+        taken, shape = np.asarray(adjoint[index]), node.inputs[1].shape
+        return unbroadcast(taken.reshape((*[1] * (len(shape) - taken.ndim), *taken.shape)), shape)
     rest = np.array(adjoint)
     rest[index] = 0
     return rest

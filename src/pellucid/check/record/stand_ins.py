@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.check.record import matrices
 from pellucid.check.record.plain import strip
 from pellucid.check.record.tape import Array
 from pellucid.check.record.traced import ArrayRecorder, Traced
@@ -49,6 +50,8 @@ SCIPY = {
 def stand_ins(recorder: ArrayRecorder) -> Iterator[tuple[Any, str, Any]]:
     """The module, the name, and what is put there for the length of a recording."""
     for name, maker in _makers(recorder).items():
+        yield np, name, maker
+    for name, maker in matrices.makers(recorder).items():
         yield np, name, maker
     for name in MATH:
         if hasattr(math, name):
@@ -227,6 +230,8 @@ def _makers(recorder: ArrayRecorder) -> dict[str, Callable[..., Any]]:
     empty = np.empty
 
     def constant(array: Array) -> Any:
+        if isinstance(array, matrices.MATRIX):
+            return matrices.traced(recorder, array)
         if not recorder.recording or array.dtype.kind != "f":
             return array
         return recorder.wrap(recorder.tape.add("constant", (), array, needs=False))
@@ -234,10 +239,18 @@ def _makers(recorder: ArrayRecorder) -> dict[str, Callable[..., Any]]:
     def make(maker: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *args, **kwargs: constant(maker(*strip(args), **strip(kwargs)))
 
+    def made_like(maker: Callable[..., Any]) -> Callable[..., Any]:
+        def function(value: Any, *args: Any, **kwargs: Any) -> Any:
+            made = constant(maker(strip(value), *strip(args), **strip(kwargs)))
+            return matrices.as_matrix(made) if isinstance(value, matrices.TracedMatrix) else made
+
+        return function
+
     def convert(maker: Callable[..., Any], name: str) -> Callable[..., Any]:
         def function(value: Any, *args: Any, **kwargs: Any) -> Any:
             kind = args[0] if args else kwargs.get("dtype")
             kind = None if kind is None else np.dtype(kind).kind
+            value = value if name == "asanyarray" else matrices.as_array(value)
             if isinstance(value, Traced) and value._tape is recorder:  # pyright: ignore[reportPrivateUsage]
                 plain = kind not in (None, "f")
                 if plain:
@@ -250,7 +263,9 @@ def _makers(recorder: ArrayRecorder) -> dict[str, Callable[..., Any]]:
 
         return function
 
-    return {name: make(maker) for name, maker in (own | like).items()} | {
+    return {name: make(maker) for name, maker in own.items()} | {
+        name: made_like(maker) for name, maker in like.items()
+    } | {
         name: convert(maker, name) for name, maker in into.items()
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.autopsy.examine import examine
+from pellucid.check.record.matrices import as_matrix
 from pellucid.check.record.plain import Untraceable, strip
 from pellucid.check.record.recording import recording
 from pellucid.check.record.reverse import backward
@@ -308,8 +309,8 @@ def _replace(
             if isinstance(old, list):
                 old[:] = [base[i] for i in range(len(old))]
             else:
-                new[id(old)] = base
-                scope.put(group.paths[0], base)
+                new[id(old)] = as_matrix(base) if isinstance(old, np.matrix) else base
+                scope.put(group.paths[0], new[id(old)])
             continue
         flat = base.reshape(-1)
         start = 0
@@ -318,7 +319,8 @@ def _replace(
             if isinstance(old, list):
                 old[:] = [flat[start + i] for i in range(size)]
             elif isinstance(old, np.ndarray):
-                new[id(old)] = flat[start : start + size].reshape(old.shape)
+                taken = flat[start : start + size].reshape(old.shape)
+                new[id(old)] = as_matrix(taken) if isinstance(old, np.matrix) else taken
                 scope.put(path, new[id(old)])
             else:
                 scope.put(path, flat[start])
@@ -328,7 +330,8 @@ def _replace(
             continue
         if id(value) not in new and (value.dtype.kind == "f" or value.ndim >= 2):
             kept = value.astype(float) if value.dtype.kind == "f" else value  # whole numbers may be indices
-            new[id(value)] = recorder.wrap(recorder.tape.add("constant", (), kept, needs=False))
+            known = recorder.wrap(recorder.tape.add("constant", (), np.asarray(kept), needs=False))
+            new[id(value)] = as_matrix(known) if isinstance(value, np.matrix) else known
         if id(value) in new:
             scope.put(path, new[id(value)])
     for names in scope.modules.values():
