@@ -247,12 +247,16 @@ def of_matrices(p):
 
 
 def of_matrix_parts(p):
-    m = np.mat(p["m"]) if hasattr(np, "mat") else np.matrix(p["m"])
+    m = getattr(np, "mat", np.matrix)(p["m"])
     parts = (m.A * m.getA()).sum() + (m.A1**3).sum() + (m.I + m.H).sum() + (m**2).trace()[0, 0]
     joined = np.concatenate((m, np.ones_like(m)), axis=1)
-    assert all(isinstance(part, np.matrix) for part in (m, m[0], m[:, 1], m.T, joined, m.flatten(), m.sum(0), m.mean(1)))
+    assert all(
+        isinstance(part, np.matrix) for part in (m, m[0], m[:, 1], m.T, joined, m.flatten(), m.sum(0), m.mean(1))
+    )
     assert m[0].shape == (1, 4) and m[:, 1].shape == (4, 1) and m[:, 1:2].shape == (4, 1) and m.ravel().shape == (1, 16)
-    assert m.argmax(axis=1).shape == (4, 1) and not isinstance(m.A, np.matrix) and not isinstance(np.array(m), np.matrix)
+    assert (
+        m.argmax(axis=1).shape == (4, 1) and not isinstance(m.A, np.matrix) and not isinstance(np.array(m), np.matrix)
+    )
     rows = sum((row * row.T)[0, 0] * p["c"] for row in m)
     return parts + (p["v"] * joined * joined.T).sum() + rows + sum(map(sum, m.tolist()))
 

@@ -89,3 +89,34 @@ def test_the_line_of_what_has_no_gradient_behind_or_beside_it(
     tape, given, moved, file = recorded(source, tmp_path)
     line = next(number for number, row in enumerate(source.splitlines(), 1) if wrong in row)
     assert first_wrong(tape, [tensor], given, moved, {file: ""})[0] == (file, line)
+
+
+NEURONS = """import numpy as np
+import math
+
+def squash(s):
+    return 1 / (1 + math.exp(-s))
+
+layers, row, outs = [w1, w2], [x[0][0], x[0][1], x[0][2]], []
+for w in layers:
+    outs.append([squash(sum(w[i][j] * row[i] for i in range(len(row)))) for j in range(w.shape[1])])
+    row = outs[-1]
+loss = 0.5 * (row[0] - 0.3) ** 2
+deltas = [[0.0] * 4, [0.0]]
+for l in (1, 0):
+    for j, o in enumerate(outs[l]):
+        if l == 1:
+            error = o - 0.3
+        else:
+            error = w2[j][0] * deltas[1][0]
+        deltas[l][j] = error * o * (1 - o)
+new_w2 = w2 - 0.1 * np.array([[o * deltas[1][0]] for o in outs[0]])
+new_w1 = w1 - 0.1 * np.array([[v * d for d in deltas[0]] for v in x[0]])
+new_b1, new_b2 = b1, b2
+"""
+
+
+def test_numbers_that_one_place_computes_for_several_layers_have_their_line(tmp_path: Path) -> None:
+    source = NEURONS.replace("error = w2[j][0] *", "error = 0.5 + w2[j][0] *")
+    tape, given, moved, file = recorded(source, tmp_path)
+    assert first_wrong(tape, ["w1"], given, moved, {file: ""})[0] == (file, 18)

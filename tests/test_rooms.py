@@ -233,7 +233,8 @@ REFRESHES = {
 }  # fmt: skip
 
 
-ANOTHER = {"pellucid.check.record.functions", "pellucid.check.record.traced"}  # `_node` of arrays of their own
+# `_node` of arrays of their own
+ANOTHER = {"pellucid.check.record.functions", "pellucid.check.record.traced", "pellucid.check.record.matrices"}
 
 
 def raw_reads(source: str) -> list[int]:

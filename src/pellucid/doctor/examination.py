@@ -10,7 +10,7 @@ from typing import Any
 from pellucid.doctor import conditions, engines, uncleared
 from pellucid.doctor.against import against_its_own
 from pellucid.doctor.conditions import regime
-from pellucid.doctor.naming import by_another_loss, by_classes, explain, is_named, sizes_of, sure
+from pellucid.doctor.naming import by_another_loss, by_classes, by_exact_loss, explain, is_named, sizes_of, sure
 from pellucid.doctor.probes.decisions import without_decisions
 from pellucid.doctor.probes.losses import of_classes
 from pellucid.doctor.probes.noise import drawn
@@ -195,6 +195,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         if told is not None:
             judgement, findings, more = told
             facts |= loss_facts(judgement)
+    if not taken and not named and (told := by_exact_loss(session, seen, judgement, findings)) is not None:
+        judgement, findings, more = told
+        facts |= loss_facts(judgement)
     certain = bool(taken) or all(sure(finding, judgement, named) for finding in findings)
     if not certain and (told := by_classes(session, seen, judgement)) is not None:
         judgement, findings, more = told

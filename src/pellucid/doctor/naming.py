@@ -15,6 +15,7 @@ from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.crossings import crossing
+from pellucid.doctor.process.last_terms import only_last
 from pellucid.doctor.process.source import Assignments, handed_on, suspect, undoing
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
@@ -58,6 +59,36 @@ def by_another_loss(
     return None
 
 
+def by_exact_loss(
+    session: TrainingSession, seen: SlopeStudy, first: gradient.Judgement, findings: list[Finding]
+) -> tuple[gradient.Judgement, list[Finding], list[Finding]] | None:
+    """Where a guessed loss explains a part nearly, and no mistake has a name by it: another usual loss of the same
+    output and label by which all that is seen is exactly that of a mistake.
+
+    Outputs near 0.5 have the slope of the squared error, up to a factor, also of the log loss.
+    """
+    pair = (first.candidate.output, first.candidate.label)
+    if first.candidate.is_seen or len(findings) != 1 or findings[0].mistake not in ("", "unknown"):
+        return None
+    if findings[0].cause != "wrong-backward" or gradient.residual(first) < NEARLY:
+        return None
+    others = [f for f in gradient.ranked(seen) if (f.candidate.output, f.candidate.label) == pair and f.wrong]
+    for found in [f for f in others if f.candidate.kind in SMOOTH and f.candidate != first.candidate][:OTHERS]:
+        if session.left() < RESERVE:
+            break
+        again = backward.findings(found, seen, session.found, sizes_of(seen, session.found))
+        if len(again) == 1 and again[0].cause == "wrong-backward":
+            more = explain(again[0], session, found, seen)
+            named = {row["tensor"] for row in again[0].details if row["mistake"] not in ("unknown", "wrong-loss")}
+            if named >= set(found.wrong):
+                return found, again, more
+    return None
+
+
+SMOOTH = ("squared", "log", "cross")
+NEARLY = 1e-5  # of an update, what a slope may leave
+
+
 def _order(candidate: Candidate, seen: SlopeStudy) -> int:
     """Probabilities of classes and class numbers go together by the cross entropy; everything else as it is usual."""
     return -1 if of_classes(candidate, seen.seen) else PLAUSIBLE.index(candidate.kind)
@@ -98,6 +129,8 @@ def explain(
             _put(found, session, (at.file, at.line))
         if found.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
             _in_own_names(found, session)
+        if found.mistake in ("", "unknown", "missing-step"):
+            _of_last_term(found, session)
         if found.mistake == "sign" and (update := re.match(r"\s*[\w.\[\]'\"]+\s*([-+])=", found.code or "")):
             found.fix = f"write {'+=' if update[1] == '-' else '-='}, not {update[1]}=, or turn the gradient round"
     return more
@@ -290,6 +323,16 @@ def _of_autopsy(
         at = _other_way(tensors, session, judgement) or at
     if at is not None:
         _put(finding, session, at)
+
+
+def _of_last_term(finding: Finding, session: TrainingSession) -> None:
+    """Name what a loop leaves of a sum, where the line that goes wrong is one that replaces it in each turn."""
+    source = session.program.loops.sources.get(finding.file or "", "")
+    meant = only_last(source, finding.line) if finding.cause == "wrong-backward" and finding.line is not None else None
+    if meant is not None:
+        finding.mistake = "dropped-term"
+        finding.explanation = "Each turn of the loop replaces what the turn before left: only the last term is kept."
+        finding.fix = meant
 
 
 def _in_own_names(finding: Finding, session: TrainingSession) -> None:

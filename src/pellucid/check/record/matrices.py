@@ -89,8 +89,6 @@ class TracedMatrix(Traced, np.matrix):
     def I(self) -> Any:  # noqa: E743 (NumPy's name)
         return as_matrix(np.linalg.inv(as_array(self)))
 
-    getA, getA1, getT, getH, getI = A.fget, A1.fget, T.fget, T.fget, I.fget
-
     def tolist(self) -> Any:
         return as_array(self).tolist()
 
@@ -99,6 +97,10 @@ class TracedMatrix(Traced, np.matrix):
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
         return as_matrix(as_array(self).astype(dtype))
+
+
+def _getter(name: str) -> Callable[..., Any]:
+    return lambda self: getattr(self, name)
 
 
 def _reduction(name: str) -> Callable[..., Any]:
@@ -118,6 +120,8 @@ def _of_indices(name: str) -> Callable[..., Any]:
     return method
 
 
+for _name in ("A", "A1", "T", "H", "I"):
+    setattr(TracedMatrix, f"get{_name}", _getter(_name))
 for _name in REDUCTIONS:
     setattr(TracedMatrix, _name, _reduction(_name))
 for _name in INDICES:

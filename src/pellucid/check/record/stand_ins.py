@@ -263,11 +263,11 @@ def _makers(recorder: ArrayRecorder) -> dict[str, Callable[..., Any]]:
 
         return function
 
-    return {name: make(maker) for name, maker in own.items()} | {
-        name: made_like(maker) for name, maker in like.items()
-    } | {
-        name: convert(maker, name) for name, maker in into.items()
-    }
+    return (
+        {name: make(maker) for name, maker in own.items()}
+        | {name: made_like(maker) for name, maker in like.items()}
+        | {name: convert(maker, name) for name, maker in into.items()}
+    )
 
 
 def _deep(array: Any, options: dict[str, Any]) -> Any:

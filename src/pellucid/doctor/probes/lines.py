@@ -29,9 +29,20 @@ def first_wrong(
     A value of the backward pass is right if it is, up to a factor and a transposition, the true gradient of a value of
     the forward pass. From the update of a wrong tensor the way leads back through what it was computed from, until all
     that goes in is right, or a parameter that was updated already (`moved`).
-    Single numbers that one place computes, turn by turn of a loop, are one value together.
+    Single numbers that one place computes, turn by turn of a loop, are one value together: those of each layer, or,
+    where none is found so, all of them.
     """
-    right = Values(tape, moved)
+    layers = layers_of(tape)
+    if any(layers[node.index] and node.value.size == 1 and node.site is not None for node in tape.nodes):
+        first = _first_wrong(Values(tape, moved, layers=layers), wrong, given, files)
+        if first[0] is not None:
+            return first
+    return _first_wrong(Values(tape, moved), wrong, given, files)
+
+
+def _first_wrong(
+    right: Values, wrong: list[str], given: dict[str, np.ndarray], files: Any
+) -> tuple[tuple[str, int] | None, bool]:
     last = first_alike(right, wrong, given)
     places: dict[tuple[str, int], int] = {}
     derived: set[tuple[str, int]] = set()
@@ -200,15 +211,27 @@ class Value:
 class Values:
     """Whether a value is the true gradient of something in the forward pass."""
 
-    def __init__(self, tape: Tape, moved: Mapping[str, np.ndarray], way: ReversePass | None = None) -> None:
-        """`way`: the way back with the mistakes in it that are known already."""
+    def __init__(
+        self,
+        tape: Tape,
+        moved: Mapping[str, np.ndarray],
+        way: ReversePass | None = None,
+        layers: Mapping[int, int] | None = None,
+    ) -> None:
+        """`way`: the way back with the mistakes in it that are known already. `layers`: of each node, the layer; the
+        numbers that one place computes for one layer after the other are a value for each."""
         self.moved = moved
         self.forward = {node.index for node in tape.useful()}
+        layers = layers or {}
         together: dict[Any, list[TapeNode]] = {}
         for node in tape.nodes:
             alone = node.site is None or node.value.size != 1 or node.op in ("parameter", "constant")
             calls = () if node.site is None else node.site.calls
-            key = node.index if alone else (node.site, calls, node.op, node.index in self.forward)
+            key = (
+                node.index
+                if alone
+                else (node.site, calls, node.op, node.index in self.forward, layers.get(node.index, 0))
+            )
             together.setdefault(key, []).append(node)
         self.steps = {nodes[-1].index: Value(nodes) for nodes in together.values()}
         self.of = {node.index: step for step in self.steps.values() for node in step.nodes}
@@ -246,6 +269,25 @@ class Values:
         """What a value was computed from, but for itself."""
         found = {self.of[source.index].index for node in step.nodes for source in node.inputs} - {step.index}
         return [self.steps[index] for index in sorted(found)]
+
+
+def layers_of(tape: Tape) -> dict[int, int]:
+    """How often what a number was made of came by the place of the number itself: of a loop over layers, the layer.
+
+    A sum that goes on, `s += w * x`, takes what the same place made before it: it stays where it is.
+    """
+    layers: dict[int, int] = {}
+    passed: dict[int, frozenset[Any]] = {}
+    for node in tape.nodes:
+        before = [source for source in node.inputs if source.needs]
+        layer = max((layers[source.index] for source in before), default=0)
+        near = [source for source in before if layers[source.index] == layer]
+        here = (node.site, node.op)
+        places = frozenset[Any]().union(*(passed[source.index] for source in near))
+        if here in places and node.site is not None and all((s.site, s.op) != here for s in near):
+            layer, places = layer + 1, frozenset()
+        layers[node.index], passed[node.index] = layer, places | {here}
+    return layers
 
 
 def _back(step: Value, right: Values) -> Value | None:

@@ -25,6 +25,7 @@ DIRECTIONS = 6  # random ±1 directions per tensor, where there are more
 CLIPS = re.compile(r"clip|max_?norm|linalg\.norm|threshold", re.I)
 KINK = 1e-3  # how much the slopes to the two sides may differ, as a share of the largest
 WORTH = 3e-4  # how much of a slope may be rounding
+EXACTLY = 1e-8  # of what is left of an update that a slope explains
 TELLING = 0.9  # how far the updates have to go along the slope of a loss whose name says nothing
 QUICK = 0.05  # seconds of a pass, of which one that moves something is waited for
 SLOW_ONES = 8  # losses that are measured with the parameters held
@@ -281,14 +282,26 @@ def _directions(rng: np.random.Generator, size: int, gradient: np.ndarray, count
 
 
 def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int, seen: Seen) -> list[Candidate]:
-    """Without those that do not depend on the parameters smoothly, or explain nothing of any update."""
+    """Without those that do not depend on the parameters smoothly, or explain nothing of any update.
+
+    What explains a tensor exactly comes before what explains none, and counts against one that tensors beyond it are
+    moved: the output of a hidden unit goes nearly along with the updates before it.
+    """
     kept: list[tuple[float, Candidate]] = []
+    exact: dict[Candidate, int] = {}
     for candidate in chosen:
         shares: list[float] = []
+        beyond = 0
         for name, slopes in entry.slopes[candidate].items():
             fine = np.isfinite(slopes) & _moved(entry, name)
-            if fine.any() and np.abs(slopes[fine]).max() > 0 and np.abs(entry.given[name][fine]).max() > 0:
+            if not fine.any() or not np.abs(entry.given[name][fine]).max() > 0:
+                continue
+            if np.abs(slopes[fine]).max() > 0:
                 shares.append(max(_share(slopes[fine], given[fine]) for given in _added(entry, name)))
+                exact[candidate] = exact.get(candidate, 0) + (shares[-1] > 1 - EXACTLY and fine.sum() > 2)
+            else:
+                beyond += 1
+        exact[candidate] = max(exact.get(candidate, 0) - beyond, 0)
         some = any(np.isfinite(s).any() and np.nanmax(np.abs(s)) > 0 for s in entry.slopes[candidate].values())
         share = float(np.mean(shares)) + 0.1 * max(shares) if shares else 0.0
         if not some and candidate.kind in PIECEWISE:
@@ -300,6 +313,7 @@ def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int, seen: Seen) 
         key=lambda item: (
             not of_classes(item[1], seen),
             -item[1].named if item[1].is_seen else 0,
+            not exact[item[1]],
             item[1].named < 2 and item[0] < TELLING,
             -round(item[0], 4),
         )

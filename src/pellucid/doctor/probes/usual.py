@@ -109,9 +109,11 @@ def aligned(output: np.ndarray, label: np.ndarray, classes: bool = False) -> tup
     """The two in one shape; class numbers become one-hot rows, and classes go to the last axis."""
     if output.size == label.size:
         if output.shape != label.shape:
-            if _squeezed(output) != _squeezed(label) and _squeezed(output) != _squeezed(label)[::-1]:
+            shape, other = _squeezed(output), _squeezed(label)
+            if other not in (shape, shape[::-1]):
                 return None
-            output, label = output.reshape(_squeezed(output)), label.reshape(_squeezed(output))
+            output, label = output.reshape(shape), label.reshape(other)
+            label = label if other == shape else label.T  # samples in columns
         if classes and output.ndim == 2 and label.ndim == 2:
             rows, columns = np.abs(label.sum(-1) - 1).max(), np.abs(label.sum(0) - 1).max()
             if rows > 1e-6 and columns <= 1e-6:

@@ -249,7 +249,10 @@ class _Hooks(ast.NodeTransformer):
             return node
         for i, (name, text) in enumerate(zip(("left", "right"), tuple(texts), strict=True)):
             side = getattr(node, name)
-            if isinstance(side, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp) and not _is_number(side):
+            turned = isinstance(side, ast.Attribute) and side.attr == "T"  # `a - Y[k].T`
+            if (turned or isinstance(side, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp)) and not _is_number(
+                side
+            ):
                 call, texts[i] = self._value(side, text)
                 setattr(node, name, call)
         wholes = [self._wholes(node) for node in sides]

@@ -113,14 +113,15 @@ def _exact(whole: list[Judgement], best: Judgement) -> Judgement:
 
     While outputs are small, the squared error of labels −1 and 1 has nearly the slope of the hinge loss.
     """
-    if best.candidate.is_seen or _residual(best) < NEARLY:
+    if best.candidate.is_seen or residual(best) < NEARLY:
         return best
     pair = (best.candidate.output, best.candidate.label)
-    exact = [f for f in whole if (f.candidate.output, f.candidate.label) == pair and _residual(f) < NEARLY / 10]
+    exact = [f for f in whole if (f.candidate.output, f.candidate.label) == pair and residual(f) < NEARLY / 10]
     return max(exact, key=lambda found: found.score, default=best)
 
 
-def _residual(found: Judgement) -> float:
+def residual(found: Judgement) -> float:
+    """How much of an update that goes along the slope is not of it, at most."""
     return max((c.residual for row in found.cells.values() for c in row if c.state == "along"), default=0.0)
 
 

@@ -1,0 +1,155 @@
+"""Programs as learners write them, each with a mistake: what the doctor calls it, and the line that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pellucid.doctor import examine_script
+
+MATRICES = """
+import numpy as np
+
+def squash(z):
+    return np.tanh(z)
+
+def slope(a):
+    return 1 - np.power(a, 2)
+
+rng = np.random.RandomState(0)
+X = np.matrix(rng.randn(40, 3))
+Y = np.matrix(np.sign(np.asarray(X)[:, :1] * np.asarray(X)[:, 1:2]))
+W = [np.matrix(rng.randn(8, 3) * 0.5), np.matrix(rng.randn(5, 8) * 0.5), np.matrix(rng.randn(1, 5) * 0.5)]
+b = [np.matrix(np.zeros((8, 1))), np.matrix(np.zeros((5, 1))), np.matrix(np.zeros((1, 1)))]
+for epoch in range(50):
+    for k in range(40):
+        acts = [X[k].T]
+        for w, c in zip(W, b):
+            acts.append(squash(w * acts[-1] + c))
+        delta = np.multiply(acts[-1] - Y[k].T, slope(acts[-1]))
+        for l in (2, 1, 0):
+            gw, gb = delta * acts[l].T, delta
+            if l > 0:
+                delta = np.multiply(W[l].T * delta, slope(acts[l]))
+            W[l] = W[l] - 0.1 * gw
+            b[l] = b[l] - 0.1 * gb
+"""
+
+NEURONS = """
+import math, random
+random.seed(1)
+
+class Neuron:
+    def __init__(self, n):
+        self.weights = [random.uniform(-1, 1) for _ in range(n)]
+        self.bias = random.uniform(-1, 1)
+
+    def activate(self, inputs):
+        s = self.bias
+        for w, i in zip(self.weights, inputs):
+            s += w * i
+        self.output = 1.0 / (1.0 + math.exp(-s))
+        return self.output
+
+layers = [[Neuron(2) for _ in range(4)], [Neuron(4) for _ in range(3)]]
+
+def forward(row):
+    for layer in layers:
+        row = [neuron.activate(row) for neuron in layer]
+    return row
+
+def backward(expected):
+    for i in (1, 0):
+        for j, neuron in enumerate(layers[i]):
+            if i == 1:
+                error = neuron.output - expected[j]
+            else:
+                error = 0.0
+                for above in layers[i + 1]:
+                    error += above.weights[j] * above.delta
+            neuron.delta = error * neuron.output * (1 - neuron.output)
+
+def update(row, lr):
+    for layer in layers:
+        for neuron in layer:
+            for k in range(len(row)):
+                neuron.weights[k] -= lr * neuron.delta * row[k]
+            neuron.bias -= lr * neuron.delta
+        row = [neuron.output for neuron in layer]
+
+data = [([2.7, 2.5], 0), ([1.4, 2.3], 0), ([3.3, 4.4], 0), ([7.6, 2.7], 1), ([5.3, 2.0], 1), ([6.9, 1.7], 1),
+        ([1.0, 8.0], 2), ([2.0, 7.5], 2), ([1.5, 9.1], 2)]
+for epoch in range(300):
+    total = 0
+    for row, label in data:
+        out = forward(row)
+        exp = [0, 0, 0]
+        exp[label] = 1
+        total += sum((e - o) ** 2 for e, o in zip(exp, out))
+        backward(exp)
+        update(row, 0.5)
+"""
+
+HALF = """
+import numpy as np
+
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+def sigmoid_prime(x):
+    return sigmoid(x) * (1 - sigmoid(x))
+
+np.random.seed(3)
+X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+y = np.array([[0], [1], [1], [0]])
+syn0 = 2 * np.random.random((2, 4)) - 1
+syn1 = 2 * np.random.random((4, 1)) - 1
+for j in range(3000):
+    z1 = X.dot(syn0)
+    l1 = sigmoid(z1)
+    z2 = l1.dot(syn1)
+    l2 = sigmoid(z2)
+    l2_delta = (y - l2) * sigmoid_prime(z2)
+    l1_delta = l2_delta.dot(syn1.T) * sigmoid_prime(z1)
+    syn1 += l1.T.dot(l2_delta)
+    syn0 += X.T.dot(l1_delta)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "changes", "mistake", "code"),
+    [
+        (
+            MATRICES,
+            {"np.multiply(W[l].T * delta, slope(acts[l]))": "W[l].T * delta"},
+            "missing-activation-derivative",
+            "delta = W[l].T * delta",
+        ),
+        (
+            NEURONS,
+            {"error += above": "error = above"},
+            "dropped-term",
+            "error = above.weights[j] * above.delta",
+        ),
+        (
+            # outputs near 0.5 follow the log loss, nearly
+            HALF,
+            {"sigmoid_prime(z2)": "sigmoid_prime(l2)", "sigmoid_prime(z1)": "sigmoid_prime(l1)"},
+            "derivative-at-wrong-point",
+            "l2_delta = (y - l2) * sigmoid_prime(l2)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_has_its_name_and_its_line(
+    source: str, changes: dict[str, str], mistake: str, code: str, tmp_path: Path
+) -> None:
+    for old, new in changes.items():
+        assert old in source
+        source = source.replace(old, new)
+    script = tmp_path / "train.py"
+    script.write_text(source)
+    report = examine_script(script, budget=90)
+    assert report.status == "faults", report.to_json()
+    assert (report.findings[0].mistake, report.findings[0].code) == (mistake, code), report.to_json()
