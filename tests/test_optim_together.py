@@ -1,5 +1,6 @@
 """Parameters that one call updates get what each would get by itself, whatever happens between two steps."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from pellucid import nn, optim
 from pellucid.core import wrap
+from pellucid.kernels import optimisers
 
 pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
 
@@ -17,6 +19,10 @@ OPTIMISERS = [
     ("Adam", {"lr": 0.01, "weight_decay": 0.1, "maximize": True}),
     ("AdamW", {"lr": 0.01}),
     ("Adam", {"lr": 0.01, "amsgrad": True}),
+    ("Adadelta", {"lr": 1.0, "weight_decay": 0.01}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1}),
+    ("RMSprop", {"lr": 0.01}),
+    ("RMSprop", {"lr": 0.01, "momentum": 0.9, "centered": True, "weight_decay": 0.1, "maximize": True}),
 ]
 SHAPES = ((3, 5), (1,), (400, 7), (2, 3, 4))
 
@@ -82,6 +88,26 @@ def test_gradients_that_lie_otherwise_are_taken_one_by_one() -> None:
                 params[2].grad = wrap(np.asfortranarray(params[2].grad.numpy()))
             if turn == 2:
                 params[0].grad = params[0].detach()  # the parameter's own memory
+        for optimizer in (whole, *each):
+            optimizer.step()
+        equal(together, alone)
+
+
+def test_threads_share_a_large_parameter() -> None:
+    """A step of two parameters is no work for two threads where all of it is one row."""
+    sizes = (200_000, 9)
+    arrays = [(np.zeros(size, np.float32), np.zeros(size, np.float32)) for size in sizes]
+    rows = optimisers.Rows(arrays)
+    large = [(int(first), int(stop)) for place, *_, first, stop in rows.table if place == rows.table[0, 0]]
+    assert len(large) > 1 and large[0][0] == 0 and large[-1][1] == sizes[0]
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(large))
+    assert rows.least < len(rows.table)
+    assert [len(places) for places in rows.gradients] == [len(large), 1]
+    together, alone = made([(500, 400), (9,)]), made([(500, 400), (9,)])
+    whole, each = optim.Adam(together), [optim.Adam([param]) for param in alone]
+    for turn in range(3):
+        for params in (together, alone):
+            give(params, turn)
         for optimizer in (whole, *each):
             optimizer.step()
         equal(together, alone)

@@ -18,7 +18,7 @@
 | `rows` | layer and batch norm, softmax, and their gradients |
 | `shuffling` | numbers in random order |
 | `normal` | normal numbers from the generator's words |
-| `optimisers` | Adam and SGD in one pass over a parameter |
+| `optimisers` | Adam, SGD, RMSprop, Adagrad and Adadelta in one pass over a parameter |
 | `table` | what a kernel is, and when it runs |
 | `compiler`, `cache` | from text to a function that can be called; machine code kept on disk |
 | `calling` | how Python calls machine code, and hands it arrays |

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -120,7 +121,38 @@ def _relu_backward(k: Emitter, g: Value, x: Value) -> Value:
     return k.select(x <= 0, k.like(g, 0.0), g)  # NaN lets it through, as in PyTorch
 
 
+def _raised(halves: int, k: Emitter, x: Value) -> Value:
+    """x^(halves / 2), computed in float64: the product of roots and squares is off by less than float32 can hold.
+
+    The inverse root alone is computed in float32, as PyTorch does: roots and quotients in float64 take long.
+    """
+    kind = x.type
+    x = x if halves == -1 else k.convert(x, "double")
+    if halves % 2:  # as C's pow has it: of -0 and -inf that of 0 and inf
+        x = k.select(k.compare("==", k.intrinsic("fabs", x), math.inf), math.inf * k.like(x, 1.0), x)
+        x = k.intrinsic("sqrt", k.select(k.compare("==", x, 0), k.like(x, 0.0), x))
+    else:
+        halves //= 2
+    made, square, rest = None, x, abs(halves)
+    while rest:
+        if rest % 2:
+            made = square if made is None else made * square
+        rest //= 2
+        square = square * square if rest else square
+    made = k.like(x, 1.0) if made is None else made
+    return k.convert(1.0 / made if halves < 0 else made, kind)
+
+
 exp = Elementwise("exp", m.exp)
+_SLOW_POWERS = (4, 5, 6, 7, 8, -2, -3, -4, 1.5, 2.5, 3.5, -0.5, -1.5)  # which NumPy asks the C library for, one by one
+powers = {
+    exponent: Elementwise(
+        f"power_{exponent}".replace("-", "_").replace(".", "_"),
+        functools.partial(_raised, round(2 * exponent)),
+        types=("float",),
+    )
+    for exponent in _SLOW_POWERS
+}
 leaky_relu = Elementwise("leaky_relu", _leaky_relu, numbers=1)
 leaky_relu_backward = Elementwise("leaky_relu_backward", _leaky_relu_backward, 2, numbers=1)
 elu = Elementwise("elu", _elu, numbers=3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..backend import Array
 from ..declare import op
+from ..kernels import optimisers as native
+from ..kernels.optimisers import DType, Loop
 from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, average_square, scratch
@@ -30,8 +32,13 @@ def adadelta_(
     differentiable: bool = False,
 ) -> Array:
     """One step of `Adadelta` on one parameter, in place."""
-    delta, s, t = scratch(xp, param, 3)
     step += 1
+    arrays = (param, grad, square_avg, acc_delta)
+    if native.fit(*arrays) and native.step(native.adadelta_loop(
+        param.dtype, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize
+    ), *arrays):  # fmt: skip
+        return param
+    delta, s, t = scratch(xp, param, 3)
     g = ascent(xp, param, grad, s, t, maximize=maximize, weight_decay=weight_decay)
     average_square(xp, square_avg, g, rho, t)
     xp.sqrt(xp.add(square_avg, eps, out=t), out=t)
@@ -61,3 +68,7 @@ class Adadelta(Optimizer):
     def check(given: Options) -> None:
         if not 0.0 <= given["rho"] <= 1.0:
             raise ValueError(f"Invalid rho value: {given['rho']}: it must be in [0, 1]")
+
+    def at_once(self, dtype: DType, steps: float, options: Options) -> Loop | None:
+        names = ("lr", "rho", "eps", "weight_decay", "maximize")
+        return native.adadelta_loop(dtype, **{name: options[name] for name in names})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..backend import Array, of_array
 from ..core import Tensor
 from ..declare import op
+from ..kernels import optimisers as native
+from ..kernels.optimisers import DType, Loop
 from ..sparse import SparseTensor
 from .names import Library, Options
 from .optimizer import Optimizer
@@ -33,8 +35,13 @@ def adagrad_(
     fused: bool | None = None,
 ) -> Array:
     """One step of `Adagrad` on one parameter, in place."""
-    s, t = scratch(xp, param)
     step += 1
+    arrays = (param, grad, sum)
+    if native.fit(*arrays) and native.step(native.adagrad_loop(
+        param.dtype, steps=float(step), lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay, maximize=maximize
+    ), *arrays):  # fmt: skip
+        return param
+    s, t = scratch(xp, param)
     g = ascent(xp, param, grad, s, t, maximize=maximize, weight_decay=weight_decay)
     xp.add(sum, xp.multiply(g, g, out=t), out=sum)
     xp.add(xp.sqrt(sum, out=t), eps, out=t)
@@ -61,6 +68,10 @@ class Adagrad(Optimizer):
         if len(self.param_groups) == 1 or self.state:  # PyTorch's state is there before the first step too
             for param in self.param_groups[-1]["params"]:
                 self.state[param] = {name: self.begin(name, param) for name, _ in self._slots}
+
+    def at_once(self, dtype: DType, steps: float, options: Options) -> Loop | None:
+        names = ("lr", "lr_decay", "eps", "weight_decay", "maximize")
+        return native.adagrad_loop(dtype, steps=steps, **{name: options[name] for name in names})
 
     def update_sparse(self, param: Tensor, grad: SparseTensor, state: Options, options: Options) -> None:
         if options["weight_decay"]:

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from ..backend import Array
 from ..declare import op
+from ..kernels import optimisers as native
+from ..kernels.optimisers import DType, Loop
 from .hyperparameters import at_least
 from .names import Library, Options
 from .optimizer import Optimizer
@@ -36,8 +38,15 @@ def rmsprop_(
     differentiable: bool = False,
 ) -> Array:
     """One step of `RMSprop` on one parameter, in place."""
-    s, t = scratch(xp, param)
     step += 1
+    held = (square_avg, *([momentum_buffer] if momentum else []), *([grad_avg] if centered else []))
+    arrays = (param, grad, *held)
+    if native.fit(*arrays) and native.step(native.rmsprop_loop(
+        param.dtype, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered,
+        maximize=maximize,
+    ), *arrays):  # fmt: skip
+        return param
+    s, t = scratch(xp, param)
     g = ascent(xp, param, grad, s, t, maximize=maximize, weight_decay=weight_decay)
     average_square(xp, square_avg, g, alpha, t)
     if not centered:
@@ -75,3 +84,7 @@ class RMSprop(Optimizer):
     @staticmethod
     def check(given: Options) -> None:
         at_least(0.0, alpha=given["alpha"])
+
+    def at_once(self, dtype: DType, steps: float, options: Options) -> Loop | None:
+        names = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
+        return native.rmsprop_loop(dtype, **{name: options[name] for name in names})
