@@ -59,7 +59,7 @@ class OpNode(Node):
     # Tuples: the garbage collector soon forgets those without lists or nodes in them, so that a large graph costs less.
     saved: tuple[Any, ...]  # per slot of the plan
     guards: tuple[Guard, ...] = ()  # the memory of what was saved must not have changed since
-    metas: tuple[tuple[tuple[int, ...], Any], ...]  # per rule: shape and dtype of the input
+    metas: tuple[Any, ...]  # for each rule, one after the other: shape and dtype of the input
     freed: bool = False
     by_products: bool = False  # whether some of what was saved is a by-product of forward
 

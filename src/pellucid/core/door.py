@@ -1,15 +1,15 @@
 """The one door: every op, from wherever it is called, goes through `apply`.
 
-Behind the door is an interpreter. With none pushed it is `evaluate`: compute the result and, where a gradient
-will be wanted, record the application as a node. A tool (tracer, anomaly detection, observers) is an interpreter that
-is pushed for the length of a block, sees each application and hands it on with `below`. Ops never know.
+Behind the door is an interpreter. With none pushed, `apply` itself computes the result and, where a gradient will
+be wanted, records the application as a node. A tool (tracer, anomaly detection, observers) is an interpreter that is
+pushed for the length of a block, sees each application and hands it on with `below`. Ops never know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -70,18 +70,13 @@ def below(above: EngineWatcher, op: Declaration, args: Arguments, kwargs: Attrib
 
 
 def apply(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
-    """Apply `op` to `args` (tensors, numbers, None) with the attributes `kwargs`."""
-    interpreters = state.interpreters
-    if interpreters:
-        return interpreters[-1].apply(op, args, kwargs)
-    return evaluate(op, args, kwargs)
+    """Apply `op` to `args` (tensors, numbers, None) with the attributes `kwargs`.
 
-
-def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
-    """Compute an op, and record it where a gradient will be wanted.
-
-    This runs for every op of every step: what is seldom needed is in functions of its own.
+    With no interpreter pushed it is computed, and recorded where a gradient will be wanted. That runs for every op of
+    every step: what is seldom needed is in functions of its own.
     """
+    if state.interpreters:
+        return state.interpreters[-1].apply(op, args, kwargs)
     arrays: list[Any] = []
     dtype = None
     mixed = odd = viewed = False
@@ -107,7 +102,7 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
                 if op.elementwise and len(arrays) <= op.required:
                     raise wrong_type(op.name, op.inputs[len(arrays) - 1], "Tensor", None)
             elif type(argument) not in _PLAIN and not (type(argument) is int and -(2**63) <= argument < 2**64):
-                return evaluate(op, as_arguments(op, args), kwargs)
+                return apply(op, as_arguments(op, args), kwargs)
         bit += bit
     if mixed or dtype not in _FLOATS:
         if op.refuses:
@@ -115,7 +110,7 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
         promoted = args if op.kind is None else promote(op, args)
         if promoted is not args and any(new is not old for new, old in zip(promoted, args, strict=True)):
             if not op.mutates:
-                return evaluate(op, promoted, kwargs)
+                return apply(op, promoted, kwargs)
             views.check_in_place_dtype(op, args, promoted)
             args = (args[0], *promoted[1:])
             arrays = [argument._array if isinstance(argument, Tensor) else argument for argument in args]
@@ -131,7 +126,7 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
         return views.changed(op, args)
     if type(out) is not _ndarray:
         if isinstance(out, tuple):
-            return _with_aux(op, args, arrays, kwargs, mask, cast("tuple[Any, ...]", out), xp)
+            return _with_aux(op, args, arrays, kwargs, mask, out, xp, viewed)  # pyright: ignore[reportUnknownArgumentType]
         if isinstance(out, _SCALARS):
             out = xp.asarray(out)  # NumPy makes 0-d results scalars
     tensor = _new(Tensor)
@@ -156,6 +151,7 @@ def _with_aux(
     mask: int,
     out: tuple[Any, ...],
     xp: Any,
+    viewed: bool,
 ) -> tuple[Tensor, ...]:
     """The result of an op and its by-products."""
     results: list[Tensor] = []
@@ -165,7 +161,8 @@ def _with_aux(
         results.append(tensor)
     first = results[0]
     if mask and state.grad and op.rules and first._array.dtype in _DIFFERENTIABLE:
-        views.check_usable(args)
+        if viewed:
+            views.check_usable(args)
         record(op, args, arrays, kwargs, mask, first, out[1:])
     elif inference.on:
         for tensor in results:

@@ -27,8 +27,14 @@ _FACTORS = frozenset(("mul", "mul_", "true_divide", "true_divide_", "floor_divid
 
 def forward_of(op: Declaration, arrays: list[Any], kwargs: Attributes) -> Forward:
     """What computes `op`: its forward, or one in float32 where a dtype is bfloat16, which the forward does not know."""
-    if op.view or op.any_dtype or not (kwargs.get("dtype") is bfloat16 or any(map(is_narrow, arrays))):
+    if op.view or op.any_dtype:
         return op.forward
+    for array in arrays:
+        if is_narrow(array):
+            break
+    else:
+        if kwargs.get("dtype") is not bfloat16:
+            return op.forward
     if op.kind is None and op.name not in _MIXING and len(op.mutates) < 2:
         _refuse_mixed(op, arrays)
     return functools.partial(_in_float32, op)

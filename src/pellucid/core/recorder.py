@@ -9,7 +9,7 @@ gradient, it is
         if isinstance(args[1], Tensor):
             c0 = args[1]._counter or savable(args[1])
             guards += ((c0, c0[0], 0),)
-        metas = ((arrays[0].shape, arrays[0].dtype),)
+        metas = (arrays[0].shape, arrays[0].dtype)
         node = new(OpNode)
         node.op, node.plan, node.number = op, plan, next_number()
         node.edges = (args[0]._node or args[0], None)
@@ -80,7 +80,7 @@ def _text(op: Declaration, plan: Plan) -> str:
             OUT: "out._array", VALUE: f"arrays[{which}]", SHAPE: f"shape(arrays[{which}])", AUX: f"aux[{which}]",
             ATTRIBUTE: f"kwargs.get(*plan.saves[{slot}][1])",
         }[what])  # fmt: skip
-    metas = [f"(arrays[{i}].shape, arrays[{i}].dtype)" for i in plan.wanted]
+    metas = [f"arrays[{i}].{what}" for i in plan.wanted for what in ("shape", "dtype")]
     # What is in a tuple is made before the node: a full collection takes two thirds of the time then (measured).
     lines = [
         *counts,
@@ -149,7 +149,7 @@ def _record_list(
     node: OpNode = object.__new__(OpNode)
     node.op, node.plan, node.number = op, plan, next_number()
     node.edges = tuple((tensor._node or tensor) if i in plan.tracked else None for i, tensor in enumerate(args))
-    node.metas = tuple((arrays[i].shape, arrays[i].dtype) for i in plan.wanted)
+    node.metas = tuple(what for i in plan.wanted for what in (arrays[i].shape, arrays[i].dtype))
     saved: list[Any] = []
     guards: list[Guard] = []
 

@@ -52,12 +52,16 @@ def flat(*arrays: Array) -> bool:
     first = arrays[0]
     if type(first) is not _ndarray:
         return False
+    flags, dtype, shape = first.flags, first.dtype, first.shape
+    last_first, first_first = flags.c_contiguous, flags.f_contiguous
     for array in arrays[1:]:
-        if type(array) is not _ndarray or array.dtype != first.dtype or array.shape != first.shape:
+        if type(array) is not _ndarray or array.shape != shape:
             return False
-    if all(array.flags.c_contiguous for array in arrays):
-        return True
-    return all(array.flags.f_contiguous for array in arrays)
+        if array.dtype is not dtype and array.dtype != dtype:
+            return False
+        flags = array.flags
+        last_first, first_first = last_first and flags.c_contiguous, first_first and flags.f_contiguous
+    return last_first or first_first
 
 
 def rows(*arrays: Array) -> bool:

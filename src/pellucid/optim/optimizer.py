@@ -210,9 +210,9 @@ class Optimizer(OptimizerHooks):
         """Forget the gradients (or fill them with zeros): they add up otherwise."""
         for group in self.param_groups:
             for param in group["params"]:
-                if param.grad is not None:
+                if param._grad is not None:
                     if set_to_none:
-                        param.grad = None
+                        param._grad = None
                     else:
                         with no_grad():
                             param.grad = param.grad.detach().zero_()

@@ -141,7 +141,8 @@ def _values(graph: Graph, root: Tensor, nodes: list[Node], ids: dict[Any, int]) 
                     known(edge, saved)
                     if edge is None:
                         _given(graph, graph.nodes[ids[node]], node.op.inputs[which], saved)
-        for position, (shape, dtype) in zip(plan.wanted, node.metas, strict=True):
+        metas = iter(node.metas)
+        for position, shape, dtype in zip(plan.wanted, metas, metas, strict=True):
             source = _through_picks(node.edges[position])
             if source in ids and graph.nodes[ids[source]].shape is None:
                 graph.nodes[ids[source]].shape, graph.nodes[ids[source]].dtype = tuple(shape), str(dtype)

@@ -21,7 +21,7 @@ from pellucid.core.application import OpNode
 from pellucid.core.context import state
 from pellucid.core.modes import set_grad_enabled
 from pellucid.core.node import AccumulateGrad, Node, Source
-from pellucid.core.tensor import Tensor, wrap
+from pellucid.core.tensor import Tensor, edge_of, wrap
 from pellucid.declare import TABLE
 from pellucid.types.bfloat16 import is_narrow, rounded, widened
 
@@ -115,11 +115,12 @@ def _run(
             pending[edge] = np.asarray(known + gradient)  # NumPy makes 0-d sums scalars
             owned.add(edge)
 
-    def deliver(leaf: Tensor, gradient: Any) -> None:
+    def deliver(leaf: Any, gradient: Any) -> None:
         if leaf._hooks:
             gradient = call_hooks(leaf._hooks, gradient, lifted)
             owned.discard(leaf)  # a hook may have kept it
-        arrive_at(leaf, gradient, lifted, leaf in owned, create)
+        add = accumulate if leaf._arrival is None else arrive_at
+        add(leaf, gradient, lifted, leaf in owned, create)
 
     awaited = _awaited(roots) if awaiting and targets is None else None
     if awaited:
@@ -134,7 +135,7 @@ def _run(
 
     vocabulary: Any = LIFTED if lifted else of_array(roots[0]._array)
     for root, seed in zip(roots, seeds, strict=True):
-        arrive(root.grad_fn or root, seed if lifted else seed._array, False)
+        arrive(edge_of(root) or root, seed if lifted else seed._array, False)
 
     while queue:
         node = heappop(queue)[1]
@@ -202,7 +203,7 @@ def _result(
 
 def reached(roots: list[Tensor]) -> set[Any]:
     """All nodes and leaves that `roots` were computed from."""
-    stack: list[Any] = [root.grad_fn or root for root in roots]
+    stack: list[Any] = [edge_of(root) or root for root in roots]
     seen: set[Any] = set(stack)
     while stack:
         for edge in getattr(stack.pop(), "edges", ()):
@@ -270,7 +271,10 @@ def arrive_at(leaf: Any, gradient: Any, lifted: bool, owned: bool, create: bool)
 
 def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: bool) -> None:
     known = leaf._grad
-    if getattr(gradient, "is_sparse", False) or (known is not None and known.is_sparse):
+    if known is None and type(gradient) is _ndarray:
+        # A copy lies as a tensor does, last index first.
+        leaf._grad = wrap(gradient if owned and gradient.flags.c_contiguous else gradient.copy())
+    elif getattr(gradient, "is_sparse", False) or (known is not None and known.is_sparse):
         leaf._grad = gradient if known is None else known + (gradient if lifted else _as_tensor(gradient))
     elif lifted:
         if known is None:
@@ -280,8 +284,7 @@ def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: b
         else:
             TABLE["add_"](known, gradient)
     elif known is None:
-        own = owned and (type(gradient) is not _ndarray or gradient.flags.c_contiguous)
-        leaf._grad = wrap(gradient if own else gradient.copy())  # the copy lies as a tensor does, last index first
+        leaf._grad = wrap(gradient if owned else gradient.copy())
     elif known._requires:
         with set_grad_enabled(False):
             leaf._grad = known + wrap(gradient)

@@ -66,7 +66,8 @@ def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[
     if node.plan.shared:
         saved = _with_shared(node, vocabulary, g, saved)
     edges, elementwise = node.edges, node.op.elementwise
-    for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas):  # noqa: B905  as long
+    metas = iter(node.metas)
+    for (position, rule, slots), shape, dtype in zip(node.plan.rules, metas, metas):  # noqa: B905  as long
         edge = edges[position]
         if useful is not None and edge not in useful:
             continue
@@ -74,7 +75,7 @@ def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[
             if len(slots) == 1:
                 gradient = call(rule, vocabulary, g, saved[slots[0]])
             else:
-                gradient = call(rule, vocabulary, g, *[saved[slot] for slot in slots])
+                gradient = call(rule, vocabulary, g, *map(saved.__getitem__, slots))
         except RuntimeError as failure:
             if not is_reentry(failure):
                 raise
@@ -117,7 +118,8 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
         g = LIFTED.conj(g)
     if node.plan.shared:
         values = _with_shared(node, LIFTED, g, values)
-    for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas, strict=True):
+    metas = iter(node.metas)
+    for (position, rule, slots), shape, dtype in zip(node.plan.rules, metas, metas, strict=True):
         if useful is not None and node.edges[position] not in useful:
             continue
         gradient = rule(LIFTED, g, *[values[slot] for slot in slots])
@@ -155,7 +157,7 @@ def _input_in_name(node: OpNode, gradient: Tensor) -> Tensor:
     edge = node.edges[0]
     if isinstance(edge, Tensor):
         return edge
-    shape, dtype = node.metas[0]
+    shape, dtype = node.metas[:2]
     xp = backend.of_array(gradient._array).xp
     return _with_history(xp.broadcast_to(xp.zeros((), dtype), shape), edge)
 

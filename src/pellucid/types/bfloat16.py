@@ -23,6 +23,8 @@ _NAN = 0xFFFF  # as PyTorch's vector code has it
 
 def is_narrow(array: Any) -> bool:
     """Whether `array` is an array of bfloat16."""
+    if type(array) is np.ndarray:
+        return array.dtype.kind == "V"
     kind = getattr(array, "dtype", None)
     return isinstance(kind, np.dtype) and kind.kind == "V"
 
