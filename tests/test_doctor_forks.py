@@ -286,7 +286,7 @@ def test_a_gap_alone_has_to_be_confirmed() -> None:
 
 
 def test_labels_that_are_doubted_have_to_be_confirmed() -> None:
-    record = evaluated([(0.5, 0.92)] * 3, train=0.6)
+    record = evaluated([(0.5, 0.92)] * 3, train=0.7)
     record.steps = [StepRecord(1 - i / 60, accuracy=0.3 + i / 100, count=20) for i in range(30)]
     record.targets = [np.arange(60) % 3]
     assert record.final is not None

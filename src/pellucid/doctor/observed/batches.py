@@ -12,6 +12,8 @@ from .rows import numbers
 
 KEPT = 4000  # rows of the batches that are kept
 WIDTH = 4096  # numbers of a row that are kept
+ANSWERS = 300_000  # that are kept, from the first on
+CLASSES = 20  # of which it is noted how much of each is recognised
 
 
 class BatchNotes:
@@ -19,10 +21,11 @@ class BatchNotes:
 
     def __init__(self, record: ProgramRecord) -> None:
         self.record = record
-        self.kept = 0
+        self.kept = self.answers = 0
 
     def note(self, given: tuple[Any, ...], call: LossCall, step: StepRecord) -> None:
         record = self.record
+        step.recognised = _recognised(call)
         target, batch = call.target_array(), given[0] if given else None
         if batch is None or target is None or batch.dim() == 0:
             return
@@ -35,7 +38,30 @@ class BatchNotes:
         record.bad_targets = record.bad_targets or not bool(np.isfinite(target.astype(float)).all())
         whole = target.ndim > 0 and len(target) >= len(x) and len(target) % len(x) == 0
         record.rows.append(numbers(given) if whole else np.empty(0))  # one after the other in one long row, or by time
+        self._note_answers(call, step, whole)
         if self.kept < KEPT:
             self.kept += len(x)
             record.inputs.append(flat[:, :WIDTH].copy())
             record.targets.append(target.copy())
+
+    def _note_answers(self, call: LossCall, step: StepRecord, whole: bool) -> None:
+        """Which rows are answered rightly."""
+        right, labels = call.right(), call.labels()
+        each = right is not None and labels is not None and right.size == labels.size == step.count and whole
+        if right is None or labels is None or not each:
+            self.record.answers.append(np.empty(0, bool))
+            return
+        kept = self.answers < ANSWERS
+        self.answers += right.size
+        self.record.answers.append(right.ravel().copy() if kept else np.empty(0, bool))
+
+
+def _recognised(call: LossCall) -> dict[int, tuple[int, int]]:
+    """See `StepRecord.recognised`."""
+    right, labels = call.right(), call.labels()
+    if right is None or labels is None or right.size != labels.size or not labels.size:
+        return {}
+    known = np.unique(labels)
+    if len(known) > CLASSES:
+        return {}
+    return {int(c): (int(right.ravel()[labels == c].sum()), int((labels == c).sum())) for c in known}

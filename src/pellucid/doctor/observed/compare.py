@@ -20,6 +20,7 @@ UNMOVED = 0.03  # of the size of a parameter
 MUCH = 0.3  # of what can be known
 AWAY = 100.0  # times the loss at first
 BEHIND, SHORTEST = 1.25, 50  # times the loss of another run; steps that say something of it
+MORE_HITS = 0.04  # of an evaluation, that are clearly more
 SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
 
 
@@ -163,9 +164,22 @@ def reached(record: ProgramRecord) -> float:
     share = explained(record)
     if share is not None:
         return share
-    recalls = list(record.final.recalls.values()) if record.final is not None else []
-    by_class = (sum(recalls) / len(recalls) - 1 / len(recalls)) / (1 - 1 / len(recalls)) if len(recalls) > 1 else 0.0
+    known = list(recalls(record).values())
+    by_class = (sum(known) / len(known) - 1 / len(known)) / (1 - 1 / len(known)) if len(known) > 1 else 0.0
     return max(outcome(record).progress, by_class)
+
+
+def recalls(record: ProgramRecord) -> dict[int, float]:
+    """How much of each class is recognised: in eval() at the end, or where no network can be called, by the batches of
+    the last fifth."""
+    if record.final is not None and record.final.recalls:
+        return record.final.recalls
+    sums: dict[int, tuple[int, int]] = {}
+    for step in record.steps[-max(len(record.steps) // 5, 1) :]:
+        for kind, (right, count) in step.recognised.items():
+            before = sums.get(kind, (0, 0))
+            sums[kind] = (before[0] + right, before[1] + count)
+    return {kind: right / count for kind, (right, count) in sums.items()}
 
 
 def is_too_short(was: ProgramRecord, now: ProgramRecord) -> bool:
@@ -270,8 +284,11 @@ def is_worse(was: ProgramRecord, now: ProgramRecord | None, share: float = 0.0) 
     return a.accuracy is None or b.accuracy is None or b.accuracy < a.accuracy
 
 
-def better_held_out(was: ProgramRecord, now: ProgramRecord) -> bool:
-    """Whether a run does better on the rows of its own evaluation, at the end, beyond noise."""
+def better_held_out(was: ProgramRecord, now: ProgramRecord, strictly: bool = False) -> bool:
+    """Whether a run does better on the rows of its own evaluation, at the end, beyond noise.
+
+    `strictly` asks for clearly more right answers, as a network that learns fewer rows by heart errs less loudly.
+    """
     a, b = ({step: ends for step, *ends in curve(record)} for record in (was, now))
     both = set(a) & set(b)
     if not both or max(both) < 0.7 * max(a):
@@ -281,8 +298,8 @@ def better_held_out(was: ProgramRecord, now: ProgramRecord) -> bool:
     rows = sum(len(h.rows) for h in held_out(was) if h.step == step)
     if hits is not None and more is not None:
         spread = SAME_ROWS * math.sqrt(max(hits * (1 - hits), 0.01) / max(rows, 1))
-        if more - hits > max(0.02, spread):
+        if more - hits > (max(MORE_HITS, 2 * spread) if strictly else max(0.02, spread)):
             return True
         if more - hits < -spread / 2:
             return False
-    return loss is not None and less is not None and less < 0.7 * loss
+    return not strictly and loss is not None and less is not None and less < 0.7 * loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .compare import ENOUGH_OF_IT, better, better_held_out, is_worse, outcome, reached, stays
+from .compare import ENOUGH_OF_IT, better, better_held_out, is_worse, outcome, reached, recalls, stays
 from .record import ProgramRecord
 from .suspicion import Suspicion
 
@@ -20,9 +20,9 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
     if suspicion.without is not None:
         return _others_fall(suspicion.without, was, now)
     if suspicion.by_recall:
-        return was.final is not None and now.final is not None and _recall(now) - _recall(was) > 0.12
+        return bool(recalls(was) and recalls(now)) and _recall(now) - _recall(was) > 0.12
     if suspicion.by_held_out:
-        return better_held_out(was, now)
+        return better_held_out(was, now, suspicion.strictly)
     if suspicion.by_final:
         if was.final is None or now.final is None:
             return False
@@ -51,8 +51,8 @@ def _others_fall(key: tuple[str, int], was: ProgramRecord, now: ProgramRecord) -
 
 def _recall(record: ProgramRecord) -> float:
     """The mean over the classes of what is recognised of each."""
-    recalls = list(record.final.recalls.values()) if record.final is not None else []
-    return sum(recalls) / len(recalls) if recalls else 0.0
+    known = list(recalls(record).values())
+    return sum(known) / len(known) if known else 0.0
 
 
 def as_good_as_best(pairs: list[tuple[Suspicion, ProgramRecord]], of_rate: bool) -> tuple[Suspicion, ProgramRecord]:

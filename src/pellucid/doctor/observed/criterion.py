@@ -96,8 +96,8 @@ class LossCall:
             return None
         return self.target.detach().numpy()
 
-    def accuracy(self) -> float | None:
-        """The share of right answers in the batch, where the targets are classes."""
+    def right(self) -> np.ndarray | None:
+        """For each answer of the batch whether it is right, where the targets are classes."""
         target = self.target_array()
         if target is None or not isinstance(self.prediction, Tensor):
             return None
@@ -107,13 +107,25 @@ class LossCall:
                 return None
             if target.shape == given.shape:
                 target = target.argmax(1)
-            return float((given.argmax(1) == target).mean()) if given.argmax(1).shape == target.shape else None
+            return given.argmax(1) == target if given.argmax(1).shape == target.shape else None
         if self.kind in BINARY and given.size == target.size and set(np.unique(target)) <= {0.0, 1.0}:
             edge = 0.0 if self.kind.endswith("logits") else 0.5
-            return float(((given.ravel() > edge) == (target.ravel() > 0.5)).mean())
+            return (given.ravel() > edge) == (target.ravel() > 0.5)
         if given.ndim == 2 and given.shape == target.shape and given.shape[1] > 1 and one_hot(target):
-            return float((given.argmax(1) == target.argmax(1)).mean())
+            return given.argmax(1) == target.argmax(1)
         return None
+
+    def accuracy(self) -> float | None:
+        """The share of right answers in the batch, where the targets are classes."""
+        right = self.right()
+        return None if right is None else float(right.mean())
+
+    def labels(self) -> np.ndarray | None:
+        """The class of each row, where the targets are classes, one for a row."""
+        target = self.target_array()
+        if target is None or self.right() is None:
+            return None
+        return target.argmax(1) if target.ndim == 2 and target.shape[1] > 1 else target.ravel()
 
 
 def one_hot(target: np.ndarray) -> bool:

@@ -87,6 +87,7 @@ class StepRecord:
     mode: bool | None = None  # whether the network was in train()
     count: int = 0  # rows in the batch
     norm: float | None = None  # of all gradients, as the backward left them
+    recognised: dict[int, tuple[int, int]] = field(default_factory=dict)  # by class: rows that are, and all of them
 
 
 @dataclass
@@ -268,6 +269,7 @@ class ProgramRecord:
     inputs: list[np.ndarray] = field(default_factory=list)
     targets: list[np.ndarray] = field(default_factory=list)
     rows: list[np.ndarray] = field(default_factory=list)  # of each batch, a number for each row that tells it apart
+    answers: list[np.ndarray] = field(default_factory=list)  # of each batch in `rows`, which are answered rightly
     shape: tuple[int, ...] = ()  # of a row
     whole_numbers: bool = False  # whether inputs are no floats, as token ids
     available: int = 0  # rows of what the batches were taken from

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import orders
 from ..compare import chance, outcome, reached
+from ..history import early
 from ..matching import curve, held_out, hits, is_named, trained_rows
 from ..record import MatchRecord, ProgramRecord
 from ..rows import inside
@@ -21,6 +22,9 @@ FEW = 20
 LEARNT = -0.6  # minus the square error over the variance of the targets, for a network that says something of them
 LEARNS = 0.1  # of the way from chance to all answers right, on the rows of the training
 MANY, FEW_OF_CLASS = 100, 10  # rows of an evaluation, and of each class in it, that say something
+FAR_BELOW = 0.15  # of the answers: an evaluation that is so far below the rows of the training
+LEAST_WRONG, HALF_WRONG = 0.08, 0.55  # the shares of labels that may be wrong
+MANY_WRONG = 0.25  # of the answers, by which other rows are answered better than those of the training
 BITS = 48  # that a row has to be able to hold for two that are the same by chance to be out of the question
 
 
@@ -205,9 +209,40 @@ def mislabelled(record: ProgramRecord) -> Iterator[Suspicion]:
             record.loss.place,
             [DropRows(record.final.doubted)] if record.final is not None and len(record.final.doubted) else [],
             by_held_out=True,
-            otherwise="info",
+            # where so many are wrong, that is a fault even of labels that a network bears
+            otherwise="error" if best - lately > MANY_WRONG else "info",
             confidence=0.8,
         )
+
+
+def learnt_by_heart(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Rows that end as their labels say, and were contradicted while the evaluation came out best: it is tried whether
+    it comes out better without them."""
+    right = [accuracy for _, _, accuracy in curve(record) if accuracy is not None]
+    train = record.final.accuracy if record.final is not None else None
+    if len(right) < 2 or train is None or not _come_again(record):
+        return
+    if sum(len(h.rows) for h in held_out(record) if h.step == held_out(record)[-1].step) < 50:
+        return
+    last, found = float(np.mean(right[-2:])), early(record)
+    known = found is not None and found.right > chance(record) + 0.1 and max(right) > chance(record) + 0.1
+    if train - last < FAR_BELOW or found is None or not known or not LEAST_WRONG < found.share < HALF_WRONG:
+        return
+    yield Suspicion(
+        "noisy-labels",
+        f"While the evaluation came out best, until step {found.steps}, the network said another class than their "
+        f"label of {found.share:.0%} of the rows of the training; in the end it says {train:.0%} of them as they are "
+        f"labelled, and of the evaluation {last:.0%}. Without those rows it does better there.",
+        "Labels that contradict all rows like theirs can only be learnt by heart, and what is learnt by heart says "
+        "nothing of others: a sizeable share of them is wrong.",
+        "look at the labels that a network contradicts before it has learnt them by heart, and at the step that makes "
+        "them",
+        record.loss.place,
+        [DropRows(found.doubted)],
+        by_held_out=True,
+        strictly=True,
+        confidence=0.85,
+    )
 
 
 def _answers(record: ProgramRecord, outputs: np.ndarray, labels: np.ndarray) -> bool:
@@ -244,6 +279,8 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
     spread = math.sqrt(sum(chance_level * (1 - chance_level) / len(part) for part in known)) / len(parts)
     if not chance_level - 3 * spread <= share <= chance_level + spread:
         return  # far below chance, it says something, if not this
+    if any(accuracy is not None and accuracy > chance_level + 3 * spread for _, _, accuracy in curve(record)):
+        return  # it said something of them once
     yield Suspicion(
         "labels-misaligned",
         f"Of {len(right)} rows of the evaluation, {share:.0%} of each class are answered rightly on average, which is "
@@ -258,4 +295,4 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
-RULES = (leak, prepared, overfitted, mislabelled)
+RULES = (leak, prepared, mislabelled, learnt_by_heart, overfitted)

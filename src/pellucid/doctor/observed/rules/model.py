@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .. import fits
-from ..compare import chance, does_well, outcome, reached, stands
+from ..compare import chance, does_well, outcome, reached, recalls, stands
 from ..criterion import LINEAR, LOOKING_UP, WEIGHTED
 from ..record import LossRecord, OpRecord, ParameterRecord, ProgramRecord, TermRecord
 from ..suspicion import Suspicion
@@ -387,13 +387,13 @@ def _gradient(record: ProgramRecord, op: OpRecord) -> float:
 
 def failed_classes(record: ProgramRecord) -> Iterator[Suspicion]:
     """A class so common that the network says nothing else."""
-    share, end = chance(record), record.final
-    if end is None or share < 0.7 or len(end.recalls) < 2 or record.loss.kind not in WEIGHABLE:
+    share, known = chance(record), recalls(record)
+    if share < 0.7 or len(known) < 2 or record.loss.kind not in WEIGHABLE:
         return
     labels = np.concatenate([(t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t).ravel() for t in record.targets])
     counts = {int(c): int(n) for c, n in zip(*np.unique(labels, return_counts=True), strict=True)}
     common = max(counts, key=lambda c: counts[c])
-    rare = [recall for c, recall in end.recalls.items() if c != common]
+    rare = [recall for c, recall in known.items() if c != common]
     if not rare or float(np.mean(rare)) > 0.5:
         return
     yield Suspicion(
