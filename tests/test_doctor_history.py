@@ -1,17 +1,18 @@
-"""What the doctor reads from the answers that a network gave for each row as its training went on."""
+"""What the doctor reads from the answers that a network gave for each row, in its training and in evaluations."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 import pellucid as torch
 from pellucid import nn, optim
-from pellucid.doctor.observed.compare import better_held_out, recalls
+from pellucid.doctor.observed.compare import better, better_held_out, recalls
 from pellucid.doctor.observed.confirmation import confirms
 from pellucid.doctor.observed.history import early
 from pellucid.doctor.observed.record import FinalRecord, HeldOutRecord, ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import held_out, model
+from pellucid.doctor.observed.rules import data, held_out, loss, model
 from pellucid.nn import functional as F
 from tests.watching import watched
 
@@ -113,3 +114,106 @@ def test_a_rare_class_of_a_network_of_bare_tensors() -> None:
     assert was.final is None and set(recalls(was)) == {0, 1} and recalls(was)[1] < 0.2 < recalls(was)[0]
     (found,) = list(model.failed_classes(was))
     assert confirms(found, was, watched(program, *found.treatments))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "cause"),
+    [([0, 1, 2, 3], ""), ([1, 2, 3, 4], "labels-off-by-one"), ([2, 0, 3, 1], "train-val-preprocessing-mismatch")],
+)
+def test_classes_that_an_evaluation_numbers_in_another_way(numbers: list[int], cause: str) -> None:
+    def program() -> None:
+        x = torch.randn(400, 4)
+        x[:, 0] *= 3
+        y = x.argmax(1)
+        network, shown = nn.Linear(4, 5), torch.tensor(numbers)[y]
+        optimizer = optim.Adam(network.parameters(), lr=0.1)
+        for _ in range(40):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x[:200]), shown[:200]).backward()
+            optimizer.step()
+            with torch.no_grad():
+                network(x[200:]).argmax(1).eq(y[200:]).float().mean().item()
+
+    record = watched(program)
+    assert [s.cause for s in held_out.renumbered(record)] == ([cause] if cause else [])
+    assert not cause or list(held_out.prepared(record)) == []
+
+
+@pytest.mark.parametrize(("by", "causes"), [(1, ["low-coverage"]), (10, [])])
+def test_the_rows_of_bare_tensors_at_each_step(by: int, causes: list[str]) -> None:
+    """A slice that goes on by one row where it has ten."""
+
+    def program() -> None:
+        x = torch.randn(400, 3)
+        y = (x[:, 0] > 0).long()
+        w = torch.zeros(3, 2, requires_grad=True)
+        optimizer = optim.SGD([w], lr=0.1)
+        for _ in range(8):
+            for i in range(40):
+                optimizer.zero_grad()
+                rows = x[i * by : i * by + 10]
+                F.cross_entropy(rows @ w, y[i * by : i * by + 10]).backward()
+                optimizer.step()
+            (x[:50] @ w).argmax(1).eq(y[:50]).float().mean().item()  # with a graph, before the next step
+
+    record = watched(program)
+    assert len(record.rows) == len(record.steps) and all(len(rows) == 10 for rows in record.rows)
+    assert [s.cause for s in data.same_rows(record)] == causes
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda p, t: -(t * torch.log(p) + (1 - t) * torch.log(1 - p)).mean(),
+        lambda p, t: (-t * torch.log(p) - (1 - t) * torch.log(1 - p)).mean(),
+    ],
+)
+@pytest.mark.parametrize(("low", "causes"), [(0, []), (1, ["labels-out-of-range"])])
+def test_labels_of_a_likelihood_that_is_written_out(
+    written: Callable[..., torch.Tensor], low: int, causes: list[str]
+) -> None:
+    def program() -> None:
+        x = torch.randn(50, 2)
+        y = (x[:, :1] > 0).float() + low
+        network = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        for _ in range(6):
+            optimizer.zero_grad()
+            written(network(x), y).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert record.loss.kind == "binary_cross_entropy"
+    assert [s.cause for s in loss.real_targets(record)] == causes
+
+
+class Mask(torch.autograd.Function):
+    """A rectifier whose backward lets through what is below 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (x < 0)
+
+
+def test_a_backward_of_many_numbers_some_of_which_lie_near_a_kink() -> None:
+    for seed in range(5):
+        torch.manual_seed(seed)
+        (found,) = watched(
+            lambda: Mask.apply(torch.randn(60, 100, requires_grad=True) * torch.rand(1)).sum().backward()
+        ).functions
+        assert abs(found.said - found.true) > 0.1 * abs(found.true)
+
+
+def test_many_more_right_answers_count_where_the_loss_is_still_high() -> None:
+    def run(accuracy: float, loss: float) -> ProgramRecord:
+        record = ProgramRecord([StepRecord(loss, accuracy=accuracy, count=50) for _ in range(30)])
+        record.targets = [np.arange(50) % 5]
+        return record
+
+    assert better(run(0.2, 1.6), run(0.8, 1.5)) and not better(run(0.2, 1.6), run(0.35, 1.5))

@@ -20,6 +20,7 @@ UNMOVED = 0.03  # of the size of a parameter
 MUCH = 0.3  # of what can be known
 AWAY = 100.0  # times the loss at first
 BEHIND, SHORTEST = 1.25, 50  # times the loss of another run; steps that say something of it
+MANY_MORE = 0.25  # right answers, as a share, for which the loss need not fall as much
 MORE_HITS = 0.04  # of an evaluation, that are clearly more
 SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
 
@@ -218,7 +219,7 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
             return gain > max(0.12, 3 * spread) and a.progress < 0.6 * b.progress
         if same_loss and b.loss < 0.4 * a.loss and gain > -spread / 2 and a.accuracy < 0.995:
             return True
-        less = not same_loss or b.loss < 0.8 * a.loss
+        less = not same_loss or b.loss < 0.8 * a.loss or gain > MANY_MORE
         return gain > max(0.03, 3 * spread) and (1 - b.accuracy) < 0.7 * (1 - a.accuracy) and less
     if not a.finite:
         return True

@@ -244,17 +244,21 @@ def _of_same(seen: SeenOp, other: SeenOp) -> bool:
     return len(seen.module) == len(other.module) and all(a is b for a, b in zip(seen.module, other.module, strict=True))
 
 
-def inputs_of(call: LossCall, ops: list[SeenOp]) -> tuple[Any, ...]:
-    """Of a program without modules, the rows that meet the first weights: as many as there are targets."""
-    target = call.target
-    for seen in ops if isinstance(target, Tensor) and target.dim() else ():
-        looked_up = seen.key[0] in LOOKING_UP and isinstance(seen.args[0], Tensor) and seen.args[0].requires_grad
-        if seen.key[0] not in WEIGHTED and not looked_up:
-            continue
-        tensors = [a for a in seen.args if isinstance(a, Tensor)]
-        rows = next((a for a in tensors if not a.requires_grad and a.dim() and len(a) == len(target)), None)
-        return (rows,) if rows is not None and any(a.requires_grad for a in tensors) else ()
-    return ()
+def rows_at_weights(name: str, args: tuple[Any, ...]) -> Any:
+    """What has no gradient of an op that multiplies it with weights, or looks it up in a table of them; else None."""
+    if name not in WEIGHTED and name not in LOOKING_UP:
+        return None
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    if not any(a.requires_grad for a in tensors) or (name in LOOKING_UP and not tensors[0].requires_grad):
+        return None
+    return next((a for a in tensors if not a.requires_grad and a.dim()), None)
+
+
+def inputs_of(call: LossCall, met: list[Any]) -> tuple[Any, ...]:
+    """Of a program without modules, the rows that meet weights first: as many as there are targets."""
+    count = len(call.target) if isinstance(call.target, Tensor) and call.target.dim() else None
+    rows = next((rows for rows in met if len(rows) == count), None)
+    return () if rows is None else (rows,)
 
 
 def _behind(last: SeenOp, made: dict[int, SeenOp]) -> Iterator[SeenOp]:

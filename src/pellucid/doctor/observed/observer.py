@@ -152,6 +152,8 @@ class Observer(Interpreter):
             self._updates(args)
         if name in criterion.WEIGHTED and self.stack and self.passes.batch is None:
             self.passes.note_first_weights(self.stack[0], args)
+        elif not self.stack and self.passes.batch is None:
+            self.passes.note_bare(name, args)
         open_graph = self.record.held_out and self.evaluations.is_of(args[0] if args else None)
         if name in FOLLOWED and self.record.held_out and (open_graph or not result.requires_grad):
             self.evaluations.op(name, args, result)  # what is counted once the block without gradients has ended

@@ -20,6 +20,7 @@ from .rows import distinct
 from .terms import terms_of
 
 TAKING = ("part", "index", "index_select")  # ops that take rows
+HEADS = 20  # rows that meet weights, which are kept of a pass
 VIEWS = ("view", "reshape")  # and those that give numbers another shape, in their order
 
 
@@ -49,6 +50,7 @@ class PassNotes:
         # what networks gave, what they were called with, and the losses until then
         self.heads: list[tuple[Any, tuple[Any, ...], Any, int]] = []
         self.given: tuple[Any, ...] = ()  # what the outermost network is called with
+        self.met: list[Any] = []  # outside of networks, the first rows that meet weights
         self.network: Any = None  # the network that was given it
         self.output: Any = None  # what the outermost network gave last
         self.mode: bool | None = None  # of the network
@@ -79,6 +81,11 @@ class PassNotes:
             rows = next((a for a in tensors if not a.requires_grad and a.dim()), None)
             self.given, self.network = ((rows,), network) if rows is not None else ((), self.network)
 
+    def note_bare(self, name: str, args: tuple[Any, ...]) -> None:
+        """An op outside of networks, whose rows are those of the batch where a program has none."""
+        if len(self.met) < HEADS and (rows := criterion.rows_at_weights(name, args)) is not None:
+            self.met.append(rows)
+
     def note_time_first(self, layer: Any, args: tuple[Any, ...]) -> None:
         """A layer that takes its axis of time first is called: whether with that of the batch there."""
         given, at = args[0] if args else None, self.parameters.line_of(layer)
@@ -89,7 +96,7 @@ class PassNotes:
 
     def forget(self) -> None:
         """The next pass begins."""
-        self.heads = []
+        self.heads, self.met = [], []
         self.seen, self.calls, self.given, self.network, self.output = [], [], (), None, None
         self.counts.clear()
         self.loose.clear()
@@ -122,7 +129,7 @@ class PassNotes:
             record.numbers = named.candidates()
         self.written = call is not None and not self.calls
         if call is not None and not self.given:
-            self.given = criterion.inputs_of(call, self.seen)
+            self.given = criterion.inputs_of(call, self.met)
         if call is not None and call.value is not None and len(self.calls) < 2:
             step.factor = loss * call.unit / call.value if call.value else None
             step.loss = call.value

@@ -193,8 +193,12 @@ class Search:
 
     def _stated(self) -> bool:
         """Faults that the record states. Whether one was found that was treated, after which to look again."""
-        # what is wrong with an evaluation first: it is not asked once what the network computes is treated
-        suspicions = sorted(self._ask(STATED), key=lambda s: s.cause not in OF_EVALUATION or bool(s.treatments))
+        # What is wrong with an evaluation first: it is not asked once what the network computes is treated. Nor may be
+        # seen any more what is stated without a treatment.
+        suspicions = sorted(
+            self._ask(STATED),
+            key=lambda s: (s.cause not in OF_EVALUATION or bool(s.treatments), bool(s.treatments) or not s.certain),
+        )
         runs = self._try(suspicions)
         for suspicion, run in zip(suspicions, runs, strict=True):
             self._is_tried(suspicion)

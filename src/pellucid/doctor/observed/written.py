@@ -247,32 +247,28 @@ def _of_two(made: Made, at: Any) -> _Likelihood | None:
     terms = list(_terms(made, at))
     if len(terms) != 2:
         return None
-    direct = other = None
+    weights: dict[bool, tuple[float, np.ndarray]] = {}  # by whether it is of 1 - p
     kinds: set[str] = set()
     bases: list[np.ndarray] = []
-    signs: set[float] = set()
     prediction: Any = None
     for sign, term in terms:
         factors = _factors(term)
         found = None if factors is None else _logarithm(made, factors[1])
         if factors is None or found is None:
             return None
-        weight = factors[0].detach().numpy()
-        if weight.size and weight.max() <= 0 and weight.min() < 0:  # -y * log p - (1 - y) * log (1 - p)
-            sign, weight = -sign, -weight
         kind, prediction, turned = found
         kinds.add(kind)
         bases.append(prediction.detach().numpy())
-        signs.add(sign)
-        if turned:
-            other = weight
-        else:
-            direct = weight
-    if direct is None or other is None or max(len(kinds), len(signs)) > 1 or not np.array_equal(bases[0], bases[1]):
+        weights[turned] = (sign, factors[0].detach().numpy())
+    if len(weights) < 2 or len(kinds) > 1 or not np.array_equal(bases[0], bases[1]):
         return None
-    if direct.shape != other.shape or np.abs(direct + other - 1).max(initial=0.0) > 1e-4:
+    (sign, direct), (other_sign, other) = weights[False], weights[True]
+    if direct.shape != other.shape:
         return None
-    return _Likelihood(kinds.pop(), prediction, prediction.detach().new_tensor(direct), signs.pop())
+    for a, b in ((1, 1), (-1, 1), (1, -1), (-1, -1)):  # as in -y * log p - (1 - y) * log (1 - p)
+        if np.abs(a * direct + b * other - 1).max(initial=0.0) <= 1e-4 and sign * a == other_sign * b:
+            return _Likelihood(kinds.pop(), prediction, prediction.detach().new_tensor(a * direct), sign * a)
+    return None
 
 
 def _logarithm(made: Made, at: Any) -> tuple[str, Tensor, bool] | None:

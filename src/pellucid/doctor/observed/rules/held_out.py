@@ -25,6 +25,7 @@ MANY, FEW_OF_CLASS = 100, 10  # rows of an evaluation, and of each class in it, 
 FAR_BELOW = 0.15  # of the answers: an evaluation that is so far below the rows of the training
 LEAST_WRONG, HALF_WRONG = 0.08, 0.55  # the shares of labels that may be wrong
 MANY_WRONG = 0.25  # of the answers, by which other rows are answered better than those of the training
+OF_EACH = 8  # rows of each class on average, that show what is said in its place
 BITS = 48  # that a row has to be able to hold for two that are the same by chance to be out of the question
 
 
@@ -81,10 +82,48 @@ def _by_chance(rows: np.ndarray, record: ProgramRecord, trained: int) -> float:
     return expected
 
 
+def renumbered(record: ProgramRecord) -> Iterator[Suspicion]:
+    """An evaluation whose classes have other numbers than those of the training: one more each, or in another order."""
+    last = [h for h in held_out(record) if h.outputs is not None and h.target is not None]
+    if not last or not record.classes or reached(record) < LEARNS:
+        return
+    try:
+        outputs = np.concatenate([np.asarray(h.outputs) for h in last])
+        labels = np.concatenate([np.asarray(h.target).ravel() for h in last])
+    except ValueError:
+        return
+    if outputs.ndim != 2 or outputs.shape[1] < 3 or hits(outputs, labels) is None:
+        return
+    said, kinds = outputs.argmax(1), np.unique(labels).astype(int)
+    if len(kinds) < 3 or len(labels) < OF_EACH * len(kinds):
+        return
+    meant = {int(kind): int(np.bincount(said[labels == kind]).argmax()) for kind in kinds}
+    right = float((said == labels).mean())
+    would = float(np.mean([meant[int(label)] == answer for label, answer in zip(labels, said, strict=True)]))
+    moved = {place - kind for kind, place in meant.items()}
+    if len(set(meant.values())) < len(kinds) or would < 0.6 or would - right < 0.3:
+        return
+    by = moved.pop() if len(moved) == 1 else 0
+    more = "more" if by > 0 else "less"
+    how = (
+        f"the class that is one {more} than" if abs(by) == 1 else "another class, always the same one, in the place of"
+    )
+    yield Suspicion(
+        "labels-off-by-one" if abs(by) == 1 else "train-val-preprocessing-mismatch",
+        f"Of {len(labels)} rows of the evaluation {right:.0%} are answered as they are labelled, and for {would:.0%} "
+        f"the network says {how} their label.",
+        "The classes are numbered in one way for the training, and in another for the evaluation.",
+        "the same numbers for both, from 0 on",
+        next((h.place for h in reversed(last)), None),
+        certain=True,
+        confidence=0.95,
+    )
+
+
 def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
     """Evaluation rows that are scaled, ordered or turned in another way than those of the training."""
     found = record.matched
-    if found is None:
+    if found is None or next(renumbered(record), None) is not None:
         return
     gained = found.was is not None and found.now is not None and found.now - found.was > max(0.08, 0.1 * abs(found.was))
     if found.was is not None and found.was < 0 and found.now is not None and found.now < LEARNT:
@@ -209,7 +248,7 @@ def mislabelled(record: ProgramRecord) -> Iterator[Suspicion]:
             record.loss.place,
             [DropRows(record.final.doubted)] if record.final is not None and len(record.final.doubted) else [],
             by_held_out=True,
-            # where so many are wrong, that is a fault even of labels that a network bears
+            # a quarter of wrong labels is a fault even where a network bears them
             otherwise="error" if best - lately > MANY_WRONG else "info",
             confidence=0.8,
         )
@@ -295,4 +334,4 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
-RULES = (leak, prepared, mislabelled, learnt_by_heart, overfitted)
+RULES = (leak, renumbered, prepared, mislabelled, learnt_by_heart, overfitted)

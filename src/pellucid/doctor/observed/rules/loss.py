@@ -407,6 +407,7 @@ def real_targets(record: ProgramRecord) -> Iterator[Suspicion]:
             _to_unit(float(t.min()), float(t.max())),
             loss.place,
             certain=True,
+            confidence=0.97,  # of which a logarithm of 0 may come
         )
 
 
