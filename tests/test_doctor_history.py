@@ -11,6 +11,7 @@ from pellucid import nn, optim
 from pellucid.doctor.observed.compare import better, better_held_out, recalls
 from pellucid.doctor.observed.confirmation import confirms
 from pellucid.doctor.observed.history import early
+from pellucid.doctor.observed.matching import _is_known
 from pellucid.doctor.observed.record import FinalRecord, HeldOutRecord, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import data, held_out, loss, model
 from pellucid.nn import functional as F
@@ -217,3 +218,34 @@ def test_many_more_right_answers_count_where_the_loss_is_still_high() -> None:
         return record
 
     assert better(run(0.2, 1.6), run(0.8, 1.5)) and not better(run(0.2, 1.6), run(0.35, 1.5))
+
+
+@pytest.mark.parametrize(("apart", "causes"), [(True, ["labels-misaligned"]), (False, [])])
+def test_rows_learnt_by_heart_whose_labels_are_those_of_others(apart: bool, causes: list[str]) -> None:
+    """One of three classes has few rows, and is all that the evaluation has."""
+
+    def program() -> None:
+        y = torch.tensor([0] * 60 + [1] * 50 + [2] * 45)
+        x = torch.randn(155, 6) + 3 * F.one_hot(y, 6)
+        if apart:
+            x = x[torch.randperm(155)]
+        network = nn.Sequential(nn.Linear(6, 64), nn.ReLU(), nn.Linear(64, 3))
+        optimizer = optim.Adam(network.parameters(), lr=0.02)
+        for _ in range(80):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x[:120]), y[:120]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            print(network(x[120:]).argmax(1).eq(y[120:]).float().mean().item())
+
+    record = watched(program)
+    assert held_out.fails(record) is apart
+    assert [s.cause for s in data.unrelated(record, data.FEWER)] == causes
+    assert list(data.unrelated(record)) == [], "too few rows where the evaluation says nothing"
+
+
+def test_a_pixel_that_few_rows_show() -> None:
+    rows = np.random.default_rng(0).normal(size=(400, 3))
+    rows[:, 1] *= np.arange(400) < 3
+    assert _is_known(rows).tolist() == [True, False, True]
+    assert not _is_known(np.concatenate([rows[:8]] * 50)).any(), "the same rows again and again say no more"

@@ -12,12 +12,13 @@ from pellucid.core import Tensor
 
 from .mixing import quietly
 from .record import HeldOutRecord, MatchRecord, ProgramRecord
-from .rows import inside
+from .rows import inside, told_apart
 
 HELD = re.compile(r"(^|_)(val|valid|validation|va|test|te|dev|heldout|holdout|eval)\d*(_|$)|^[xX](val|test|te|va|dev)$")
 FEW = 20
 FAR = 8.0  # standard deviations of the training, or times its spread
 ALIKE = 0.45  # of the spread, by which quantiles of as many rows as an evaluation has may differ by chance
+SURE = 0.15  # of a deviation, for the error with which rows show it
 ALL = "another mean and standard deviation"
 
 
@@ -117,7 +118,7 @@ def _others(x: np.ndarray, trained: np.ndarray) -> Iterator[tuple[str, np.ndarra
     if off > 1.5 or abs(x.mean() - mean) > 0.5 * std:
         yield ALL, (x - x.mean()) / scale * std + mean, float(off)
     own, theirs = trained.std(0), x.std(0)
-    used = (own > 0) & (theirs > 0)
+    used = (own > 0) & (theirs > 0) & _is_known(trained)
     if used.any():
         apart = np.abs(x.mean(0) - trained.mean(0))[used] / own[used]
         ratio = np.maximum(own[used] / theirs[used], theirs[used] / own[used])
@@ -134,6 +135,16 @@ def _others(x: np.ndarray, trained: np.ndarray) -> Iterator[tuple[str, np.ndarra
             yield "rows and columns exchanged", np.swapaxes(x, -1, -2).copy(), 0.0
     if x.ndim == 4 and x.shape[1] == 3:
         yield "channels in the opposite order", x[:, ::-1].copy(), 0.0
+
+
+def _is_known(trained: np.ndarray) -> np.ndarray:
+    """For each column whether its rows, each counted once, show its deviation: a pixel that is dark in nearly all of
+    them may well have another one in other rows."""
+    flat = trained.reshape(len(trained), -1)
+    rows = trained[np.unique(told_apart(flat), return_index=True)[1]]
+    spread = rows.std(0)
+    unit = (rows - rows.mean(0)) / np.where(spread > 0, spread, 1.0)
+    return np.sqrt(np.maximum((unit**4).mean(0) - 1, 0) / (4 * len(rows))) < SURE
 
 
 def hits(outputs: np.ndarray, target: np.ndarray | None) -> np.ndarray | None:

@@ -63,11 +63,16 @@ class Search:
                 self._jointly()
                 break
         self._prove()
-        if self.learns and stands(self.current) and not any(f.severity == "error" for f in self.found):
-            self.found += [finding_of(s, self.current, None) for s in data.unrelated(self.base)]
         if self.learns and not any(f.severity == "error" for f in self.found):
-            self.found += [finding_of(s, self.base, None) for s in held_out.by_chance(self.base)]
+            self.found += self._by_data()
         return sorted(self.found, key=rank)
+
+    def _by_data(self) -> list[Finding]:
+        """What labels and evaluations say where nothing else was found."""
+        fails = held_out.fails(self.base)
+        asked = stands(self.current) or fails
+        found = list(data.unrelated(self.base, *([data.FEWER] if fails else []))) if asked else []
+        return [finding_of(s, self.base, None) for s in found or held_out.by_chance(self.base)]
 
     def _prove(self) -> None:
         """A fault that helps only where another one is treated, too: all treatments are tried without its own."""

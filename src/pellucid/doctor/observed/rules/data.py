@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
 
 from .. import orders
+from ..compare import stands
 from ..record import Place, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import BatchFirst, Shuffle
@@ -19,6 +20,8 @@ WINDOW = 12
 MIXED = 1e-3  # of its spread, by which a row's output changes with the others
 OFTEN = 6  # times that each row was used
 FEW_TWICE = 0.9  # of the rows, that differ, where few are there more than once
+FEWER = 100  # rows that say that labels have nothing to do with them, where an evaluation says so, too
+MOSTLY = 0.9  # of the rows, that classes with many rows have
 LEARNT = 0.95  # of the answers right at the end
 
 
@@ -238,8 +241,9 @@ def _taken_for_batch(record: ProgramRecord) -> Place | None:
     return None
 
 
-def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
-    """Labels that say nothing of their rows. For a program that learns nothing, when nothing else was found."""
+def unrelated(record: ProgramRecord, least: int = 150) -> Iterator[Suspicion]:
+    """Labels that say nothing of their rows, of which there are to be as many. For a program that learns nothing, or
+    only what is of no use for other rows, when nothing else was found."""
     pairs = _pairs(record)
     if (
         pairs is None
@@ -251,13 +255,14 @@ def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
     rows, labels = pairs
     _, first = np.unique(rows, return_index=True)
     first = first[:MOST]
-    counts = np.unique(labels[first], return_counts=True)[1]
-    if (
-        len(first) < 150
-        or len(counts) < 2
-        or (record.classes and counts.min() < min(0.1 * len(first), 0.5 * counts.max()))
-    ):
-        return  # of a class with few rows the neighbours say little
+    if record.classes:  # of a class with few rows the neighbours say little
+        kinds, counts = np.unique(labels[first], return_counts=True)
+        many = kinds[counts >= min(0.1 * len(first), 0.5 * counts.max(initial=0))]
+        if counts[np.isin(kinds, many)].sum() < MOSTLY * len(first):
+            return
+        first = first[np.isin(labels[first], many)]
+    if len(first) < least or len(np.unique(labels[first])) < 2:
+        return
     x, y = np.concatenate(record.inputs)[first].astype(float), labels[first]
     shown = (y[:, None] == np.unique(y)[None]).astype(float) if record.classes else y[:, None]
     alike = agreement(shown, nearest(x))
@@ -265,7 +270,7 @@ def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
         yield Suspicion(
             "labels-misaligned",
             f"The labels of rows that lie next to each other have a correlation of {alike:.2f}, for {len(first)} rows, "
-            "and it learns next to nothing.",
+            + ("and it learns next to nothing." if stands(record) else "and on other rows it is right by chance only."),
             "The labels have nothing to do with the inputs, as where one of them was shuffled or shifted alone.",
             "keep rows and labels together in all that sorts, shuffles or cuts them",
             orders.alone(record.lines.get("backward")) or _rows_at(record),

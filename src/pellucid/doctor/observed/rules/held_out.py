@@ -297,6 +297,16 @@ def _answers(record: ProgramRecord, outputs: np.ndarray, labels: np.ndarray) -> 
     return same and bool(np.isin(labels, classes).all())
 
 
+def fails(record: ProgramRecord) -> bool:
+    """Whether a network that learns its rows answers no more of others than who says the most frequent class."""
+    rows = sum(len(h.rows) for h in held_out(record) if h.step == held_out(record)[-1].step)
+    right = [accuracy for _, _, accuracy in curve(record) if accuracy is not None]
+    if not right or rows < FEW or reached(record) < LEARNS:
+        return False
+    share = chance(record)
+    return max(right) <= share + math.sqrt(share * (1 - share) / rows)
+
+
 def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
     """A network that learns its rows, and of others says no more than by chance. Where nothing else was found."""
     last = [h for h in held_out(record) if h.outputs is not None and h.target is not None]
