@@ -13,6 +13,7 @@ from pellucid.doctor.probes.losses import Candidate, candidates
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import Named
 from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.instrument import Loops
 from pellucid.doctor.process.paths import groups
 from pellucid.doctor.rules.cells import TensorCell
 from pellucid.doctor.rules.gradient import Judgement, by, keeping
@@ -29,6 +30,9 @@ GROUPS = groups({(("global", ("m", name)),): np.ones(2) for name in ("w", "b")})
         (0.1, "w -= lr * dw\nb -= lr * db / 10\n", ["b"]),
         (5.0, "lr_w, lr_b = 0.02, 0.1\nw -= lr_w * dw\nb -= lr_b * db\n", ["b"]),
         (5.0, "lr_w, lr_b = 0.02, 0.2\nw -= lr_w * dw\nb -= lr_b * db\n", []),
+        (0.75, "w -= 0.04 * dw\nb -= 0.03 * db\n", ["b"]),
+        (0.75, "w -= 0.03 * dw\nfor i in range(9):\n    w -= 0.04 * dw\n    b -= 0.03 * db\n", ["b"]),
+        (0.5, "w -= lr * (2 / n) * dw\nb -= lr * (1 / n) * db\n", []),
         (2.0, "w -= 2 * lr * dw\nb -= 4 * lr * db\n", []),  # a factor of the derivative
         (0.1, "w -= lr * dw\nb -= lr * db\n", []),
         (-0.1, "w -= lr * dw\nb += 0.1 * lr * db\n", []),
@@ -36,7 +40,9 @@ GROUPS = groups({(("global", ("m", name)),): np.ones(2) for name in ("w", "b")})
 )
 def test_a_rate_of_its_own_is_no_mistake(factor: float, source: str, own: list[str]) -> None:
     row = Judgement(LOSS, 0.6, 0.1, [0.1], {"w": "right", "b": "factor"}, {"b": factor})
-    assert of_design(row, {"a.py": source}, GROUPS) == own
+    loops = Loops()
+    loops.compile(source, "a.py")
+    assert of_design(row, {"a.py": source}, GROUPS, loops.loops.get(0)) == own
     across = replace(row, verdicts={"w": "right", "b": "across"})
     assert of_design(across, {"a.py": source}, GROUPS) == []
 

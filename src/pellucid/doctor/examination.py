@@ -122,7 +122,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     if whole and session.doubtful and (judgement is None or not gradient.explains_some(judgement)):
         return Report("inconclusive", reason=NO_LOOP)
     if judgement is not None and judgement.wrong and not rules:
-        own = own_rate.of_design(judgement, session.program.loops.sources, session.found.groups)
+        loops = session.program.loops
+        own = own_rate.of_design(judgement, loops.sources, session.found.groups, loops.loops.get(session.number))
         judgement = replace(judgement, verdicts=judgement.verdicts | dict.fromkeys(own, "right"))
     odd = conditions.of_outputs(session, judgement, seen) if whole else []
     if whole and not odd and (judgement is None or judgement.wrong):

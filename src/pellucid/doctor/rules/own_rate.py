@@ -6,22 +6,27 @@ import ast
 import math
 from collections.abc import Iterator, Mapping
 
+from pellucid.doctor.process.instrument import ProgramLoop
 from pellucid.doctor.process.paths import Group
-from pellucid.doctor.process.source import Assignments
+from pellucid.doctor.process.source import Assignment, Assignments
 from pellucid.doctor.rules.cells import near
 from pellucid.doctor.rules.gradient import Judgement
 
 
-def of_design(judgement: Judgement, sources: dict[str, str], groups: Mapping[str, Group]) -> list[str]:
+def of_design(
+    judgement: Judgement, sources: dict[str, str], groups: Mapping[str, Group], loop: ProgramLoop | None = None
+) -> list[str]:
     """The tensors whose one factor is written in their update, as a number or as another rate than the others have:
-    `b -= 0.1 * lr * db`, `b -= lr_b * db`. None, unless that is all that is wrong."""
+    `b -= 0.1 * lr * db`, `b -= lr_b * db`. None, unless that is all that is wrong. Of a tensor that is updated in the
+    body of the training loop, an update elsewhere, such as a first step that is tried out before, says nothing."""
     wrong = judgement.wrong
     right = [name for name, verdict in judgement.verdicts.items() if verdict == "right"]
     if not right or any(judgement.verdicts[n] != "factor" or not judgement.factors.get(n, 0.0) > 0 for n in wrong):
         return []
     numbers = _numbers(sources)
-    usual = {key: rate for name in right for key, rate in _factors(sources, groups[name], numbers).items()}
-    own = [name for name in wrong if _written(judgement.factors[name], _factors(sources, groups[name], numbers), usual)]
+    factors = {name: _factors(sources, groups[name], numbers, loop) for name in [*right, *wrong]}
+    usual = {key: rate for name in right for key, rate in factors[name].items()}
+    own = [name for name in wrong if _written(judgement.factors[name], factors[name], usual)]
     return own if len(own) == len(wrong) else []
 
 
@@ -29,8 +34,8 @@ def _written(factor: float, own: dict[str, float], usual: dict[str, float]) -> b
     """Whether a factor is what two rates are to one another, or a number in one update that the others do not have: a
     power of ten, which no derivative has."""
     alone = {key: rate for key, rate in own.items() if key not in usual}
-    rates = [rate for key, rate in alone.items() if key.isidentifier()]
-    others = [rate for key, rate in usual.items() if key not in own and key.isidentifier()]
+    rates = [rate for key, rate in alone.items() if _is_rate(key)]
+    others = [rate for key, rate in usual.items() if key not in own and _is_rate(key)]
     tens = [
         rate
         for key, rate in alone.items()
@@ -41,11 +46,24 @@ def _written(factor: float, own: dict[str, float], usual: dict[str, float]) -> b
     )
 
 
-def _factors(sources: dict[str, str], group: Group, numbers: dict[str, float]) -> dict[str, float]:
+def _is_rate(key: str) -> bool:
+    """Whether it may be a learning rate: a variable, or a number below one that is written as a decimal, which no
+    factor of a derivative is next to one of another tensor.
+
+    >>> _is_rate("lr_b"), _is_rate("0.03"), _is_rate("1e-3"), _is_rate("2")
+    (True, True, True, False)
+    """
+    return key.isidentifier() or (not key.isdigit() and 0 < float(key) < 1)
+
+
+def _factors(
+    sources: dict[str, str], group: Group, numbers: dict[str, float], loop: ProgramLoop | None
+) -> dict[str, float]:
     """By how they are written, the numbers by which the updates of a parameter multiply, and one over those by which
     they divide."""
     found: dict[str, float] = {}
-    for update in Assignments.of(sources).updates(group):
+    updates = Assignments.of(sources).updates(group)
+    for update in [u for u in updates if loop is not None and _is_in(u, loop)] or updates:
         for node in ast.walk(ast.parse(sources[update.file])):
             if isinstance(node, ast.Assign | ast.AugAssign) and node.lineno == update.line:
                 for part in ast.walk(node.value):
@@ -54,8 +72,17 @@ def _factors(sources: dict[str, str], group: Group, numbers: dict[str, float]) -
                             value = _value(side, numbers)
                             over = side is part.right and isinstance(part.op, ast.Div)
                             if value is not None and value > 0:
-                                found[ast.unparse(side).rpartition(".")[2]] = 1 / value if over else value
+                                found[_called(side)] = 1 / value if over else value
     return found
+
+
+def _called(node: ast.AST) -> str:
+    """A number as it is written; of an attribute its last name."""
+    return ast.unparse(node) if isinstance(node, ast.Constant) else ast.unparse(node).rpartition(".")[2]
+
+
+def _is_in(update: Assignment, loop: ProgramLoop) -> bool:
+    return update.file == loop.file and loop.line <= update.line <= loop.last_line
 
 
 def _value(node: ast.AST, numbers: dict[str, float]) -> float | None:
