@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.doctor.finding import Examined, Finding
-from pellucid.doctor.text import VERDICTS, compared, facts, last_line, mean
+from pellucid.doctor.text import compared, facts, headline, last_line, mean
 from pellucid.files import write_atomically
 
 STYLE = """
@@ -74,7 +74,7 @@ def render(report: Examined) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(_title(report))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(headline(report))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<main>\n{_content(report)}</main>\n</body>\n</html>\n"
     )
 
@@ -109,7 +109,7 @@ def _content(report: Examined) -> str:
     reason = f'<p class="lead">{escape(report.reason)}</p>' if report.reason else ""
     understood = "".join(_fact(line) for line in facts(report.facts))
     return (
-        f'<h1 class="{escape(report.status)}">{escape(_title(report))}</h1>\n{reason}{_lead(report)}{findings}'
+        f'<h1 class="{escape(report.status)}">{escape(headline(report))}</h1>\n{reason}{_lead(report)}{findings}'
         f"{_patch(report.fix)}"
         "<section>\n<h2>How the program was understood</h2>\n"
         + (
@@ -119,10 +119,6 @@ def _content(report: Examined) -> str:
         )
         + f'<p class="soft">Examined in {report.seconds:.1f} seconds by pellucid doctor.</p>\n</section>\n'
     )
-
-
-def _title(report: Examined) -> str:
-    return VERDICTS[report.status]
 
 
 def _fact(line: str) -> str:

@@ -12,14 +12,12 @@ import re
 import sys
 import textwrap
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 from pellucid.doctor.conditions.causes import class_numbers
+from pellucid.doctor.ended import ended_with
 from pellucid.doctor.examination import Options, examine
-from pellucid.doctor.finding import place
-from pellucid.doctor.misfit import misfit
 from pellucid.doctor.notebook import by_cells, is_notebook
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
@@ -113,21 +111,9 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
         crash.code = controller.program.loops.line(crash.file, crash.line)
         return Report("faults", [crash])
     if error is not None and not (isinstance(error, SystemExit) and not error.code):
-        shown = "".join(traceback.format_exception_only(error)).strip()
-        frames = [
-            pair
-            for pair in traceback.walk_tb(error.__traceback__)
-            if pair[0].f_code.co_filename in controller.program.loops.sources
-        ]
-        where = ""
-        if frames:
-            frame, line = frames[-1]
-            file = frame.f_code.co_filename
-            code = controller.program.loops.line(file, line).strip()
-            where = f" ({place(file, line)}: {code}). {misfit(error, frame, line)}".rstrip(" .") + "."
-        if isinstance(error, SystemExit) and not controller.program.args:  # as one does that wants arguments
-            where += " Give it the arguments that it takes: pellucid doctor SCRIPT -- ARGS"
-        return Report("inconclusive", reason=f"The program ended with {shown}{where}", facts={"error": shown})
+        program = controller.program
+        shown, reason = ended_with(error, program.loops.sources, program.args)
+        return Report("inconclusive", reason=reason, facts={"error": shown})
     if controller.failures:
         more = ". Give it more: pellucid doctor SCRIPT --budget 300" if late else ""
         reason = f"A pass of the loop could not be repeated: {controller.failures[-1]}{more}"
@@ -139,7 +125,19 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
     lost = rebound(controller.program.loops.sources)
     if lost:
         return Report("faults", [_of_rebound(controller, lost[0])])
-    return Report("inconclusive", reason=NO_LOOP)
+    return Report("inconclusive", reason=NO_LOOP if controller.scout.loops else _none_run(controller))
+
+
+def _none_run(controller: Controller) -> str:
+    """What is said of a program in which no loop was run."""
+    loops = controller.program.loops.loops
+    if not loops:
+        return "The program ended without an error, and there is no loop in it: nothing is trained in it."
+    first = min(loops.values(), key=lambda loop: loop.line)
+    return (
+        f"The program ended without an error, but none of its loops was run, such as that in {first.function}, line "
+        f"{first.line}: what trains is not called. Call it at the end of it, or give the program that calls it."
+    )
 
 
 def _of_rebound(controller: Controller, lost: Rebound) -> Finding:

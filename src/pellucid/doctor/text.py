@@ -18,6 +18,7 @@ VERDICTS = {
     "healthy": "No fault was found.",
     "inconclusive": "It could not be told.",
 }
+NOT_RUN = "It could not be run."
 COLOURS = {"faults": "bold red", "healthy": "bold green", "inconclusive": "bold yellow"}
 WIDEST = 96
 MARKS = "▁▂▃▄▅▆▇█"
@@ -38,7 +39,7 @@ def as_text(report: Examined, width: int = WIDEST) -> str:
 
 def _styled(report: Examined, width: int) -> Iterator[tuple[str, str]]:
     """Each line with its style."""
-    yield VERDICTS[report.status], COLOURS[report.status]
+    yield headline(report), COLOURS[report.status]
     if report.reason:
         yield from _plain(_wrapped(report.reason, width))
     for finding in report.findings:
@@ -51,6 +52,15 @@ def _styled(report: Examined, width: int) -> Iterator[tuple[str, str]]:
     yield "", ""
     yield from ((line, "dim") for fact in facts(report.facts) for line in _wrapped(fact, width, hang="  "))
     yield f"{report.seconds:.1f} s", "dim"
+
+
+def headline(report: Examined) -> str:
+    """The verdict in a sentence.
+
+    >>> headline(Examined("healthy")), headline(Examined("inconclusive", facts={"error": "NameError: name 'x'"}))
+    ('No fault was found.', 'It could not be run.')
+    """
+    return NOT_RUN if report.status == "inconclusive" and "error" in report.facts else VERDICTS[report.status]
 
 
 def _plain(lines: list[str]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,45 @@
+"""What is said of a program that does not come to its training: its line, and what to do about it."""
+
+from pathlib import Path
+
+import pytest
+
+from pellucid.doctor import examine_script
+from pellucid.doctor.text import as_text
+
+UNCALLED = "def fit(w, x):\n    for i in range(9):\n        w -= x\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("w = 1\nprint 'loss', w\n", "line 2: print 'loss', w): Missing parentheses"),
+        ("for i in xrange(9):\n    pass\n", "line 1: for i in xrange(9):). It seems to be written for Python 2"),
+        ("import cPickle\n", "import pickle for cPickle"),
+        ("import no_such_package_here\n", "Install it where pellucid is installed"),
+        ("import sys\nn = int(sys.argv[1])\n", "pellucid doctor SCRIPT -- ARGS"),
+        ("open('rows.csv')\n", "line 1: open('rows.csv')). Files are looked for from"),
+        ("import numpy as np\nnp.ones((2, 3)) @ np.ones((2, 3))\n", "line 2: np.ones((2, 3)) @ np.ones((2, 3)))"),
+    ],
+    ids=["print", "xrange", "cPickle", "module", "argv", "file", "shapes"],
+)
+def test_what_ends_a_program_is_said_with_its_line(source: str, said: str, tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(source)
+    report = examine_script(program)
+    assert report.exit_code == 2
+    assert said in report.reason
+    assert as_text(report).startswith("It could not be run.")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("print(1 + 1)\n", "there is no loop in it"), (UNCALLED, "that in fit, line 2: what trains is not called")],
+    ids=["none", "uncalled"],
+)
+def test_a_program_in_which_no_loop_runs(source: str, said: str, tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(source)
+    report = examine_script(program)
+    assert report.exit_code == 3
+    assert said in report.reason
