@@ -22,6 +22,7 @@ MOST_PLACES = 60_000
 LONGEST = 4_000  # items of a list or dict that is still gone through
 LARGEST = 8_000_000  # elements of an array that is still looked at
 LARGEST_DATA = 100_000_000  # the same of one that holds rows of data, which is not read in each pass
+MANY_ROWS = 64  # tuples in a list, from which on they are rows of data: no network has so many layers
 
 
 @dataclass
@@ -200,10 +201,26 @@ def attributes(value: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def walk(scope: Scope, behind: int = MOST_PLACES) -> Iterator[tuple[Path | None, Any]]:
+def holds_rows(value: Any) -> bool:
+    """Whether a list holds samples, each a tuple of its inputs and its label, or batches of such samples.
+
+    >>> holds_rows([(np.zeros(3), 1.0)] * 100), holds_rows([(np.zeros((2, 3)), np.zeros(2))] * 3)
+    (True, False)
+    """
+    many = False
+    for _ in range(3):
+        if type(value) is not list or not value:
+            return many and type(value) is tuple and any(map(is_leaf, value))
+        many = many or len(value) >= MANY_ROWS
+        value = value[-1]
+    return False
+
+
+def walk(scope: Scope, behind: int = MOST_PLACES, rows: bool = True) -> Iterator[tuple[Path | None, Any]]:
     """Every value that can be reached, nearest first, each container once, with the path to it if there is one.
 
     `behind`: how many are gone through that no path leads to, such as the graph behind a value of an engine.
+    `rows`: whether to go through the samples of a list of samples, too.
     """
     modules = scope.modules.keys()
     seen: set[int] = set()
@@ -228,6 +245,8 @@ def walk(scope: Scope, behind: int = MOST_PLACES) -> Iterator[tuple[Path | None,
         if id(value) in seen:
             continue
         seen.add(id(value))
+        if not rows and holds_rows(value):
+            continue
         for step, item in children(value, modules):
             if path is not None and step is not None:
                 queues[level].append(((*path, step), item))
@@ -241,9 +260,10 @@ def root_name(path: Path) -> str:
     return key[1] if isinstance(key, tuple) else str(key)
 
 
-def leaves(scope: Scope, largest: int = LARGEST) -> dict[Path, Any]:
+def leaves(scope: Scope, largest: int = LARGEST, rows: bool = True) -> dict[Path, Any]:
     """Every number, array and list of numbers that a path leads to; of the lists that only grow, the last item too."""
-    return {path: value for path, value in walk(scope, behind=0) if path is not None and is_leaf(value, largest)}
+    found = walk(scope, behind=0, rows=rows)
+    return {path: value for path, value in found if path is not None and is_leaf(value, largest)}
 
 
 def as_array(value: Any) -> np.ndarray:
