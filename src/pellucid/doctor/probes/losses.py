@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.probes.usual import SIGNED, USUAL, aligned, signs
-from pellucid.doctor.process.watch import INLINE
+from pellucid.doctor.probes.usual import DECIDED, SIGNED, USUAL, aligned, signs
+from pellucid.doctor.process.watch import INLINE, is_margin
 
 Key = tuple[str, str]
 Seen = dict[Key, list[np.ndarray]]
@@ -324,8 +324,13 @@ def _all(
         for key in usable
         if key not in depends and key[1] not in excluded and not is_no_output(key) and _label_like(seen[key])
     ]
+    decisions = {key[1] for key, series in seen.items() if all(np.isin(v, (-1.0, 0.0, 1.0)).all() for v in series)}
+    known = {name for _, name in seen}
+    decided = {b for a, b in subtracted if b in decisions and (a in decisions or a not in known)}
     named = {
-        key for key in labels if LABEL_NAME.search(key[1].lower()) or any((o[1], key[1]) in subtracted for o in outputs)
+        key
+        for key in labels
+        if LABEL_NAME.search(key[1].lower()) or any((o[1], key[1]) in subtracted for o in outputs) or key[1] in decided
     }
     if named:  # then a number by another name is none
         labels = [k for k in labels if k in named or seen[k][0].size > 1]
@@ -359,7 +364,7 @@ def _all(
                 candidate
                 for label in labels[:MOST_LABELS]
                 if (label in named) is likely
-                for candidate in _pairs(seen, output, label, (output[1], label[1]) in subtracted)
+                for candidate in _pairs(seen, output, label, (output[1], label[1]) in subtracted, label[1] in decided)
             ]
             yield from found[: MOST - count]
             count += len(found)
@@ -468,7 +473,9 @@ def _label_like(series: list[np.ndarray]) -> bool:
     return all(np.isfinite(value).all() and value.size <= 200_000 for value in series)
 
 
-def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False) -> Iterator[Candidate]:
+def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False, decided: bool = False) -> Iterator[Candidate]:
+    """The usual losses of an output and a label, which the program subtracts from one another, or from what the output
+    decides."""
     outputs, labels = seen[output], seen[label]
     whichs = ["all"] if len(outputs) == 1 else ["first", "last", "all"]
     if len(labels) not in (1, len(outputs)):
@@ -484,11 +491,13 @@ def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False) -> Ite
                 continue
             y = y[0]
         for kind, usual in USUAL.items():
+            if is_margin(output) and kind not in DECIDED:
+                continue
             pair = aligned(o, y, usual.classes)
             if pair is None or (usual.classes and pair[0].size < 2) or not np.isfinite(pair[0]).all():
                 continue
             if usual.fits(*pair):
-                yield Candidate(kind, output, label, which, subtracted=subtracted)
+                yield Candidate(kind, output, label, which, subtracted=subtracted or (decided and kind in DECIDED))
 
 
 def _same(first: list[np.ndarray], other: list[np.ndarray]) -> bool:

@@ -40,7 +40,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     result = SlopeStudy(rates=rate_values(lab.files))
     begun = lab.passes
     if found.seconds < QUICK:
-        yield from next_move(lab, found.parameters)
+        yield from _telling(lab, found)
     plain = yield PassRun(watch="all")
     result.seen, result.known = dict(plain.seen), dict(lab.known)
     rng = np.random.default_rng(1)
@@ -117,6 +117,26 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
         pass
     result.candidates = [c for c in [*chosen, *result.slow] if all(c in entry.slopes for entry in result.passes)]
     return result
+
+
+FURTHER = 6  # passes that are gone on for one that moves more than one number
+
+
+def _telling(lab: Lab, found: Parameters) -> Steps:
+    """Go on to a pass that moves several numbers, if one is near: of a sample of which all inputs but one are 0, the
+    sum of a unit is a weight, and that weight alone moves."""
+    for _ in range(FURTHER):
+        plain = yield from next_move(lab, found.parameters)
+        known = [n for n in found.parameters if n in plain.before and n in plain.after]
+        known = [n for n in known if plain.before[n].shape == plain.after[n].shape]
+        if sum(int((plain.after[n] != plain.before[n]).sum()) for n in known) != 1 or len(known) < 2 > _most(plain):
+            return
+        yield Next()
+
+
+def _most(plain: PassOutcome) -> int:
+    """Of how many numbers the largest tensor is."""
+    return max((values.size for values in plain.before.values()), default=0)
 
 
 def _uneven(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -76,6 +76,7 @@ def _distribution(o: np.ndarray, y: np.ndarray) -> bool:
 
 
 SIGNED = ("hinge", "squared-hinge", "perceptron")  # for labels of -1 and 1
+DECIDED = ("perceptron", "perceptron-01")  # of a sum whose side of a threshold is what a unit says
 PIECEWISE = ("hinge", "squared-hinge", "perceptron", "perceptron-01")  # without a slope where an output is right
 
 USUAL: dict[str, Usual] = {

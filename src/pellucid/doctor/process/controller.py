@@ -107,7 +107,8 @@ class Controller:
             slept = self._wake(seen, session)
             moving, doubtful = self._lasting(number, session)
             found = self._parameters(session, moving, doubtful)
-            certain = slept or stalled(seen) or moved_again(seen) & {*found.parameters}
+            still = stalled(seen) and seen.activation == 1  # of several runs, a look at each may be at another element
+            certain = slept or still or moved_again(seen) & {*found.parameters}
             if found.parameters and not certain and not self._recurs(session, found):
                 # A loop over units or layers moves each element in one of its turns.
                 seen.in_vain += 1

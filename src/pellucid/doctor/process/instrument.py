@@ -32,8 +32,8 @@ from typing import Any
 
 from pellucid.doctor.process.paths import OF_LIST
 
-HOOKS = ("head", "tail", "leave", "left", "enter", "value", "order")
-HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE, ORDER = (f"__pellucid_{name}__" for name in HOOKS)
+HOOKS = ("head", "tail", "leave", "left", "enter", "value", "order", "decide")
+HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE, ORDER, DECIDE = (f"__pellucid_{name}__" for name in HOOKS)
 
 ROWS = re.compile(r"(self\.)?(x|y|t|data|input|image|img|sample|feature|target|label|train)\w*\[", re.I)
 ARITHMETIC = re.compile(r"(np|numpy|math|random|sum|min|max|abs|len|range|float|int|str|print|sigmoid|tanh|relu)\b")
@@ -266,6 +266,20 @@ class _Hooks(ast.NodeTransformer):
             return {ast.unparse(side.value)}
         return self.known.items.get(side.id, set()) if isinstance(side, ast.Name) else set()
 
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        """What is compared may be the sum of a unit and its threshold, which decide what the unit says."""
+        text = ast.unparse(node)
+        self.generic_visit(node)
+        if (not self.functions and not self.stack) or len(node.ops) > 1 or type(node.ops[0]) not in DECISIONS:
+            return node
+        left, right = node.left, node.comparators[0]
+        if not _is_computed(left, right) and not _is_computed(right, left):
+            return node
+        call = _call(DECIDE, len(self.known.values), node)
+        self.known.values.append(text)
+        call.args += [ast.copy_location(ast.Constant(DECISIONS[type(node.ops[0])]), node), left, right]
+        return call
+
     def visit_Call(self, node: ast.Call) -> Any:
         texts = [ast.unparse(argument) for argument in node.args]
         self.generic_visit(node)
@@ -285,6 +299,18 @@ class _Hooks(ast.NodeTransformer):
         self.known.values.append(shown)
         call.args.append(node)
         return call, shown
+
+
+DECISIONS = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
+
+
+def _is_computed(node: ast.expr, other: ast.expr) -> bool:
+    """Whether a side of a comparison may be what a unit computes, which is seen nowhere else."""
+    if isinstance(node, ast.Call):
+        return not re.match(r"(len|int|abs|time|max|min|sum|range|random|np\.random)\b", ast.unparse(node.func))
+    if isinstance(node, ast.Name):
+        return not _is_number(other)
+    return isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Mod) and not _is_number(node)
 
 
 Place = ast.Name | ast.Attribute | ast.Subscript  # what a value can be kept in

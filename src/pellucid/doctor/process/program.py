@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import operator
 import os
 import sys
 import tokenize
@@ -14,8 +15,27 @@ from typing import Any
 
 from pellucid.doctor.notebook import Book, is_notebook
 from pellucid.doctor.process import sandbox
-from pellucid.doctor.process.instrument import ENTER, HEAD, LEAVE, LEFT, ORDER, TAIL, VALUE, Importer, Loops, is_users
+from pellucid.doctor.process.instrument import (
+    DECIDE,
+    ENTER,
+    HEAD,
+    LEAVE,
+    LEFT,
+    ORDER,
+    TAIL,
+    VALUE,
+    Importer,
+    Loops,
+    is_users,
+)
 from pellucid.doctor.process.paths import Scope
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
 
 
 class UserProgram:
@@ -95,7 +115,14 @@ class UserProgram:
             return values if lab is None or not lab.running else lab.order(number, values)
 
         hooks: dict[str, Callable[..., Any]] = {HEAD: head, TAIL: tail, LEAVE: leave, LEFT: left, ENTER: listener.enter}
-        hooks |= {VALUE: value, ORDER: order}
+
+        def decide(number: int, comparison: str, left: Any, right: Any) -> Any:
+            lab = listener.lab
+            if lab is not None and lab.running and lab.watch is not None:
+                lab.watch.margin(values[number], left, right, comparison, sys._getframe(1))
+            return COMPARISONS[comparison](left, right)
+
+        hooks |= {VALUE: value, ORDER: order, DECIDE: decide}
         for name, hook in hooks.items():
             setattr(builtins, name, hook)
 

@@ -35,7 +35,9 @@ class Seen:
     run: int = 0  # which run that is
     again: set[str] = field(default_factory=set)  # what moved in the same elements twice in one run
     tested: int = 0
+    asked: bool = False  # whether it was tested at all
     in_vain: int = 0  # of these tests, those of a loop that moved each element once
+    begun: int = 0  # passes of all loops, at its latest head
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
     spoilt: set[str] = field(default_factory=set)  # what held NaN or infinity after some passes, and was put back
 
@@ -46,6 +48,7 @@ class Scout:
     def __init__(self) -> None:
         self.loops: dict[int, Seen] = {}
         self.spent = 0.0
+        self.passes = 0  # of all loops
 
     def enter(self, number: int) -> None:
         self.loops.setdefault(number, Seen()).activation += 1
@@ -54,19 +57,22 @@ class Scout:
         """Whether the loop at whose head the program is should be tested."""
         seen = self.loops.setdefault(number, Seen())
         seen.count += 1
+        self.passes += 1
+        since, seen.begun = seen.begun, self.passes
         if seen.count == 1:
             started = time.monotonic()
             found, seen.initial, views = _values(scope_of(), LARGEST_KEPT)
             seen.pending = (seen.activation, found, seen.initial, views)
             self.spent += time.monotonic() - started
-        tests = seen.count in LOOKS
-        if not tests and not self._rests(seen):
+        looks, rests = seen.count in LOOKS, self._rests(seen)
+        if not looks and not rests:
             return False
         started = time.monotonic()
-        if not tests:
+        if self._waits(seen, since) or (seen.asked and not looks):
             pass
         elif self._promising(seen) or (seen.count == 4 and stalled(seen)):
             seen.tested += 1
+            seen.asked = True
             return True
         seen.pending = (seen.activation, *_values(scope_of()))
         self.spent += time.monotonic() - started
@@ -95,6 +101,15 @@ class Scout:
         """Whether a loop moves something in a few of its passes only, as a perceptron does where it errs: then each of
         the first some hundred is looked at."""
         return FEW < seen.count <= MANY and seen.tested <= 0 and self.spent < AT_REST
+
+    def _waits(self, seen: Seen, since: int) -> bool:
+        """Whether a loop within the latest pass moves the same, and is tested at its own next head: that over the
+        samples of an epoch."""
+        moving = moved_again(seen)
+        return any(
+            other is not seen and other.begun > since and not other.asked and moved_again(other) & moving
+            for other in self.loops.values()
+        )
 
     def _promising(self, seen: Seen) -> bool:
         """Whether the same elements moved in two passes of one run of the loop."""
@@ -161,7 +176,8 @@ def _values(
     scope: Scope, largest: float = np.inf
 ) -> tuple[dict[str, Group], dict[str, np.ndarray], dict[Path, np.ndarray]]:
     """What may move, its values now, and the views of other arrays among it."""
-    held = {p: value for p, value in leaves(scope).items() if _may_move(value) and np.size(value) <= largest}
+    reached = leaves(scope, rows=False)
+    held = {p: value for p, value in reached.items() if _may_move(value) and np.size(value) <= largest}
     found = groups(held)
     views = {p: value for p, value in held.items() if isinstance(value, np.ndarray) and value.base is not None}
     return found, {name: group.read(scope) for name, group in found.items()}, views
@@ -204,7 +220,7 @@ def differing(found: dict[str, Group], values: dict[str, np.ndarray], scope: Sco
 
 def movers(scope: Scope) -> dict[str, Group]:
     """Every group of floats that might be a parameter, by name."""
-    return groups({path: value for path, value in leaves(scope).items() if _may_move(value)})
+    return groups({path: value for path, value in leaves(scope, rows=False).items() if _may_move(value)})
 
 
 PARAMETER_NAME = re.compile(

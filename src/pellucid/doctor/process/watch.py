@@ -6,9 +6,12 @@ runs several times gives a series of values, and so does a loop inside the pass,
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
 from types import CodeType, FrameType
 from typing import Any
 
@@ -23,6 +26,7 @@ from pellucid.doctor.process.paths import (
     groups,
     is_array,
     is_leaf,
+    is_number,
     is_users,
     leaves,
     show,
@@ -31,6 +35,25 @@ from pellucid.doctor.process.paths import (
 Key = tuple[str, str]
 
 INLINE = ", inline"  # after a function's name: the place of an expression in it
+
+
+@cache
+def _is_comparison(text: str) -> bool:
+    try:
+        return isinstance(ast.parse(text, mode="eval").body, ast.Compare)
+    except SyntaxError:
+        return False
+
+
+def is_margin(key: Key) -> bool:
+    """Whether a value is how far something is above a threshold, which decides what a unit says.
+
+    >>> is_margin(("Unit.says, inline", "x @ w > self.theta")), is_margin(("Unit.says, inline", "x @ w"))
+    (True, False)
+    """
+    return key[0].endswith(INLINE) and _is_comparison(key[1])
+
+
 MOST_TIMES = 2000  # values kept of one series; one that is longer is left out whole
 LARGEST = 500_000  # elements of a value that is kept
 
@@ -97,6 +120,12 @@ class Watch:
         if wanted and is_leaf(value) and place.partition(".")[0] not in self.engines:
             self._keep(place, text, value, frame)
 
+    def margin(self, text: str, left: Any, right: Any, comparison: str, frame: FrameType) -> None:
+        """How far what is compared is above what it is compared with, where it has to be above; or below."""
+        if (is_number(left) or is_array(left)) and (is_number(right) or is_array(right)):
+            with np.errstate(all="ignore"), suppress(ValueError):
+                self.value(text, left - right if ">" in comparison else right - left, frame)
+
     def turn(self, number: int, frame: FrameType) -> None:
         """The end of a turn of a loop inside the pass."""
         place = f"loop {number}"
@@ -137,7 +166,7 @@ class Watch:
         for key in self.too_long:
             self.series.pop(key, None)
         if self.wanted is None:
-            found = leaves(scope)
+            found = leaves(scope, rows=False)
             for name, group in groups(found).items():
                 if group.size <= LARGEST:
                     self._end(name, group.read(scope).reshape(group.shape))

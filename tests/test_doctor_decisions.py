@@ -1,0 +1,113 @@
+"""Units that say on which side of a threshold their sum is: the rule of the perceptron follows a slope, too."""
+
+from pathlib import Path
+
+import pytest
+
+from pellucid.doctor import examine_script
+
+# The threshold is in the comparison alone, and what it gives is a bool of NumPy.
+THRESHOLD = """
+import random
+from numpy import array, dot, append
+
+random.seed(0)
+
+
+class Unit(object):
+    def __init__(self):
+        self.theta, self.rate, self.bias = 0.2, 0.2, array([1])
+        self.w = array([random.uniform(-0.5, 0.5) for _ in range(3)])
+
+    def train(self, data):
+        while True:
+            errors = 0
+            for given, wanted in data:
+                says = dot(append(self.bias, given), self.w) > self.theta
+                error = wanted - says
+                if error != 0:
+                    errors += 1
+                    self.w = array([w + self.rate * error * v for w, v in zip(self.w, append(self.bias, given))])
+            if errors == 0:
+                return
+
+
+Unit().train([((0, 0), 1), ((0, 1), 1), ((1, 0), 1), ((1, 1), 0)])
+"""
+
+# The label is the last item of a row, and the sum is asked for once in a pass or twice.
+ITEM_OF_ROW = """
+import random
+
+random.seed(3)
+rows = [[1, 0, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1]]
+w = [random.random(), random.random(), random.random()]
+
+
+def step(z):
+    return 1 if z > 0 else 0
+
+
+def off(w, row):
+    return step(sum(w[i] * row[i] for i in range(3))) - row[3]
+
+
+def improve(w, row):
+    d = off(w, row)
+    for i in range(3):
+        w[i] -= 0.1 * d * row[i]
+    return w
+
+
+wrong = True
+while wrong:
+    wrong = False
+    for row in rows:
+        if abs(off(w, row)) > 0.1:
+            w = improve(w, row)
+            wrong = True
+"""
+
+# All weights begin with 0 and the first samples move nothing: the loop over samples is the one that trains.
+FROM_NOTHING = """
+import numpy as np
+
+
+class Unit:
+    def __init__(self, size):
+        self.weights, self.bias = np.zeros(size), 0
+
+    def train(self, inputs, labels):
+        for _ in range(1000):
+            for x, y in zip(inputs, labels):
+                error = y - (np.dot(x, self.weights) + self.bias)
+                self.weights += 0.01 * error * np.array(x)
+                self.bias += 0.01 * error
+
+
+Unit(2).train([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1])
+"""
+
+
+@pytest.mark.parametrize("source", [THRESHOLD, ITEM_OF_ROW, FROM_NOTHING], ids=["threshold", "item", "zeros"])
+def test_a_unit_that_decides_is_healthy(source: str, tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(source)
+    report = examine_script(program)
+    assert report.status == "healthy", report.reason or [(f.title, f.line) for f in report.findings]
+
+
+@pytest.mark.parametrize(
+    ("source", "right", "wrong"),
+    [
+        (THRESHOLD, "self.w = array([w + ", "self.w = array([w - "),
+        (ITEM_OF_ROW, "w[i] -= ", "w[i] += "),
+    ],
+    ids=["threshold", "item"],
+)
+def test_a_unit_that_goes_the_wrong_way_is_told(source: str, right: str, wrong: str, tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(source.replace(right, wrong))
+    report = examine_script(program)
+    assert report.status == "faults", report.reason
+    assert report.findings[0].cause == "loss-sign-flipped"
