@@ -165,3 +165,11 @@ def test_the_derivative_at_an_output_called_y_is_no_product_with_a_label() -> No
     loops.compile("def slope(y):\n    return y * (1 - y)\nfor x, y in rows:\n    margin = y * (x @ w)\n", "a.py")
     assert ("y", "x @ w") in loops.pairs
     assert ("y", "1 - y") not in loops.pairs
+
+
+def test_samples_in_a_list_are_gone_through_for_data_alone() -> None:
+    samples = [(np.ones(3), 1.0) for _ in range(200)]
+    layers = [(np.ones((2, 3)), np.ones(3)) for _ in range(3)]
+    scope = Scope(None, {"m": {"samples": samples, "batches": [samples[i : i + 2] for i in range(100)], "net": layers}})
+    assert {path[0][1][1] for path in leaves(scope)} == {"samples", "net"}
+    assert {path[0][1][1] for path in leaves(scope, rows=False)} == {"net"}
