@@ -22,7 +22,7 @@ MOST_PLACES = 60_000
 LONGEST = 4_000  # items of a list or dict that is still gone through
 LARGEST = 8_000_000  # elements of an array that is still looked at
 LARGEST_DATA = 100_000_000  # the same of one that holds rows of data, which is not read in each pass
-MANY_ROWS = 64  # tuples in a list, from which on they are rows of data: no network has so many layers
+MANY_ROWS = 64  # tuples in a list, from which on they are rows of data: they are no layers of a network
 
 
 @dataclass
