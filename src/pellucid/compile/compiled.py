@@ -43,7 +43,8 @@ class Compiled:
             return self.function(*args, **kwargs)
         inputs: list[Tensor] = []
         try:
-            key = (_kind(args, inputs), _kind(kwargs, inputs) if kwargs else None, state.grad, get_default_dtype())
+            given = _kind(args, inputs) if args else None, _kind(kwargs, inputs) if kwargs else None
+            key = (given, state.grad, get_default_dtype())
             known = self._recordings.get(key)
         except Refused as refusal:
             return self._give_up(str(refusal), args, kwargs)

@@ -7,6 +7,7 @@ it is handed out, in memory of its own (see `memory`), else *dynamic*: a variabl
 from __future__ import annotations
 
 import re
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from pellucid.kernels.pool import share
 
 from .graph import CONSTANT, HELD, INPUT, Graph, Value
 from .lifetimes import Pool, unite
-from .memory import Kept
+from .memory import ALONE, Kept
 from .products import multiplied
 from .segment import Call, Later, Named, Segment
 
@@ -34,6 +35,7 @@ class Lines:
         self.names: dict[str, Any] = {
             "matmul": multiplied, "asarray": np.asarray, "address": address, "share": share,
             "laid": laid_out, "separate": separate,
+            "references": getrefcount, "ALONE": ALONE,
         }  # fmt: skip
         self.early: list[str] = []  # memory for what is handed out
         self.lines: list[str] = []  # statements, each of one line or more: names are in use until its end
@@ -84,7 +86,8 @@ class Lines:
         if value.memory in self._handed_out:
             name = self.dynamic[id(value)] = f"v{value.number}"
             self._kept[id(value)] = kept = Kept(value.shape, value.dtype)
-            self.early.append(f"{name} = {self._name('take', kept.take)}()")
+            own = self._name("kept", kept)
+            self.early.append(f"{name} = {own}.array if references({own}.array) == ALONE else {own}.anew()")
             self._fresh.add(id(value))
             return name
         if id(value) not in self.static:

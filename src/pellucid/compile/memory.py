@@ -7,7 +7,7 @@ and the system need not be asked for other.
 
 from __future__ import annotations
 
-import sys
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -29,19 +29,18 @@ class Kept:
         self.places.append((table, place))
         table[place] = address(self.array)
 
-    def take(self) -> Array:
-        """The array, which nobody else has."""
-        if _references(self) != _ALONE:
-            self.array = np.empty(self.shape, self.dtype)
-            where = address(self.array)
-            for table, place in self.places:
-                table[place] = where
+    def anew(self) -> Array:
+        """New memory, where somebody else has what there was: where `getrefcount(kept.array)` is not `ALONE`."""
+        self.array = np.empty(self.shape, self.dtype)
+        where = address(self.array)
+        for table, place in self.places:
+            table[place] = where
         return self.array
 
 
-def _references(kept: Kept) -> int:
-    array = kept.array
-    return sys.getrefcount(array)
+def _references() -> int:
+    kept = Kept((), np.float32)
+    return getrefcount(kept.array)
 
 
-_ALONE = _references(Kept((), np.float32))
+ALONE = _references()

@@ -29,6 +29,7 @@ from . import calls, classes, lookup, loops, products, scalars, updates
 from .cost import CONVOLUTIONS, filtering
 from .epilogues import Epilogue, epilogues
 from .graph import HELD, INPUT, Graph, Node, Value, mapped
+from .guards import Conditions
 from .lifetimes import deaths
 from .lines import Lines
 from .loops import native
@@ -60,12 +61,12 @@ class Plan(Lines):
             self._bury(self._dying)
         self._close()
         self._finish()
+        conditions = Conditions()
+        for tensor, array in self.held:
+            conditions.same(f"{conditions.name(tensor)}._array", array)
+        self.bound = conditions.function()  # whether the tensors that it holds still have the arrays that it knows
 
     # ----------------------------------------------------------------------------------------------------- running
-
-    def bound(self) -> bool:
-        """Whether the tensors that the function holds still have the arrays that the plan knows."""
-        return all(tensor._array is array for tensor, array in self.held)
 
     def __call__(self, inputs: list[Tensor]) -> Any:
         """Run on the arrays of `inputs`; gradients are put where eager mode puts them."""

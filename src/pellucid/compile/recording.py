@@ -157,6 +157,7 @@ class Recording:
         self._check_held(tracer, born)
         self._settings = [settings_of(optimizer) for optimizer in around.optimizers]
         self._same_settings = self._quick_settings()
+        self._same_grads = self._quick_grads()
         self._own_updates()
         if any(value.kind == INPUT for node in self.graph.nodes for value in node.writes):
             raise Refused("it overwrites an argument")
@@ -179,17 +180,15 @@ class Recording:
 
     def holds(self) -> bool:
         """Whether a run would do what a call of the function does now."""
-        for leaf, memory in self._grads:
-            grad = leaf._grad
-            if (grad is not None) if memory is None else (grad is None or grad._array is not memory):
-                return False
-        if not self.around.hold():
+        if not (self._same_grads() and self.around.hold()):
             return False
         if not self._same_settings():
             if self._settings != [settings_of(each) for each in self.around.optimizers]:
                 return False
             self._same_settings = self._quick_settings()
-        plans = [self.plan] if self.apart is None else [self.apart.plan, self.apart.second]
+        if self.apart is None:
+            return self.plan.bound() or self._bind(self.plan.held)
+        plans = self.apart.plan, self.apart.second
         return all(plan.bound() for plan in plans) or self._bind([pair for plan in plans for pair in plan.held])
 
     def _bind(self, held: list[tuple[Tensor, Any]]) -> bool:
@@ -213,6 +212,14 @@ class Recording:
                         conditions.entry(group, name, value, absent=False)
         return conditions.function()
 
+    def _quick_grads(self) -> Callable[[], bool]:
+        """Whether the gradients are there, or not, that were there when it was recorded."""
+        conditions = Conditions()
+        for leaf, memory in self._grads:
+            grad = f"{conditions.name(leaf)}._grad"
+            conditions.same(grad if memory is None else f"{grad}._array", memory)
+        return conditions.function()
+
     def run(self, inputs: list[Tensor]) -> Any:
         """The result of the plan."""
         if self.apart is not None:
@@ -221,7 +228,7 @@ class Recording:
         for schedule in self.schedules:
             schedule.step()
         if self._spent:
-            for tensor in _tensors(result):
+            for tensor in [result] if isinstance(result, Tensor) else _tensors(result):
                 if tensor._array.dtype.kind in "fc" and tensor.grad_fn is None and not tensor.requires_grad:
                     tensor._node, tensor._requires = Spent(), True
         return result

@@ -216,7 +216,7 @@ def choice(
     by_rows, by_columns = b[1] == 1 or n == 1, b[0] == 1 or k == 1
     few = m < _PACKED // 2 or (m < _PACKED and k >= _DEEP)
     if by_columns and not by_rows and a[1] == 1 and few and not descends:
-        rows, columns = min(4, m), min(3, n)
+        rows, columns = min(4, m), min(4 if target.lanes > 8 else 3, n)  # as many sums as there are registers for
         function = DOT.function(dtype, lanes, rows, columns)
         items, numbers, outer = -(-m // rows), (m, n, k, a[0], b[1]), False
     elif by_rows or by_columns:
