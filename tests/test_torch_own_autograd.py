@@ -144,6 +144,115 @@ def switched(lib: Any) -> Any:
     return [*found, asked.is_multithreading_enabled(), asked.Function.generate_vmap_rule]
 
 
+def overwritten_part(lib: Any) -> Any:
+    """A Function that changes a view in place: what it hands back has its backward, and so has the base."""
+
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.mark_dirty(x)
+        return x.mul_(2)
+
+    doubled = type("Doubled", (lib.autograd.Function,), {
+        "forward": staticmethod(forward), "backward": staticmethod(lambda ctx, g: g * 2),
+    })  # fmt: skip
+    found = []
+    for of_base in (False, True):
+        a = lib.tensor([1.0, 3.0], requires_grad=True)
+        base = a.clone()
+        part = doubled.apply(base[:1])
+        (base if of_base else part).sum().backward()
+        found.append(a.grad)
+    return found
+
+
+def halves(lib: Any, **how: Any) -> Any:
+    """A Function of two outputs, the second without gradient, and a default that `setup_context` sees."""
+    seen: list[Any] = []
+
+    def setup(ctx: Any, inputs: Any, output: Any) -> None:
+        seen.append(len(inputs))
+        ctx.mark_non_differentiable(output[1])
+        for name, value in how.items():
+            setattr(ctx, name, value)
+
+    def backward(ctx: Any, g: Any, none: Any) -> Any:
+        seen.append(none)
+        return g * 3, None
+
+    split = type("Split", (lib.autograd.Function,), {
+        "forward": staticmethod(lambda x, times=3: (x * times, x * 2)), "setup_context": staticmethod(setup),
+        "backward": staticmethod(backward),
+    })  # fmt: skip
+    x = lib.tensor(1.0, requires_grad=True)
+    out, _ = split.apply(x)
+    out.backward()
+    return seen, x.grad, out.output_nr
+
+
+def at_the_end(lib: Any) -> Any:
+    """What a backward calls when it is done, also where one asks for another; none runs afterwards."""
+    said: list[str] = []
+    queue = lib.autograd.Variable._execution_engine.queue_callback
+    x = lib.tensor(2.0, requires_grad=True)
+    y = x * x
+    y.register_hook(lambda g: queue(lambda: (said.append(f"grad {x.grad}"), queue(lambda: said.append("last")))))
+    y.backward()
+    queue(print)
+
+
+def in_inference(lib: Any) -> Any:
+    """Tensors of inference mode: parts of them, changes of their shape, inside and outside."""
+    found: list[Any] = []
+    with lib.inference_mode():
+        made = lib.ones(1, 2, 3, requires_grad=True)
+        found += [made.view(-1).requires_grad, made.transpose_(0, 1).requires_grad, made._is_view()]
+    part = made.view(-1)
+    found += [part.requires_grad, part.is_inference(), part.is_leaf, part._is_view(), made[0].is_inference()]
+    plain = lib.ones(2, 2, requires_grad=True).clone()
+    with lib.inference_mode():
+        plain.transpose_(0, 1)
+        found += [plain.requires_grad, plain.is_inference()]
+    return found
+
+
+def refused(program: Made) -> Made:
+    def run(lib: Any) -> Any:
+        x = lib.ones(2, requires_grad=True)
+        return program((lib, x))
+
+    return run
+
+
+def deleted(name: str) -> Made:
+    return lambda lib: delattr(lib.ones(2, requires_grad=True), name)
+
+
+def nested(lib: Any) -> Any:
+    allow = lib.autograd.graph.allow_mutation_on_saved_tensors
+    with allow(), allow():
+        pass
+
+
+def of_inference(lib: Any) -> Any:
+    with lib.inference_mode():
+        made = lib.ones(1, 2)
+    return made.transpose_(0, 1)
+
+
+def resized(lib: Any) -> Any:
+    """Counted as changes, but to the same size; a format is taken over."""
+    x, found = lib.rand(1), []
+    for size in ((1, 2), (3,), (3,)):
+        found.append((x.resize_(size)._version, x.shape))
+    laid = lib.rand(2, 3, 4, 5).contiguous(memory_format=lib.channels_last)
+    x.resize_as_(laid, memory_format=lib.preserve_format)
+    return [*found, x._version, x.stride(), lib.rand(2).resize_as_(laid.contiguous()).stride()]
+
+
+def without_grad(lib: Any) -> Any:
+    with lib.no_grad():
+        return lib.ones(2, requires_grad=True).numpy().tolist()
+
+
 EDGES: dict[str, Made] = {
     "begun at an edge": begun, "of several": of_several, "hooks": counted, "a hook that returns": returned,
     "zeros": zeros_of, "zeros of an edge": unused_edge, "a class": decorated, "legacy": legacy, "switched": switched,
@@ -153,6 +262,15 @@ EDGES: dict[str, Made] = {
     "both": lambda lib: lib.autograd.grad((x := lib.ones(1, requires_grad=True)) * 2, x, allow_unused=False,
                                           materialize_grads=True),
     "an index": lambda lib: [[1, 2, 3][lib.tensor([[1]])], "ab" * lib.tensor([2]), [1, 2][lib.tensor([0, 1])]],
+    "a view, by a Function": overwritten_part, "defaults": halves, "at the end": at_the_end,
+    "no zeros": lambda lib: halves(lib, _materialize_non_diff_grads=False), "inference": in_inference,
+    "its own grad": refused(lambda given: setattr(given[1], "grad", given[1])),
+    "data of integers": refused(lambda given: setattr(given[1], "data", given[0].tensor([1, 2]))),
+    "data of nothing": refused(lambda given: setattr(given[1], "data", None)),
+    "without data": deleted("data"), "nested": nested,
+    "of inference": of_inference, "numpy": without_grad, "resized": resized,
+    "rows": refused(lambda given: given[0].autograd.grad(given[1] * 2, given[1], given[0].ones(3),
+                                                         is_grads_batched=True)),
     "in place": lambda lib: issubclass(lib.autograd.function.InplaceFunction, lib.autograd.Function),
 }  # fmt: skip
 
@@ -162,3 +280,8 @@ EDGES: dict[str, Made] = {
 @pytest.mark.parametrize("name", EDGES)
 def test_edges_and_hooks(name: str) -> None:
     assert text(pellucid, EDGES[name]) == text(torch, EDGES[name])
+
+
+def test_a_size_whose_strides_are_no_numbers_of_64_bits() -> None:
+    with pytest.raises(RuntimeError, match="Stride calculation overflowed"):
+        pellucid.ones(1).resize_([0, 4, 2305843009213693952])

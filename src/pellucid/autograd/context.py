@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from pellucid.core.application import SECOND_TIME
@@ -75,6 +76,12 @@ class FunctionCtx:
                     )
                 )
         return tuple(self._restored(tensor) for tensor in self._kept.saved)
+
+    @property
+    def saved_variables(self) -> Arguments:
+        """The name that `saved_tensors` had before PyTorch 0.4."""
+        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
+        return self.saved_tensors
 
     def _restored(self, saved: object) -> object:
         if isinstance(saved, SavedOutput):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import weakref
 from collections.abc import Callable
 from typing import Any, cast
@@ -14,7 +15,7 @@ from pellucid.backend import Array
 from pellucid.core.context import state
 from pellucid.core.hooks import NodeHooks
 from pellucid.core.modes import set_grad_enabled
-from pellucid.core.node import Arguments, Node, Source, Vocabulary, next_number, shape_and_dtype
+from pellucid.core.node import Arguments, Attributes, Node, Source, Vocabulary, next_number, shape_and_dtype
 from pellucid.core.tensor import Tensor, counter_of, edge_of, like, wrap
 from pellucid.core.views import rebase
 from pellucid.errors import user_line, with_line
@@ -90,6 +91,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and record it."""
+        if cls.setup_context is not None:
+            args, kwargs = _with_defaults(cls.forward, args, kwargs), {}
         kept = Kept()
         ctx = FunctionCtx(kept)
         ctx.needs_input_grad = tuple(isinstance(argument, Tensor) and argument.requires_grad for argument in args)
@@ -150,6 +153,15 @@ def _attach(output: Any, node: FunctionNode, index: int, kept: Kept, args: Argum
     return output
 
 
+def _with_defaults(forward: Callable[..., Any], args: Arguments, kwargs: Attributes) -> Arguments:
+    """The arguments of a call, with those that it leaves to their defaults: `setup_context` gets them all."""
+    if not kwargs and getattr(forward, "__defaults__", None) is None:
+        return args
+    bound = inspect.signature(forward).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args
+
+
 def _as_tuple(result: Any) -> Arguments:
     return cast("Arguments", result) if isinstance(result, tuple) else (result,)
 
@@ -208,6 +220,9 @@ class FunctionNode(Node):
             (backend.of_array(tensor._array), *shape_and_dtype(tensor._array)) if isinstance(tensor, Tensor) else None
             for tensor in outputs
         ]
+        self.without_gradient = frozenset(
+            index for index, out in enumerate(outputs) if any(out is other for other in kept.nondifferentiable)
+        )
         saved = [
             tensor._numbers if is_sparse(tensor) else tensor for tensor in kept.saved if tensor is not None
         ]  # of a sparse tensor the values, which may be changed in place
@@ -249,7 +264,7 @@ class FunctionNode(Node):
         grads: list[Array] = []
         for index, output in enumerate(self.outputs):
             got = g.grads.get(index)
-            if output is None or (got is None and not self.kept.materialize):
+            if output is None or (got is None and (not self.kept.materialize or self._inert(index))):
                 grads.append(None)
                 continue
             library, shape, dtype = output
@@ -273,6 +288,10 @@ class FunctionNode(Node):
             for i, (edge, gradient, meta) in enumerate(zip(self.edges, given, self.metas, strict=True))
             if edge is not None and gradient is not None
         ]
+
+    def _inert(self, index: int) -> bool:
+        """Whether forward asked for no zeros in place of what arrives at an output without gradient: never any."""
+        return index in self.without_gradient and not getattr(self.ctx, "_materialize_non_diff_grads", True)
 
     def _rule(self) -> Callable[..., Any]:
         """The user's `backward`, or `vjp`, which is another name for it; in forward mode the transpose of `jvp`."""
@@ -368,6 +387,7 @@ class Pick(Node):
     def __init__(self, node: FunctionNode, index: int) -> None:
         self.edges, self.kwargs = [node], {}
         self.node, self.index = node, index
+        self.output_nr = index
         self.number = next_number()
 
     def name(self) -> str:

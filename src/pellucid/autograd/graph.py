@@ -165,6 +165,8 @@ def allow_mutation_on_saved_tensors() -> Generator[None]:
     >>> x.grad
     tensor([4.])
     """
+    if any(isinstance(other, _Keeping) for other in state.interpreters):
+        raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
     keeping = _Keeping()
     state.interpreters = (*state.interpreters, keeping)
     try:

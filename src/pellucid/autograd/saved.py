@@ -45,8 +45,8 @@ class saved_tensors_hooks:
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
 
     def __enter__(self) -> None:
-        if _forbidden:
-            raise RuntimeError(_forbidden[-1])
+        if forbidden:
+            raise RuntimeError(forbidden[-1])
         pushed = _Packing(self)
         state.interpreters = (*state.interpreters, pushed)
         state.packers = (*state.packers, pushed)
@@ -74,10 +74,10 @@ class disable_saved_tensors_hooks:
     def __enter__(self) -> None:
         if state.packers:
             raise RuntimeError(self.error_message)
-        _forbidden.append(self.error_message)
+        forbidden.append(self.error_message)
 
     def __exit__(self, *error: object) -> None:
-        _forbidden.pop()
+        forbidden.pop()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def within(*args: Any, **kwargs: Any) -> Any:
@@ -87,7 +87,7 @@ class disable_saved_tensors_hooks:
         return within
 
 
-_forbidden: list[str] = []
+forbidden: list[str] = []
 
 
 class Packed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pellucid.core import Tensor
+from pellucid.reverse.engine import at_end
 
 __all__ = ["Variable"]
 
@@ -19,5 +20,13 @@ class _OfTensors(type):
         return data.detach().requires_grad_(requires_grad)
 
 
+class _Engine:
+    """What PyTorch calls the engine: `Variable._execution_engine`, of which programs use one method."""
+
+    queue_callback = staticmethod(at_end)
+
+
 class Variable(metaclass=_OfTensors):
     """`Variable(tensor, requires_grad)` is a leaf over the memory of the tensor; each tensor is an instance of it."""
+
+    _execution_engine = _Engine

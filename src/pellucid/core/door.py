@@ -133,6 +133,8 @@ def apply(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     tensor._array = out
     if op.view:
         views.mark(tensor, op, args[0], kwargs)
+        if tensor._counter is UNCOUNTED:
+            return tensor
     if mask and state.grad and op.rules and out.dtype in _DIFFERENTIABLE:
         if viewed:
             views.check_usable(args)

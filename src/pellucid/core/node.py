@@ -94,6 +94,7 @@ class Node(Source):
     where: str | None = None  # the user's line, under detect_anomaly
     called: str | None = None  # PyTorch's name for it, where that depends on the call
     module = "builtins"  # that its class is said to come from
+    output_nr = 0  # which of a Function's results it stands for
     bundled = False  # whether the gradients of several results arrive here together
 
     def propagate(

@@ -160,6 +160,8 @@ class Tensor(Source, Declared):
             # A sparse gradient is of the room `sparse`, above.
             if not isinstance(value, Tensor) and not getattr(type(value), "is_sparse", False):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad: write tensor.grad = tensor.detach().clone()")
             if (tuple(value.shape), value.dtype) != (self._array.shape, self.dtype):
                 raise RuntimeError(
                     f"attempting to assign a gradient of {value.dtype.name} {tuple(value.shape)} as the grad of a "
@@ -181,6 +183,10 @@ class Tensor(Source, Declared):
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
+
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool; write tensor.requires_grad_(False)")
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient (or no longer), in place; returns the tensor."""
@@ -219,8 +225,8 @@ class Tensor(Source, Declared):
 
     @property
     def output_nr(self) -> int:
-        """Index among the outputs of its op; always 0 here, since exactly one is differentiable."""
-        return 0
+        """Index among the outputs of its Function; 0 for those of ops, of which one alone is differentiable."""
+        return 0 if self._node is None else self._node.output_nr
 
     @property
     def _version(self) -> int:
@@ -255,7 +261,15 @@ class Tensor(Source, Declared):
 
     @data.setter
     def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._requires and value._array.dtype.kind not in "fcV":
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._array = value._array
+
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
 
 
 class View:
@@ -278,11 +292,11 @@ class View:
         """Give `tensor`, whose view this is, the history it has in the present base."""
         counter = tensor._counter
         if counter is not None and self.version != counter[0]:
-            self._renew(tensor)
+            self.renew(tensor)
         elif self.base._requires and not tensor._requires:
             tensor._requires = True
 
-    def _renew(self, tensor: Tensor) -> None:
+    def renew(self, tensor: Tensor) -> None:
         base = self.base
         if base._requires or tensor._node is not None:
             tensor._requires = base._requires

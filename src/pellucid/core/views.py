@@ -33,6 +33,8 @@ def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: Attributes) -> No
     if out._array is not source._array and not _shares(out._array, source._array):
         return
     out._counter = counter_of(source)
+    if out._counter is UNCOUNTED:  # a part of what inference mode made has no history to follow
+        return
     known = source._view
     version = out._counter[0]
     if known is None:
@@ -62,7 +64,8 @@ def pieces(op: Declaration, source: Tensor, keys: list[tuple[Any, ...]]) -> tupl
     for key in keys:
         tensor: Tensor = _new(Tensor)
         tensor._array, tensor._counter = array[key], counter
-        tensor._view = View(base, (*before, (op, {"key": key})), version, untracked)
+        if counter is not UNCOUNTED:
+            tensor._view = View(base, (*before, (op, {"key": key})), version, untracked)
         made.append(tensor)
     return tuple(made)
 
@@ -170,7 +173,7 @@ def rebase(target: Tensor, node: Node) -> None:
     pass_on_retain(base._node, scatter)
     base._node = scatter
     base._requires = True
-    view.refresh(target)
+    view.renew(target)  # whatever was counted: a Function's forward may have been the change, and its node looked since
 
 
 def _check_writable(op: Declaration, target: Tensor) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import Tensor, method
-from pellucid.core.tensor import wrap
+from pellucid.core.tensor import inference, wrap
+from pellucid.core.views import changeable
 from pellucid.declare import FUNCTIONS
 from pellucid.errors import with_line
 from pellucid.types.dtypes import can_cast
+from pellucid.types.layouts import preserve_format
 from pellucid.types.size import Size
 
 from .memory import RANKS
@@ -77,13 +79,16 @@ def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> T
 def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     """Give the tensor another shape, in place: the first numbers stay, those added at the end are zeros."""
     size = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
-    if self.requires_grad:
+    if self.requires_grad and not (inference.on and self.is_inference()):
         raise RuntimeError(with_line("cannot resize variables that require grad"))
     if size == self._array.shape and memory_format is None:
         return self
     count = math.prod(size)
     if count * self._array.itemsize >= 2**63:
         raise RuntimeError(with_line(f"Storage size calculation overflowed with sizes={list(size)}"))
+    if math.prod(max(length, 1) for length in size) >= 2**63:
+        raise RuntimeError(with_line("Stride calculation overflowed"))
+    changeable(self)[0] += 1
     flat = self._array.reshape(-1)
     if count > flat.size:
         flat = np.concatenate([flat, np.zeros(count - flat.size, flat.dtype)])
@@ -110,7 +115,12 @@ def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None
 @method
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """`resize_` to the shape of another tensor."""
-    return self.resize_(tuple(the_template.shape))
+    if memory_format == preserve_format and not the_template.is_contiguous():
+        laid = [kept for kept, rank in RANKS.items() if the_template.ndim == rank and the_template.is_contiguous(kept)]
+        memory_format = laid[0] if laid else None
+    elif memory_format == preserve_format:
+        memory_format = None
+    return self.resize_(tuple(the_template.shape), memory_format=memory_format)
 
 
 @method

@@ -50,7 +50,7 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
     Raises for a tensor that requires a gradient (changes through the array would go unnoticed) and for one on a
     GPU; `force=True` detaches and copies instead.
     """
-    if self.requires_grad and not force:
+    if state.grad and self.requires_grad and not force:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if is_narrow(self._array):
         raise TypeError(

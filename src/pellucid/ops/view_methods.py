@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import Tensor, method
-from pellucid.core.tensor import counter_of
+from pellucid.core.context import state
+from pellucid.core.views import changeable
 from pellucid.errors import with_line
 
 from .axes import swapdims, t
@@ -14,15 +15,22 @@ from .shape import squeeze, unsqueeze
 
 def _become(self: Tensor, view: Any) -> Tensor:
     """Make `self` what the view of it is. Memory and its count stay; views made before keep the shape they have."""
-    if self.requires_grad and self.is_leaf and self._view is None:
-        raise RuntimeError(
-            with_line(
-                "a leaf Variable that requires grad is being used in an in-place operation; write the method without "
-                "the underscore"
+    if state.grad:
+        own = self._view
+        if own is None and self.requires_grad and self.is_leaf:
+            raise RuntimeError(
+                with_line(
+                    "a leaf Variable that requires grad is being used in an in-place operation; write the method "
+                    "without the underscore"
+                )
             )
-        )
-    counter_of(self)[0] += 1
-    self._array, self._node, self._requires = view._array, view.grad_fn, view.requires_grad
+        if own is not None and own.untracked and own.base._requires:
+            raise RuntimeError(with_line(own.refusal()))
+    changeable(self)[0] += 1
+    if state.grad:
+        self._array, self._node, self._requires = view._array, view.grad_fn, view.requires_grad
+    else:
+        self._array = view._array
     if self._view is not None:
         self._view = view._view
     return self

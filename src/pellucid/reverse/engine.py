@@ -11,6 +11,8 @@ interpreter listens (a tracer, anomaly detection), gradients are Tensors and go 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -35,8 +37,11 @@ _ndarray = np.ndarray
 class Walk:
     """One call of `run`: where it begins and what it was asked for."""
 
-    def __init__(self, roots: list[Tensor], targets: list[Source] | None) -> None:
-        self.roots, self.targets = roots, targets
+    callbacks: Sequence[Callable[[], object]] = ()  # called when it is done: `at_end`
+
+    def __init__(self, roots: list[Tensor], targets: list[Source] | None, keep: bool) -> None:
+        self.roots, self.targets, self.keep = roots, targets, keep
+        self.number = _next_number()
         self._visited: set[Any] | None = None
 
     def visits(self, source: Any) -> bool:
@@ -47,6 +52,21 @@ class Walk:
             else:
                 self._visited = _leading_to(self.targets, self.roots)
         return source in self._visited
+
+
+_next_number = itertools.count().__next__
+
+
+def at_end(callback: Callable[[], object]) -> None:
+    """Have a function called when the backward that is running is done, before it returns.
+
+    Raises:
+        RuntimeError: none is running.
+    """
+    walk = state.walk
+    if not isinstance(walk, Walk):
+        raise RuntimeError("Final callbacks can only be installed during backward pass.")
+    walk.callbacks = [*walk.callbacks, callback]
 
 
 def run(
@@ -63,17 +83,21 @@ def run(
     hooks of a target's node are called although it ends there.
     """
     keep_freed()
-    outer, state.walk = state.walk, Walk(roots, targets)
+    walk = Walk(roots, targets, keep)
+    outer, state.walk = state.walk, walk
     before, pushed, packers, overrides = state.grad, state.interpreters, state.packers, state.overrides
     try:
         if pushed:
             state.interpreters = tuple(interpreter for interpreter in pushed if interpreter.in_backward)
-        if not create and not state.interpreters:
-            return _run(
-                roots, seeds, keep, create, False, targets, accumulates
-            )  # no op is applied, but in what is called back
-        state.grad, state.overrides = create, False
-        return _run(roots, seeds, keep, create, True, targets, accumulates)
+        lifted = create or bool(state.interpreters)
+        if lifted:  # else no op is applied, but in what is called back
+            state.grad, state.overrides = create, False
+        found = _run(roots, seeds, keep, create, lifted, targets, accumulates)
+        done = 0
+        while done < len(walk.callbacks):  # one may ask for another
+            walk.callbacks[done]()
+            done += 1
+        return found
     finally:
         # What a hook has entered or left meanwhile does not outlast the pass.
         state.grad, state.walk, state.interpreters, state.packers = before, outer, pushed, packers

@@ -176,6 +176,17 @@ def _batched(outputs: list[Any], inputs: list[Any], seeds: Any, *how: Any) -> tu
     rows: list[Any] = list(zip(*(seed.unbind(0) for seed in given if seed is not None), strict=True))
     if not rows:
         raise RuntimeError("is_grads_batched=True needs grad_outputs, each with a first dimension of one length")
+    for place, (each, output) in enumerate(zip(given, outputs, strict=True)):
+        if each is not None and each.shape[1:] != output.shape:
+            raise RuntimeError(
+                with_line(
+                    "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                    "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                    f"output, but a mismatch was detected: grad_output[{place}] has a shape of {each.shape!r} and "
+                    f"output[{place}] has a shape of {output.shape!r}. If you only want some tensors in `grad_output` "
+                    "to be considered batched, consider using vmap."
+                )
+            )
     found: list[Any] = []
     for row in rows:
         seed = iter(row)
