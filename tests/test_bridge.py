@@ -101,6 +101,22 @@ def test_a_notebook_runs_its_cells_in_order(tmp_path: Path) -> None:
     assert done.returncode == 1 and "notebook.ipynb, cell 5" in done.stderr and "1 / 0" in done.stderr
 
 
+@pytest.mark.parametrize("written", ["{]", "[1]", "{}", "\x00"])
+def test_what_is_no_notebook_is_said_to_be_none(written: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.ipynb").write_text(written)
+    done = run(tmp_path / "bad.ipynb")
+    assert done.returncode == 1 and done.stdout == "" and "Traceback" not in done.stderr
+    assert done.stderr.startswith("pellucid: ") and "bad.ipynb is not a notebook" in done.stderr
+    checked = run("--check", tmp_path / "bad.ipynb")
+    assert checked.returncode == 1 and "could not be read: bad.ipynb is not a notebook" in checked.stdout
+
+
+def test_a_program_that_cannot_be_read_passes_no_check(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("import torch\ndef (\n")
+    checked = run("--check", tmp_path / "bad.py")
+    assert checked.returncode == 1 and "could not be read" in checked.stdout
+
+
 def test_an_error_within_pellucid_shows_the_lines_of_the_program(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text("import torch\nlayer = torch.nn.Linear(2, 3)\nlayer(torch.ones(1, 5))\n")
     done = run(tmp_path / "script.py")

@@ -186,3 +186,14 @@ def test_labels_are_mixed_as_pixels_are(kind: Any) -> None:
         kind()(batch, labels)
     with pytest.raises(ValueError, match="labels must be a tensor"):
         kind(num_classes=4)(batch, [1, 2])
+
+
+def test_absent_names_and_probabilities_are_said() -> None:
+    from pellucid.bridge.torchvision import transforms
+
+    for module in (transforms, v2):
+        with pytest.raises(AttributeError, match=r"RandomCrops.*did you mean 'RandomCrop'.*covered"):
+            _ = module.RandomCrops
+    with pytest.raises(ValueError, match="`p` should be a floating point value in the interval"):
+        v2.RandomHorizontalFlip(2.0)
+    assert repr(v2.ToDtype(torch.float32, scale=True)) == "ToDtype(scale=True)"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import pellucid
 from pellucid import torch_names
 
 from .importing import module_of
-from .notebook import source_of
+from .notebook import read, source_of
 
 __all__ = ["Lacking", "Use", "check_program", "has"]
 
@@ -108,7 +107,7 @@ def check_program(script: str | os.PathLike[str], module: bool = False) -> Lacki
 def _parsed(file: Path) -> ast.Module:
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".ipynb":
-        cells = [cell for cell in json.loads(text).get("cells", ()) if cell["cell_type"] == "code"]
+        cells = [cell for cell in read(file.name, text).get("cells", ()) if cell["cell_type"] == "code"]
         text = "\n".join(source_of(cell, []) for cell in cells)
     return ast.parse(text, str(file))
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+import json
 import linecache
 import re
 import sys
 from collections.abc import Iterator
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
-__all__ = ["code_of", "source_of"]
+__all__ = ["code_of", "read", "source_of"]
 
 _RUN_THE_REST = ("time", "timeit", "capture", "prun")  # magics of a cell whose body is Python
 _SHELL = re.compile(r"^(\s*)(?:[\w\[\], ]+=\s*)?[%!]")
@@ -42,6 +43,21 @@ def source_of(cell: dict[str, Any], note: list[str]) -> str:
             note.append(line.strip())
             lines[i] = (magic[1] if magic else "") + "pass"
     return "\n".join(lines)
+
+
+def read(path: str, data: str | bytes) -> dict[str, Any]:
+    """What the file of a notebook says.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found: object = json.loads(data)
+    except ValueError as error:  # no JSON, or no text
+        raise ValueError(f"{path} is not a notebook, which is JSON: {error}") from None
+    if not isinstance(found, dict) or not ("cells" in found or "worksheets" in found):
+        raise ValueError(f"{path} is not a notebook: it has no cells")
+    return cast("dict[str, Any]", found)
 
 
 def code_of(path: str, notebook: dict[str, Any]) -> Iterator[CodeType]:

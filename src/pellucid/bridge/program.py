@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import json
 import os
 import sys
 import traceback
@@ -19,7 +18,7 @@ from ..distributed.ending import watched
 from ..torch_names import message
 from .class_names import class_names_of_torch
 from .importing import as_torch
-from .notebook import code_of
+from .notebook import code_of, read
 
 __all__ = ["run_module", "run_script"]
 
@@ -108,7 +107,11 @@ class _Notebook(_Source):
 
     def exec_module(self, module: ModuleType) -> None:
         super_exec = super().exec_module
-        for code in code_of(self.path, json.loads(self.get_data(self.path))):
+        try:
+            notebook = read(self.path, self.get_data(self.path))
+        except ValueError as error:
+            raise SystemExit(f"pellucid: {error}") from None
+        for code in code_of(self.path, notebook):
             self._code = code
             super_exec(module)
 

@@ -52,7 +52,7 @@ def run(
         lacking = check_program(script, module=module)
         for line in lacking.lines():
             print(line)
-        raise typer.Exit(1 if lacking.found else 0)
+        raise typer.Exit(1 if lacking.found or lacking.unread else 0)
     if launched_size() > 1:
         if isinstance(sys.stdout, io.TextIOWrapper):
             # Each line is written as a whole, also where PYTHONUNBUFFERED has its parts written by themselves.

@@ -11,6 +11,9 @@ from ..core import Tensor
 __all__ = ["SummaryWriter"]
 
 
+_NUMBERS = {"add_scalar": "scalar_value", "add_histogram": "values", "add_image": "img_tensor"}
+
+
 class SummaryWriter:
     """Writes scalars, histograms, pictures, texts and so on into a folder that TensorBoard shows.
 
@@ -47,8 +50,15 @@ class SummaryWriter:
         if not name.startswith("add_"):
             return found
 
+        of_numbers = _NUMBERS.get(name)
+
         @functools.wraps(found)
         def add(*args: Any, **kwargs: Any) -> Any:
+            given = kwargs.get(of_numbers, args[1] if len(args) > 1 else None) if of_numbers else None
+            if isinstance(given, str):
+                raise NotImplementedError(
+                    f"Got {type(given)}, but numpy array or torch tensor are expected: {name}() of {given!r}"
+                )
             return found(*map(_plain, args), **{key: _plain(value) for key, value in kwargs.items()})
 
         return add

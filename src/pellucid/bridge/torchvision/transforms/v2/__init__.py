@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pellucid.torch_names import absent
+
 from .. import classes as first
 from ..functional import InterpolationMode
 from . import functional
@@ -38,3 +40,6 @@ def query_size(flat_inputs: list[Any]) -> tuple[int, int]:
     from ...pictures import is_pil, size_of
 
     return next(size_of(part) for part in flat_inputs if is_pil(part) or getattr(part, "ndim", 0) > 1)
+
+
+__getattr__ = absent("torchvision.transforms.v2")

@@ -7,6 +7,7 @@ back to where it was before the first.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from pellucid.random import default_generator
 
 from ...pictures import is_pil
 from ..augmenting import AutoAugmentPolicy
-from ..base import TransformModule, sample_of
+from ..base import Perhaps, TransformModule, sample_of
 
 __all__ = [
     "AutoAugmentPolicy",
@@ -71,7 +72,16 @@ def of_samples(kind: type[Any], module: str | None = None) -> type[Any]:
         sample = sample_of(inputs)
         return changed(lambda picture: kind.__call__(self, picture), sample)
 
-    own = {"__call__": call, "__module__": module or kind.__module__, "__doc__": kind.__doc__}
+    def start(self: Any, *args: Any, **kwargs: Any) -> None:
+        kind.__init__(self, *args, **kwargs)
+        if not 0.0 <= vars(self).get("p", 0.0) <= 1.0:
+            raise ValueError("`p` should be a floating point value in the interval [0.0, 1.0].")
+
+    if issubclass(kind, Perhaps):
+        own_start: dict[str, Any] = {"__init__": functools.wraps(kind.__init__)(start)}
+    else:
+        own_start = {}
+    own = {**own_start, "__call__": call, "__module__": module or kind.__module__, "__doc__": kind.__doc__}
     return type(kind.__name__, (kind,), own)
 
 

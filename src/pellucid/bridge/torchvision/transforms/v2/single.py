@@ -31,6 +31,8 @@ class ToImage(TransformModule):
 class ToDtype(TransformModule):
     """Another dtype; with `scale` its range, too."""
 
+    shown = ("scale",)
+
     def __init__(self, dtype: Any, scale: bool = False) -> None:
         super().__init__()
         self.dtype, self.scale = dtype, scale
