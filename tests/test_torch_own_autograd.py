@@ -238,6 +238,48 @@ def of_inference(lib: Any) -> Any:
     return made.transpose_(0, 1)
 
 
+def hung(lib: Any) -> Any:
+    """Hooks on one value that a node keeps: of an argument, of a result, of what a Function saved."""
+    x = lib.tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    y.grad_fn._raw_saved_self.register_hooks(lambda kept: kept * 2, lambda kept: kept)
+    y.sum().backward()
+    found = [x.grad.clone()]
+    z = x.exp()
+    z.grad_fn._raw_saved_result.register_hooks(lambda kept: kept, lambda kept: kept * 0)
+    (first,) = lib.autograd.grad(z.sum(), x)
+
+    def forward(ctx: Any, given: Any) -> Any:
+        ctx.save_for_backward(given, None)
+        return given * 3
+
+    def backward(ctx: Any, g: Any) -> Any:
+        return g * ctx.saved_tensors[0]
+
+    cls = type("Kept", (lib.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)})
+    w = cls.apply(x)
+    w.grad_fn._raw_saved_tensors[0].register_hooks(lambda kept: kept.sum(), lambda kept: lib.stack([kept, kept]))
+    return [*found, first, lib.autograd.grad(w.sum(), x)]
+
+
+def hung_wrongly(program: Made) -> Made:
+    def run(lib: Any) -> Any:
+        y = lib.tensor(1.0, requires_grad=True).exp()
+        return program((y, y.grad_fn._raw_saved_result.register_hooks))
+
+    return run
+
+
+def twice(given: Any) -> None:
+    for _ in range(2):
+        given[1](lambda kept: kept, lambda kept: kept)
+
+
+def after_freeing(given: Any) -> None:
+    given[0].backward()
+    given[1](lambda kept: kept, lambda kept: kept)
+
+
 def resized(lib: Any) -> Any:
     """Counted as changes, but to the same size; a format is taken over."""
     x, found = lib.rand(1), []
@@ -268,7 +310,11 @@ EDGES: dict[str, Made] = {
     "data of integers": refused(lambda given: setattr(given[1], "data", given[0].tensor([1, 2]))),
     "data of nothing": refused(lambda given: setattr(given[1], "data", None)),
     "without data": deleted("data"), "nested": nested,
-    "of inference": of_inference, "numpy": without_grad, "resized": resized,
+    "of inference": of_inference, "numpy": without_grad, "hung on": hung, "hung twice": hung_wrongly(twice),
+    "hung late": hung_wrongly(after_freeing), 
+    "changing": hung_wrongly(lambda given: given[1](lambda kept: kept.add_(1), id)),
+    "no tensor": lambda lib: lib.autograd.SavedTensor(),
+    "resized": resized,
     "rows": refused(lambda given: given[0].autograd.grad(given[1] * 2, given[1], given[0].ones(3),
                                                          is_grads_batched=True)),
     "in place": lambda lib: issubclass(lib.autograd.function.InplaceFunction, lib.autograd.Function),

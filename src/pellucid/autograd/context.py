@@ -11,7 +11,7 @@ from pellucid.core.tensor import Tensor, edge_of, like
 from pellucid.errors import with_line
 from pellucid.reverse.rules import through
 
-from .saved import Packed, pack
+from .saved import Packed, SavedTensor, pack, saved_tensors_hooks
 
 
 class Kept:
@@ -78,6 +78,28 @@ class FunctionCtx:
         return tuple(self._restored(tensor) for tensor in self._kept.saved)
 
     @property
+    def _raw_saved_tensors(self) -> tuple[SavedTensor, ...]:
+        """What `save_for_backward` kept, each before it is unpacked (under PyTorch's name)."""
+        if self._kept.freed:
+            raise RuntimeError(with_line(SECOND_TIME))
+        return tuple(SavedTensor(lambda hooks, i=i: self._pack(i, hooks)) for i in range(len(self._kept.saved)))
+
+    def _pack(self, index: int, hooks: saved_tensors_hooks) -> None:
+        kept, saved = self._kept, self._kept.saved[index]
+        if saved is None:
+            raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
+        known = saved.tensor if isinstance(saved, SavedOutput) else saved
+        if not isinstance(known, Tensor):
+            raise RuntimeError("Calling register_hooks on a saved tensor whose hooks have already been set")
+        if isinstance(saved, SavedOutput):
+            saved.tensor = Packed(hooks, known)
+            packed_now: object = saved
+        else:
+            packed_now = _SavedInput(known, hooks)
+        kept.saved = (*kept.saved[:index], packed_now, *kept.saved[index + 1 :])
+        kept.guards = [guard for guard in kept.guards if guard[2] is not known]
+
+    @property
     def saved_variables(self) -> Arguments:
         """The name that `saved_tensors` had before PyTorch 0.4."""
         warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
@@ -107,8 +129,9 @@ class SavedOutput:
 class _SavedInput:
     """An input that was saved, and is packed."""
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.packed, self.edge = pack(like(tensor, tensor._array)), edge_of(tensor)
+    def __init__(self, tensor: Tensor, hooks: saved_tensors_hooks | None = None) -> None:
+        plain = like(tensor, tensor._array)
+        self.packed, self.edge = pack(plain) if hooks is None else Packed(hooks, plain), edge_of(tensor)
 
     def restored(self) -> Tensor:
         """The tensor with its history."""

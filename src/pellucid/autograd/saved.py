@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from pellucid.backend import Array
-from pellucid.core.application import OpNode
+from pellucid.core.application import SECOND_TIME, OpNode, handles
 from pellucid.core.context import state
 from pellucid.core.declaration import Declaration
 from pellucid.core.door import Interpreter, below
@@ -19,7 +19,7 @@ from pellucid.core.node import OUT, VALUE, Arguments, Attributes, Node
 from pellucid.core.tensor import Tensor, wrap
 from pellucid.core.views import ScatterNode
 
-__all__ = ["Packed", "disable_saved_tensors_hooks", "pack", "save_on_cpu", "saved_tensors_hooks"]
+__all__ = ["Packed", "SavedTensor", "disable_saved_tensors_hooks", "pack", "save_on_cpu", "saved_tensors_hooks"]
 
 
 class saved_tensors_hooks:
@@ -90,10 +90,80 @@ class disable_saved_tensors_hooks:
 forbidden: list[str] = []
 
 
+class SavedTensor:
+    """A value that is saved for backward, before it is unpacked: `grad_fn._raw_saved_self`, to hang hooks on it alone.
+
+    Raises:
+        RuntimeError: a program makes one.
+    """
+
+    def __init__(self, pack_with: Callable[[saved_tensors_hooks], None] | None = None) -> None:
+        if pack_with is None:
+            raise RuntimeError(
+                "Trying to create a SavedTensor object from Python is forbidden. It is found at a node: "
+                "y.grad_fn._raw_saved_self"
+            )
+        self._pack_with = pack_with
+
+    def register_hooks(self, *hooks: Callable[[Any], Any]) -> None:
+        """Keep `pack_hook(tensor)` in place of the tensor, and use `unpack_hook` of that in backward.
+
+        Raises:
+            RuntimeError: it has hooks already; it was freed; nothing is saved there.
+            TypeError: not two functions.
+
+        >>> import pellucid
+        >>> x = pellucid.tensor(3.0, requires_grad=True)
+        >>> y = x.exp()
+        >>> y.grad_fn._raw_saved_result.register_hooks(lambda value: value.item(), pellucid.tensor)
+        >>> y.backward()
+        >>> x.grad
+        tensor(20.0855)
+        """
+        if len(hooks) != 2 or not all(map(callable, hooks)):
+            raise TypeError(
+                "register_hooks(): incompatible function arguments. A pack hook and an unpack hook are wanted, two "
+                "functions of one argument"
+            )
+        self._pack_with(saved_tensors_hooks(*hooks))
+
+
+def _refuse_second(value: object) -> None:
+    if isinstance(value, Packed):
+        raise RuntimeError(
+            "Calling register_hooks on a saved tensor whose hooks have already been set. Please register only one pair "
+            "of hooks at a time."
+        )
+
+
+def _handle(node: OpNode, slot: int) -> SavedTensor:
+    """The value of a slot of a node, to hang hooks on."""
+
+    def pack_with(hooks: saved_tensors_hooks) -> None:
+        if node.freed:
+            raise RuntimeError(f"Calling register_hooks on a saved tensor after it has been freed. {SECOND_TIME}")
+        held = list(vars(node)["packed"] if isinstance(node, PackedNode) else node.saved)
+        _refuse_second(held[slot])
+        if not hasattr(held[slot], "dtype"):
+            raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
+        held[slot] = Packed(hooks, wrap(held[slot]))
+        node.guards = tuple(guard for guard in node.guards if guard[2] != slot)
+        node.by_products = True  # so that what was packed is freed
+        if not isinstance(node, PackedNode):
+            del node.saved
+            node.__class__ = PackedNode
+        node.saved = tuple(held)
+
+    return SavedTensor(pack_with)
+
+
+handles.append(_handle)
+
+
 class Packed:
     """One saved tensor, as the pack hook left it."""
 
-    def __init__(self, hooks: _Packing, tensor: Tensor) -> None:
+    def __init__(self, hooks: _Packing | saved_tensors_hooks, tensor: Tensor) -> None:
         self.unpack_hook = hooks.unpack_hook
         version = tensor._version
         with no_grad():

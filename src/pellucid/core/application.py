@@ -48,7 +48,10 @@ SECOND_TIME = (
     "after calling backward."
 )
 
-_SAVED = "_saved_"
+_SAVED, _RAW = "_saved_", "_raw_saved_"
+
+handles: list[Callable[[OpNode, int], object]] = []
+"""What stands for a saved value itself, of a slot of a node, to whom asks for it by name: `autograd.saved`."""
 
 
 class OpNode(Node):
@@ -73,6 +76,10 @@ class OpNode(Node):
             found = self._kept_by_name()
             if name in found:
                 return found[name]()
+        if name.startswith(_RAW):
+            slot = self._slots_by_name().get(name.removeprefix("_raw"))
+            if slot is not None:
+                return handles[0](self, slot)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
@@ -82,14 +89,20 @@ class OpNode(Node):
         found: dict[str, Callable[[], Any]] = {
             _SAVED + name: (lambda value=value: value) for name, value in self.kwargs.items()
         }
+        for name, slot in self._slots_by_name().items():
+            what, which = self.plan.saves[slot]
+            found[name] = lambda slot=slot, which=which, out=what == OUT: self._kept(slot, None if out else which)
+        return found
+
+    def _slots_by_name(self) -> dict[str, int]:
+        """Where the values are that are kept, of the results and of the arguments."""
+        found: dict[str, int] = {}
         for slot, (what, which) in enumerate(self.plan.saves):
             if what == OUT:
-                found[f"{_SAVED}result"] = lambda slot=slot: self._kept(slot, None)
+                found[f"{_SAVED}result"] = slot
             elif what == VALUE and which is not None:
                 own: str = self.op.inputs[cast("int", which)]
-                found[_SAVED + ("self" if own == "input" else own)] = lambda slot=slot, which=which: self._kept(
-                    slot, which
-                )
+                found[_SAVED + ("self" if own == "input" else own)] = slot
         return found
 
     def _kept(self, slot: int, which: int | None) -> Any:

@@ -106,6 +106,8 @@ class _functions:
 class _autograd:
     """What programs ask the engine about."""
 
+    SavedTensor = saved.SavedTensor
+
     @staticmethod
     def _saved_tensors_hooks_is_enabled() -> bool:
         """Whether `saved_tensors_hooks` may be entered."""
