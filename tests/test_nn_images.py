@@ -135,3 +135,21 @@ def test_refusals(call: Call) -> None:
         call(torch)
     with pytest.raises(theirs.type):
         call(pellucid)
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_bytes_are_whole_numbers_after_each_side(mode: str, align: bool, antialias: bool) -> None:
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        pytest.skip("PyTorch's kernel for bytes is one for AVX2; without it, it rounds once")
+    numbers = np.random.default_rng(0)
+    for before, after in (((64, 64), (10, 10)), ((7, 9), (13, 20)), ((20, 30), (20, 11))):
+        x = numbers.integers(0, 256, (2, 3, *before)).astype(np.uint8)
+        ours, theirs = (
+            lib.nn.functional.interpolate(
+                lib.tensor(x), size=after, mode=mode, align_corners=align, antialias=antialias
+            ).numpy()
+            for lib in (pellucid, torch)
+        )
+        np.testing.assert_array_equal(ours, theirs)

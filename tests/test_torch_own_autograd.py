@@ -311,7 +311,7 @@ EDGES: dict[str, Made] = {
     "data of nothing": refused(lambda given: setattr(given[1], "data", None)),
     "without data": deleted("data"), "nested": nested,
     "of inference": of_inference, "numpy": without_grad, "hung on": hung, "hung twice": hung_wrongly(twice),
-    "hung late": hung_wrongly(after_freeing), 
+    "hung late": hung_wrongly(after_freeing),
     "changing": hung_wrongly(lambda given: given[1](lambda kept: kept.add_(1), id)),
     "no tensor": lambda lib: lib.autograd.SavedTensor(),
     "resized": resized,

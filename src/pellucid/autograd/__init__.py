@@ -15,7 +15,8 @@ from .variable import Variable
 
 __all__ = [
     "AnomalyError", "Function", "GradcheckError", "SavedTensor", "Variable", "anomaly_mode", "backward",
-    "detect_anomaly", "enable_grad", "forward_ad", "function", "functional", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph",
+    "detect_anomaly", "enable_grad", "forward_ad", "function", "functional", "grad", "grad_mode",
+    "gradcheck", "gradgradcheck", "graph",
     "inference_mode", "is_anomaly_enabled", "is_multithreading_enabled", "no_grad", "profiler", "set_detect_anomaly",
     "set_grad_enabled", "set_multithreading_enabled", "variable",
 ]  # fmt: skip

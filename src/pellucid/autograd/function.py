@@ -153,7 +153,7 @@ def _attach(output: Any, node: FunctionNode, index: int, kept: Kept, args: Argum
     return output
 
 
-def _with_defaults(forward: Callable[..., Any], args: Arguments, kwargs: Attributes) -> Arguments:
+def _with_defaults(forward: Callable[..., object], args: Arguments, kwargs: Attributes) -> Arguments:
     """The arguments of a call, with those that it leaves to their defaults: `setup_context` gets them all."""
     if not kwargs and getattr(forward, "__defaults__", None) is None:
         return args

@@ -105,7 +105,7 @@ class SavedTensor:
             )
         self._pack_with = pack_with
 
-    def register_hooks(self, *hooks: Callable[[Any], Any]) -> None:
+    def register_hooks(self, *hooks: Callable[[object], object]) -> None:
         """Keep `pack_hook(tensor)` in place of the tensor, and use `unpack_hook` of that in backward.
 
         Raises:
@@ -125,7 +125,7 @@ class SavedTensor:
                 "register_hooks(): incompatible function arguments. A pack hook and an unpack hook are wanted, two "
                 "functions of one argument"
             )
-        self._pack_with(saved_tensors_hooks(*hooks))
+        self._pack_with(saved_tensors_hooks(hooks[0], cast("Callable[[object], Tensor]", hooks[1])))
 
 
 def _refuse_second(value: object) -> None:

@@ -24,7 +24,7 @@ def _become(self: Tensor, view: Any) -> Tensor:
                     "without the underscore"
                 )
             )
-        if own is not None and own.untracked and own.base._requires:
+        if own is not None and own.untracked and own.base.requires_grad:
             raise RuntimeError(with_line(own.refusal()))
     changeable(self)[0] += 1
     if state.grad:

@@ -14,7 +14,7 @@ from ...core.promotion import refused_dtype
 from ...errors import warn
 from ...ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, along_dimension
 from ...ops.refusals import without
-from ...types.dtypes import iinfo, int64, uint8
+from ...types.dtypes import int64, uint8
 from .. import vocabulary as ops
 
 __all__ = ["affine_grid", "grid_sample", "interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -82,9 +82,7 @@ def interpolate(
     if mode == "area":
         return _AREA[rank](input, sizes)
     if not (input.dtype.is_floating_point or mode.startswith("nearest")):  # weights are parts of one
-        least, most = iinfo(input.dtype).min, iinfo(input.dtype).max
-        made = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-        return made.round().clamp(least, most).to(input.dtype)
+        return _of_bytes(input, sizes, factors, mode, bool(align_corners), antialias)
     out: Any = input
     for back in range(1, rank + 1):
         length, count, factor = input.shape[-back], sizes[-back], factors[-back]
@@ -96,6 +94,25 @@ def interpolate(
         matrix = _weights(mode, length, count, ratio, bool(align_corners), antialias)
         out = along_dimension(out, from_data(matrix.tolist(), input.dtype, input.device).reshape(count, length), back)
     return input.clone() if out is input else out
+
+
+def _of_bytes(
+    input: Tensor, sizes: list[int], factors: list[float | None], mode: str, align: bool, antialias: bool
+) -> Tensor:
+    """Bytes are whole numbers after each side, the last one first, and so are the weights, as in Pillow."""
+    out: Tensor = input.double()
+    for back in (1, 2):
+        length, count, factor = input.shape[-back], sizes[-back], factors[-back]
+        if length == count:
+            continue
+        matrix = _weights(mode, length, count, 1 / factor if factor else length / count, align, antialias)
+        bits = 0  # as many as 16 hold of each weight
+        while bits < 22 and int(0.5 + matrix.max() * 2 ** (bits + 1)) < 2**15:
+            bits += 1
+        whole = np.trunc(matrix * 2**bits + np.copysign(0.5, matrix))
+        summed = along_dimension(out, from_data(whole.tolist(), out.dtype, input.device).reshape(count, length), back)
+        out = ((summed + 2 ** (bits - 1)) / 2**bits).floor().clamp(0, 255)
+    return out.to(input.dtype)
 
 
 def _sizes(
