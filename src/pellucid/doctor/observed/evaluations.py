@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Tensor, no_grad
+from pellucid.core import Interpreter, Tensor, below, no_grad, state
 from pellucid.errors import user_frame
 from pellucid.random import get_rng_state, set_rng_state
 
@@ -16,7 +16,7 @@ from .batches import WIDTH
 from .criterion import LossCall
 from .matching import matched
 from .places import place
-from .record import HeldOutRecord, ModeRecord, ProgramRecord
+from .record import HeldOutRecord, ModeRecord, Place, ProgramRecord
 from .rows import numbers
 
 NOISY = ("Dropout", "BatchNorm")
@@ -33,6 +33,7 @@ class EvaluationNotes:
         self.record, self.apart = record, apart
         self.loader: Any = None  # that gave a batch last
         self._modes: set[int] = set()
+        self._still: set[int] = set()  # networks that were called in eval()
         self._last_input: tuple[Any, int] = (None, -1)  # of an evaluation, and at which step
         self._open: HeldOutRecord | None = None  # of which what is compared with its outputs is still to come
         self._output: Any = None
@@ -44,22 +45,39 @@ class EvaluationNotes:
     def note_mode(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> None:
         """Where a network is evaluated in train(), what difference that makes."""
         given = args[0] if args else None
-        if not module.training or not isinstance(given, Tensor):
+        if not isinstance(given, Tensor):
             return
         before, step = self._last_input
         if given is before and step == len(self.record.steps):
             self.record.evaluated.clear()  # the same once more, with no step in between: it is to be drawn at random
         self._last_input = (given, len(self.record.steps))
-        if id(module) in self._modes:
+        if not module.training or id(module) in self._modes:
             return
         layers = [type(m).__name__ for m in module.modules() if type(m).__name__.startswith(NOISY) and m.training]
-        if not layers:
+        if not layers and not self.record.dropout:
             return
         self._modes.add(id(module))
-        at, names = place(), sorted(set(layers))
+        at, names = place(), sorted(set(layers)) or ["dropout()"]
         differs = self.apart(lambda: _difference(call, module, args, kwargs))
         if differs is not None:
             self.record.evaluated.append(ModeRecord(at, names, differs))
+
+    def called(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """What a network gives in an evaluation. Of the first in eval(): whether dropout is at work in it."""
+        if any(m.training for m in module.modules()) or id(module) in self._still:
+            return call(module, *args, **kwargs)
+        self._still.add(id(module))
+        before, watching = state.interpreters, _Dropping()
+        state.interpreters = (*before, watching)
+        try:
+            result = call(module, *args, **kwargs)
+        finally:
+            state.interpreters = before
+        if watching.at is not None:
+            differs = self.apart(lambda: _from_call_to_call(call, module, args, kwargs, result))
+            if differs is not None:
+                self.record.evaluated.append(ModeRecord(watching.at, ["dropout()"], differs, called=True))
+        return result
 
     def note(self, args: Any, output: Any) -> None:
         """A network was called on rows."""
@@ -154,6 +172,31 @@ class EvaluationNotes:
         """What is asked of the last evaluation, once nothing more is to come."""
         if len(networks) == 1:
             self.record.matched = self.apart(lambda: matched(networks[0], self.record))
+
+
+class _Dropping(Interpreter):
+    """Where dropout is at work."""
+
+    at: Place | None = None
+
+    def apply(self, op: Any, args: Any, kwargs: Any) -> Any:
+        if op.name == "dropout_mask" and kwargs.get("p"):
+            self.at = self.at or place()
+        return below(self, op, args, kwargs)
+
+
+def _from_call_to_call(call: Callable[..., Any], module: Any, args: Any, kwargs: Any, was: Any) -> float | None:
+    """By how much outputs differ when a network is called again, as a share of their spread."""
+    kept = get_rng_state()
+    try:
+        with no_grad():
+            again = call(module, *args, **kwargs)
+    finally:
+        set_rng_state(kept)
+    if not isinstance(was, Tensor) or not isinstance(again, Tensor):
+        return None
+    a, b = was.detach().numpy().astype(float), again.detach().numpy().astype(float)
+    return float(np.abs(a - b).mean()) / (float(np.abs(b - b.mean()).mean()) or 1.0)
 
 
 def _difference(call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> float | None:

@@ -67,7 +67,11 @@ def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
         return None
     known = all(h.target is not None for h in last)
     target = np.concatenate([np.asarray(h.target) for h in last]) if known else None
-    outputs = np.concatenate([h.outputs for h in last if h.outputs is not None])
+    seen = np.concatenate([h.outputs for h in last if h.outputs is not None])
+    outputs = _answered(network, x)
+    if outputs is None or outputs.shape != seen.shape:
+        return None
+    # As it is now, and of all rows at once: outputs may depend on the rows of a batch, as where there is one row in it.
     was = _score(outputs, target)
     found = MatchRecord("", was, None, 0.0, "")
     said = (
@@ -79,19 +83,26 @@ def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
             continue
         now, won, lost = None, 0, 0
         if was is not None:
-            try:
-                like = next(iter(network.parameters())).detach()
-                given = quietly(network, like.new_tensor(other.astype(like.numpy().dtype)))
-                if isinstance(given, Tensor):
-                    now = _score(given.detach().numpy(), target)
-                    won, lost = _changed(outputs, given.detach().numpy(), target)
-            except Exception:  # noqa: BLE001 (a network that cannot be called like this)
+            given = _answered(network, other)
+            if given is None:
                 return None
+            now = _score(given, target)
+            won, lost = _changed(outputs, given, target)
         better = now is not None and was is not None and (found.now is None or now > found.now)
         if better or (now is None and off > found.off and not found.overall):
             found = MatchRecord(how, was, now, off, said, how == ALL, won, lost)
     found.said, found.far = said, ALL if _far_off(x, trained) else ""
     return found if found.how or found.far else None
+
+
+def _answered(network: Any, x: np.ndarray) -> np.ndarray | None:
+    """What a network gives for rows; None where it cannot be called like this."""
+    try:
+        like = next(iter(network.parameters())).detach()
+        given = quietly(network, like.new_tensor(x.astype(like.numpy().dtype)))
+    except Exception:  # noqa: BLE001 (whatever the user wrote)
+        return None
+    return given.detach().numpy() if isinstance(given, Tensor) else None
 
 
 def _far_off(x: np.ndarray, trained: np.ndarray) -> bool:

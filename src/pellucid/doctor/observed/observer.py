@@ -150,6 +150,8 @@ class Observer(Interpreter):
             result = below(self, op, args, kwargs)
         if name in UPDATES and self.record.steps and not self.stack:
             self._updates(args)
+        if name == "dropout_mask":
+            self.parameters.note_dropout(kwargs)
         if name in criterion.WEIGHTED and self.stack and self.passes.batch is None:
             self.passes.note_first_weights(self.stack[0], args)
         elif not self.stack and self.passes.batch is None:
@@ -238,7 +240,7 @@ class Observer(Interpreter):
             began = time.monotonic()
             self.evaluations.note_mode(call, module, args, kwargs)
             self.record.own_seconds += time.monotonic() - began
-            result = call(module, *args, **kwargs)
+            result = self.evaluations.called(call, module, args, kwargs)
             began = time.monotonic()
             self.evaluations.note(args, result)
             self.record.own_seconds += time.monotonic() - began

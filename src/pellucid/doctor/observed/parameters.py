@@ -109,6 +109,12 @@ class ParameterNotes:
                 if type(m).__name__.startswith(kind) and at is not None:
                     record.lines.setdefault(kind, at)
 
+    def note_dropout(self, given: dict[str, Any]) -> None:
+        """A dropout that is called, as a layer or as a function."""
+        self.record.dropout = max(self.record.dropout, float(given.get("p") or 0.0))
+        if "Dropout" not in self.record.lines and (at := place()) is not None:
+            self.record.lines["Dropout"] = at
+
     def note(self, parameter: Any, name: str = "", at: Place | None = None) -> ParameterRecord:
         """The record of a parameter, made where it is new."""
         if id(parameter) not in self.parameters:

@@ -161,11 +161,17 @@ class FunctionRecord:
 
 @dataclass
 class ModeRecord:
-    """An evaluation in train(): how much its outputs differ from those in eval()."""
+    """An evaluation in train(): how much its outputs differ from those in eval().
+
+    Attributes:
+        called: dropout is a function that does not ask for the mode, and at work in eval(), too: how much outputs
+            differ from one call to the next.
+    """
 
     place: Place | None
     layers: list[str]
     differs: float
+    called: bool = False
 
 
 @dataclass

@@ -33,6 +33,8 @@ GROUPS: tuple[tuple[Rule, ...], ...] = (
 # what may be wrong beside a fault of the training, and does not hide it
 BESIDE = ("train-eval-mode", "train-val-leak", "train-val-preprocessing-mismatch", "overfitting", "noisy-labels")
 OF_EVALUATION = ("train-val-preprocessing-mismatch", "train-val-leak", "train-eval-mode")
+# what a record speaks for clearly, and is still no fault where a fork does worse without it
+REFUTABLE = ("train-eval-mode", "samples-mixed", "no-nonlinearity", "output-range-mismatch", "activation-before-loss")
 ROUNDS = 4
 UNSURE = 0.4  # the confidence in what the record speaks for, and neither proves nor a fork confirms
 NEARLY = 0.1  # of the loss, by which a guess may be worse than another
@@ -215,7 +217,10 @@ class Search:
             if not (suspicion.certain or helped or suspicion.otherwise):
                 continue
             finding = finding_of(suspicion, self.current, run)
-            finding.verified = helped if run is not None else True if suspicion.curves else None
+            told = run is not None and not says_nothing(self.current, run)
+            finding.verified = helped if told else True if suspicion.curves else None
+            if told and not helped and suspicion.cause in REFUTABLE and self._is_refuted(run):
+                finding.severity = "warning"
             if not suspicion.certain and not helped:
                 finding.severity, finding.confidence = suspicion.otherwise, UNSURE
             self._add(finding)
@@ -228,6 +233,10 @@ class Search:
                 return True
         self._did_not_help(suspicions, runs)
         return self._in_pairs(list(zip(suspicions, runs, strict=True)))
+
+    def _is_refuted(self, run: ProgramRecord | None) -> bool:
+        """Whether a fork does clearly worse with the treatment, or the program learns all there is without it."""
+        return does_well(self.current) or (run is not None and better(run, self.current))
 
     def _did_not_help(self, suspicions: list[Suspicion], runs: list[ProgramRecord | None]) -> None:
         self.alone += [(s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and not s.certain]

@@ -59,7 +59,18 @@ def modes(record: ProgramRecord) -> Iterator[Suspicion]:
             otherwise="warning",
         )
     for mode in record.evaluated[:1]:
-        if mode.differs > 0.05:
+        if mode.differs > 0.05 and mode.called:
+            yield Suspicion(
+                "train-eval-mode",
+                "In eval(), dropout is at work all the same: from one evaluation of the same rows to the next, outputs "
+                f"differ by {mode.differs:.0%} of their spread.",
+                "dropout() as a function leaves units out unless it is told not to: model.eval() does not reach it.",
+                "F.dropout(x, p, training=self.training), or nn.Dropout(p) as a layer",
+                mode.place,
+                certain=True,
+                confidence=0.8,
+            )
+        elif mode.differs > 0.05:
             yield Suspicion(
                 "train-eval-mode",
                 f"The network was evaluated in train(), where {', '.join(mode.layers)} changes its outputs by "
