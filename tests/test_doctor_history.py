@@ -1,5 +1,6 @@
 """What the doctor reads from the answers that a network gave for each row, in its training and in evaluations."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -249,3 +250,61 @@ def test_a_pixel_that_few_rows_show() -> None:
     rows[:, 1] *= np.arange(400) < 3
     assert _is_known(rows).tolist() == [True, False, True]
     assert not _is_known(np.concatenate([rows[:8]] * 50)).any(), "the same rows again and again say no more"
+
+
+def test_layers_that_are_written_out_with_nothing_between_them() -> None:
+    def program() -> None:
+        x = torch.linspace(-3, 3, 200).unsqueeze(1)
+        y = torch.cos(2 * x)
+        layers = [
+            ((torch.randn(i, o) / i**0.5).requires_grad_(), torch.zeros(o, requires_grad=True))
+            for i, o in ((1, 32), (32, 32), (32, 1))
+        ]
+        optimizer = optim.Adam([p for layer in layers for p in layer], lr=0.02)
+        for _ in range(150):
+            optimizer.zero_grad()
+            h = x
+            for w, b in layers:
+                h = h @ w + b
+            ((h - y) ** 2).mean().backward()
+            optimizer.step()
+
+    was = watched(program)
+    assert was.start is not None and [op.key[0] for op in was.start.body] == [
+        "matmul",
+        "add",
+        "matmul",
+        "add",
+        "matmul",
+    ]
+    (found,) = list(model.linear(was))
+    assert found.certain and confirms(found, was, watched(program, *found.treatments))
+
+
+@pytest.mark.parametrize(("options", "reduction"), [({}, "mean"), ({"size_average": False}, "sum")])
+@pytest.mark.filterwarnings("ignore:size_average")
+def test_a_loss_that_is_summed_by_an_option_of_old(options: dict[str, bool], reduction: str) -> None:
+    def program() -> None:
+        network = nn.Linear(3, 1)
+        F.mse_loss(network(torch.randn(20, 3)), torch.randn(20, 1), **options).backward()
+
+    assert watched(program).loss.reduction == reduction
+
+
+class OneForAll(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last, self.relu = nn.Linear(3, 8), nn.Linear(8, 2), nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu(self.first(x))
+        return self.relu(self.last(x))
+
+
+def test_the_line_of_an_activation_that_is_used_twice() -> None:
+    def program() -> None:
+        F.cross_entropy(OneForAll()(torch.randn(20, 3)), torch.zeros(20).long()).backward()
+
+    (found,) = list(loss.cut_logits(watched(program)))
+    lines, first = inspect.getsourcelines(OneForAll)
+    assert found.place is not None and lines[found.place[1] - first].strip() == "return self.relu(self.last(x))"

@@ -85,7 +85,8 @@ class LossCall:
         given = [*args, *(kwargs[name] for name in ("input", "target") if name in kwargs)]
         if len(given) < 2 or not isinstance(given[0], Tensor) or not isinstance(given[1], Tensor):
             return None
-        reduction = kwargs.get("reduction", "mean" if result.dim() == 0 else "none")
+        summed = kwargs.get("size_average") is False  # an option of old
+        reduction = "none" if result.dim() else "sum" if summed else kwargs.get("reduction", "mean")
         left, right = given[:2]
         if kind in DISTANCES and right.requires_grad and not left.requires_grad:
             left, right = right, left
@@ -269,6 +270,8 @@ def _behind(last: SeenOp, made: dict[int, SeenOp]) -> Iterator[SeenOp]:
         yield seen
         for argument in seen.args:
             before = made.get(id(argument))
+            if not isinstance(argument, Tensor) or argument.grad_fn is None:
+                continue  # what the program made a parameter of is no part of what it computes from it
             if before is not None and id(before) not in done and getattr(before.output, "requires_grad", False):
                 done.add(id(before))
                 todo.append(before)

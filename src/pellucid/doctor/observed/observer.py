@@ -179,7 +179,9 @@ class Observer(Interpreter):
 
     def _place_of_op(self) -> Place | None:
         """The line of the user's for an op: where a layer of pellucid's was made, or the function was called."""
-        made = self.parameters.line_of(self.stack[-1]) if self.stack and is_own(type(self.stack[-1])) else None
+        layer = self.stack[-1] if self.stack and is_own(type(self.stack[-1])) else None
+        again = self.passes.called[id(layer)] > 1  # one layer for several places, as an activation may be
+        made = self.parameters.line_of(layer) if layer is not None and not again else None
         return made if made is not None else place()
 
     def read(self, tensor: Tensor) -> None:
@@ -223,6 +225,7 @@ class Observer(Interpreter):
         if self.looking and getattr(module, "batch_first", True) is False and not self.inside:
             self.passes.note_time_first(module, args)
         before = len(self.passes.calls)
+        self.passes.called[id(module)] += 1
         self.stack.append(module)
         try:
             result = call(module, *args, **kwargs)

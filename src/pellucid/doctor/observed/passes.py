@@ -46,6 +46,7 @@ class PassNotes:
         self.read = set[int]()  # tensors whose numbers were taken out
         self.loose: dict[int, tuple[Any, Place | None]] = {}  # what was detached in this pass, and where
         self.counts: Counter[str] = Counter()
+        self.called: Counter[int] = Counter()  # how often a module was, by its id
         self.calls: list[LossCall] = []
         # what networks gave, what they were called with, and the losses until then
         self.heads: list[tuple[Any, tuple[Any, ...], Any, int]] = []
@@ -99,6 +100,7 @@ class PassNotes:
         self.heads, self.met = [], []
         self.seen, self.calls, self.given, self.network, self.output = [], [], (), None, None
         self.counts.clear()
+        self.called.clear()
         self.loose.clear()
         self.read.clear()
 
@@ -182,7 +184,8 @@ class PassNotes:
         if at is not None:
             record.lines["rewarded"] = at
         for leaf in criterion.leaves(root):
-            bare = not self._optimizers and leaf.requires_grad and leaf.is_floating_point()
+            bare = not self._optimizers or id(leaf) in self.parameters.known
+            bare = bare and leaf.requires_grad and leaf.is_floating_point()
             if isinstance(leaf, Parameter) or bare or leaf in self.parameters:
                 self.parameters.note(leaf).reached = True
         for seen in self.seen:

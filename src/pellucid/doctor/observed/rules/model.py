@@ -64,7 +64,7 @@ def modes(record: ProgramRecord) -> Iterator[Suspicion]:
                 "train-eval-mode",
                 "In eval(), dropout is at work all the same: from one evaluation of the same rows to the next, outputs "
                 f"differ by {mode.differs:.0%} of their spread.",
-                "dropout() as a function leaves units out unless it is told not to: model.eval() does not reach it.",
+                "dropout() as a function leaves units out unless training=False is given; model.eval() is not asked.",
                 "F.dropout(x, p, training=self.training), or nn.Dropout(p) as a layer",
                 mode.place,
                 certain=True,
@@ -191,9 +191,16 @@ def linear(record: ProgramRecord) -> Iterator[Suspicion]:
         "Linear layers in a row are one linear layer, however many they are.",
         "an activation after each layer but the last: nn.ReLU()" if unused is None else "x = F.relu(x), not F.relu(x)",
         unused or layers[-1].place,
-        [Rectify(frozenset(op.key for op in layers[1:]))],
+        [Rectify(frozenset(_with_bias(op, loss.body).key for op in layers[1:]))],
         certain=bool(beyond),
     )
+
+
+def _with_bias(layer: OpRecord, body: list[OpRecord]) -> OpRecord:
+    """What ends a layer that is written out: the sum with its bias, where there is one."""
+    at = body.index(layer)
+    after = body[at - 1] if at else layer
+    return after if after.key[0] == "add" and after.weight and after.shape == layer.shape else layer
 
 
 def _beyond_a_line(record: ProgramRecord) -> str:
