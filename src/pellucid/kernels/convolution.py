@@ -35,6 +35,7 @@ from .table import TYPES, Kernel
 
 Pair = tuple[int, int]
 _EACH = 1 << 20  # products that a thread takes at least
+_FEW = 1.5  # pixels for each output
 _ROOM = 1 << 17  # numbers of the images that are prepared at a time
 _TILE = 1 << 16  # numbers of the images that the gradient of the weight goes through at a time: they stay in cache
 
@@ -286,11 +287,12 @@ def _packed(weight: Array, outputs: int) -> Array:
     return np.ascontiguousarray(made.reshape(groups, blocks, outputs, taps).swapaxes(2, 3))
 
 
-def _filling(weight: Array, bias: Array | None, rows: int, columns: int) -> windows.Run | None:
+def _filling(weights: windows.Weights, bias: Array | None, rows: int, columns: int) -> windows.Run | None:
     """As `windows.forward`, for results of (rows, columns); lanes are pixels where outputs are too few to be that."""
-    found = windows.forward(weight, bias)
+    found = windows.forward(weights, bias)
     if found is not None:
         return found
+    weight = weights.whole()
     groups, each, taps = weight.shape
     block = _block(each, rows, columns, weight.itemsize)
     function = None if block is None else _forward.function(weight.dtype, *block)
@@ -311,10 +313,23 @@ def _filling(weight: Array, bias: Array | None, rows: int, columns: int) -> wind
     return run
 
 
+@functools.lru_cache(64)
+def _every(count: int) -> Array:
+    return np.arange(count, dtype=np.int64)
+
+
 def _parts(n: int, numbers: int) -> Iterator[slice]:
     """A batch in parts, images having `numbers` numbers each: what is prepared of a part stays in cache."""
     step = max(1, _ROOM // max(numbers, 1))
     return (slice(first, first + step) for first in range(0, n, step))
+
+
+def is_few(pixels: int, outputs: int, groups: int) -> bool:
+    """Whether a result of these pixels is made by one product of BLAS, which reads the weight as it lies.
+
+    A kernel of ours would first put the weight in another order, which takes longer than all that is done with it.
+    """
+    return groups == 1 and pixels <= _FEW * outputs
 
 
 def _fits(x: Array, y: Array, work: int) -> bool:
@@ -336,7 +351,11 @@ def forward(
         made = winograd.forward(x, weight, bias, out, padding, tile)
         if made is not None:
             return made
-    run = _filling(weight.reshape(groups, o // groups, -1), bias, *out)
+    if is_few(len(x) * out[0] * out[1], o, groups):
+        return None
+    taps = weight[0].size
+    weight, each = np.ascontiguousarray(weight), o // groups
+    run = _filling(windows.Weights(weight, groups, each, each * taps, taps, _every(taps)), bias, *out)
     if run is None:
         return None
     made = np.empty((x.shape[0], o, *out), x.dtype)
@@ -362,6 +381,8 @@ def of_input(
         made = winograd.forward(g, weight, None, (h, w), (2 - p, 2 - q), tile, turned=True)
         if made is not None:
             return made
+    if is_few(g.size // o, c, groups):
+        return None
     # The pixels with remainder r of the stride see the taps i with i · dilation = r + padding, up to a multiple of it.
     down, across = [i * dilation[0] for i in range(kh)], [j * dilation[1] for j in range(kw)]
     top, left = down[-1] // s, across[-1] // t
@@ -369,7 +390,7 @@ def of_input(
     rows, columns = -(-(h + p) // s) + top + 1, -(-(w + q) // t) + left + 1
     high, wide = max(rows, oh + top), max(columns, ow + left)
     one = _Image(np.empty((1, o, 1, 1, high, wide), g.dtype), (1, 1))
-    by_group = weight.reshape(groups, o // groups, c // groups, kh, kw).swapaxes(1, 2)  # (groups, c, o, kh, kw)
+    weight, per = np.ascontiguousarray(weight), o // groups
     steps: list[tuple[windows.Run, Array, int, Any]] = []
     for a in range(min(s, h)):
         for b in range(min(t, w)):
@@ -377,9 +398,10 @@ def of_input(
             j = [place for place, step in enumerate(across) if step % t == (b + q) % t]
             if not i or not j:
                 continue
-            chosen = np.ascontiguousarray(by_group[..., i, :][..., j]).reshape(groups, c // groups, -1)
+            some = (np.arange(per)[:, None, None] * weight[0].size + np.array(i)[:, None] * kw + np.array(j)).ravel()
+            chosen = windows.Weights(weight, groups, c // groups, per * weight[0].size, kh * kw, some)
             each = [one.offset(top - down[k] // s, left - across[m] // t) for k in i for m in j]
-            offsets = (np.arange(o // groups)[:, None] * (high * wide) + np.array(each)).ravel().astype(np.int64)
+            offsets = (np.arange(per)[:, None] * (high * wide) + np.array(each)).ravel().astype(np.int64)
             run = _filling(chosen, None, -(-(h - a) // s), -(-(w - b) // t))
             if run is None:
                 return None
@@ -387,9 +409,9 @@ def of_input(
             steps.append((run, offsets, start, (slice(None), slice(None), slice(a, None, s), slice(b, None, t))))
     made = np.empty(shape, g.dtype) if s == t == 1 else np.zeros(shape, g.dtype)
     for part in _parts(n, one.array.size):
-        some = g[part]
-        room = np.empty((len(some), *one.array.shape[1:]), g.dtype)
-        _placed(some, room[:, :, 0, 0], top, left)
+        given = g[part]
+        room = np.empty((len(given), *one.array.shape[1:]), g.dtype)
+        _placed(given, room[:, :, 0, 0], top, left)
         for run, offsets, start, where in steps:
             pixels = made[part][where]
             out = pixels if s == t == 1 else np.empty(pixels.shape, g.dtype)
@@ -410,6 +432,8 @@ def of_weight(g: Array, x: Array, shape: Any, stride: Pair, padding: Pair, dilat
         found = winograd.of_weight(g, x, shape, padding, tile)
         if found is not None:
             return found
+    if is_few(g.size // o, o, groups):
+        return None
     g = np.ascontiguousarray(g)
     if o // groups < windows.FEWEST:
         return _of_few(g, x, shape, stride, padding, dilation, groups, target.lanes * 4 // g.itemsize)

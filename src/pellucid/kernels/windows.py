@@ -31,6 +31,7 @@ DEPTH = 96  # of a sum that is gone through at a time
 _ROWS = {1: 8, 2: 6, 3: 4}  # of a block, for each number of vectors
 _SPAN = 96  # taps of an item of the gradient of the weight: whole blocks
 _EACH = 1 << 20  # products that a thread takes at least
+_ENTRIES = 1 << 16  # and entries of the weight
 
 
 class Block(NamedTuple):
@@ -149,7 +150,27 @@ def _of_weight(name: str, type: str, lanes: int, vectors: int) -> Emitter:
     return e
 
 
+def _panels(name: str, type: str) -> Emitter:
+    """out[group, panel, tap, output] = weight[group · apart + (panel · wide + output) · step + offsets[tap]]."""
+    numbers = ("panels", "each", "taps", "wide", "apart", "step")
+    e = Emitter(name, {**dict.fromkeys(("weight", "offsets", "out"), "ptr"), **dict.fromkeys(numbers, "i64")})
+    with e.loop(e.start, e.stop) as item:
+        panel, group = e.remainder(item, e.panels)
+        first = panel * e.wide
+        count = e.smaller(e.wide, e.each - first)
+        given = e.at(e.weight, group * e.apart + first * e.step, type)
+        out = e.at(e.out, item * e.taps * e.wide, type)
+        with e.loop(0, e.taps) as tap:
+            place, line = e.at(given, e.load("i64", e.offsets, tap), type), e.at(out, tap * e.wide, type)
+            with e.loop(0, count) as output:
+                e.store(e.load(type, place, output * e.step), line, output)
+            with e.loop(count, e.wide) as output:
+                e.store(e.constant(type, 0.0), line, output)
+    return e
+
+
 FORWARD = Kernel("convolution_windows", _forward)
+PANELS = Kernel("convolution_panels", _panels)
 OF_WEIGHT = Kernel("convolution_windows_weight", _of_weight)
 
 
@@ -163,24 +184,43 @@ Pair = tuple[int, int]
 Run = Callable[[Array, Pair, Array, Array, int], None]
 
 
-def forward(weight: Array, bias: Array | None) -> Run | None:
-    """What fills out (n, groups · each, rows, columns) by `weight` (groups, each, taps); None where there is no kernel.
+class Weights(NamedTuple):
+    """What goes to each output from each tap: array[group · apart + output · step + offsets[tap]], in one piece."""
+
+    array: Array
+    groups: int
+    each: int
+    apart: int
+    step: int
+    offsets: Array
+
+    def whole(self) -> Array:
+        """(groups, each, taps)."""
+        group, output = np.arange(self.groups)[:, None, None], np.arange(self.each)[:, None]
+        return self.array.reshape(-1)[group * self.apart + output * self.step + self.offsets]
+
+
+def forward(weights: Weights, bias: Array | None) -> Run | None:
+    """What fills out (n, groups · each, rows, columns) by `weights`; None where there is no kernel.
 
     It is called with the image, how far its windows are from each other down and across, the offsets, out, and what is
     added to all offsets.
     """
-    groups, each, taps = weight.shape
+    weight, groups, each, *_ = weights
+    taps = weights.offsets.size
     block = block_of(each, weight.itemsize)
     function = None if block is None else FORWARD.function(weight.dtype, *block)
-    if block is None or function is None:
+    packing = None if function is None else PANELS.function(weight.dtype)
+    if block is None or function is None or packing is None:
         return None
     wide = block.wide
     panels = -(-each // wide)
-    packed = np.zeros((groups, panels, taps, wide), weight.dtype)
+    packed = np.empty((groups, panels, taps, wide), weight.dtype)
     shift = np.zeros((groups, panels * wide), weight.dtype)
-    for panel in range(panels):
-        part = weight[:, panel * wide : (panel + 1) * wide]
-        packed[:, panel, :, : part.shape[1]] = part.swapaxes(1, 2)
+    share(
+        packing, groups * panels, -(-_ENTRIES // (taps * wide)), weight, weights.offsets, packed, panels, each, taps,
+        wide, weights.apart, weights.step,
+    )  # fmt: skip
     if bias is not None:
         shift[:, :each] = bias.reshape(groups, each)
 

@@ -19,12 +19,14 @@ from pellucid.declare.arguments import is_list
 from pellucid.errors import ShapeError
 from pellucid.kernels import convolution as native
 
+from .needed_taps import needed
 from .node_names import by_rank
 from .padding import pad
 from .refusals import without
 
 Pair = tuple[int, int]
 _CHUNK = 1 << 18  # numbers unfolded at a time: 1 MB in float32, about a core's cache
+_MANY = 16  # outputs: of fewer, a product takes less time than to put its result in another order
 
 
 class Geometry(NamedTuple):
@@ -112,6 +114,14 @@ def convolution(
     geometry = Geometry(stride, padding, dilation)
     o, _, kh, kw = weight.shape
     out = windows or geometry.out(input.shape[2:], (kh, kw))
+    part = needed(input.shape[2:], (kh, kw), out, stride, padding, dilation)
+    if part is not None:
+        (rows, columns), rest = part
+        made = convolution.forward(
+            xp, input, weight[:, :, rows, columns], bias, stride=stride, padding=rest, dilation=dilation,
+            groups=groups, windows=out,
+        )  # fmt: skip
+        return made.astype(kind, copy=False)
     made = native.forward(input, weight, bias, out, stride, padding, dilation, groups)
     if made is not None:
         return made.astype(kind, copy=False)
@@ -119,6 +129,12 @@ def convolution(
     result = xp.empty((n, o, per), input.dtype)
     if n and o and per:
         view = _windows(xp, _padded(xp, input, padding), (kh, kw), geometry, out)
+        if native.is_few(n * per, o, groups):
+            rows = view.transpose(0, 4, 5, 1, 2, 3).reshape(n * per, -1) @ weight.reshape(o, -1).T
+            if bias is not None:
+                rows += bias
+            rows = rows.reshape(n, per, o).swapaxes(1, 2)
+            return xp.ascontiguousarray(rows).reshape(n, o, *out).astype(kind, copy=False)
         matrix = weight.reshape(o, -1) if groups == 1 else weight.reshape(groups, o // groups, -1)
         target = result if groups == 1 else result.reshape(n, groups, o // groups, per)
         for part in _chunks(n, input.shape[1] * kh * kw * per):
@@ -135,6 +151,14 @@ def convolution_input(
     """What `convolution`'s result `input` (as a gradient) means for its input, which has `shape`: the transpose."""
     kind = input.dtype
     input, weight = _single(xp, input, weight)
+    part = needed(shape[2:], weight.shape[2:], input.shape[2:], stride, padding, dilation)
+    if part is not None:
+        (rows, columns), rest = part
+        made = convolution_input.forward(
+            xp, input, weight[:, :, rows, columns], shape=shape, stride=stride, padding=rest, dilation=dilation,
+            groups=groups,
+        )  # fmt: skip
+        return made.astype(kind, copy=False)
     made = native.of_input(input, weight, shape, stride, padding, dilation, groups)
     if made is not None:
         return made.astype(kind, copy=False)
@@ -142,6 +166,8 @@ def convolution_input(
     o, _, kh, kw = weight.shape
     n, c, h, w = shape
     oh, ow = input.shape[2:]
+    if input.size and o >= _MANY and native.is_few(n * oh * ow, c, groups):
+        return _input_of_few(xp, input, weight, shape, geometry).astype(kind, copy=False)
     rest = tuple(dilation[i] * (weight.shape[2 + i] - 1) - padding[i] for i in (0, 1))
     whole = (oh, ow) == geometry.out((h, w), (kh, kw)) and min(rest) >= 0
     if groups == 1 and stride == (1, 1) and whole and input.size and c and o <= 2 * c:
@@ -165,6 +191,25 @@ def convolution_input(
     return image[:, :, p : p + h, q : q + w].astype(kind, copy=False)
 
 
+def _input_of_few(xp: Any, g: Any, weight: Any, shape: Any, geometry: Geometry) -> Any:
+    """`convolution_input` by one product over all images, which takes the weight as it lies; channels come last."""
+    n, c, h, w = shape
+    o, _, kh, kw = weight.shape
+    oh, ow = g.shape[2:]
+    p, q = geometry.padding
+    rows = g.transpose(0, 2, 3, 1).reshape(-1, o) @ weight.reshape(o, -1)
+    columns = rows.reshape(n, oh, ow, c, kh, kw)
+    if (kh, kw, oh, ow) == (1, 1, h, w) and (p, q) == (0, 0):
+        image = columns[..., 0, 0]
+    else:
+        padded = xp.zeros((n, h + 2 * p, w + 2 * q, c), g.dtype)
+        for i in range(kh):
+            for j in range(kw):
+                padded[(slice(None), *geometry.at(i, j, oh, ow))] += columns[..., i, j]
+        image = padded[:, p : p + h, q : q + w]
+    return xp.ascontiguousarray(image.transpose(0, 3, 1, 2))
+
+
 @op(public=False, method=False, reference="torch.nn.grad.conv2d_weight")
 def convolution_weight(
     xp: Any, input: Any, image: Any, *, shape: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int
@@ -172,6 +217,15 @@ def convolution_weight(
     """What `convolution`'s result `input` (as a gradient) means for its weight, which has `shape`."""
     kind = input.dtype
     input, image = _single(xp, input, image)
+    part = needed(image.shape[2:], shape[2:], input.shape[2:], stride, padding, dilation)
+    if part is not None:
+        (rows, columns), rest = part
+        whole = xp.zeros(shape, input.dtype)
+        within = whole[:, :, rows, columns]
+        within[...] = convolution_weight.forward(
+            xp, input, image, shape=within.shape, stride=stride, padding=rest, dilation=dilation, groups=groups
+        )
+        return whole.astype(kind, copy=False)
     made = native.of_weight(input, image, shape, stride, padding, dilation, groups)
     if made is not None:
         return made.astype(kind, copy=False)
@@ -185,6 +239,9 @@ def convolution_weight(
         windows = _windows(xp, _padded(xp, image, padding), (kh, kw), geometry, out)
         given = input.reshape(n, groups, o // groups, per)
         if groups == 1:  # one product over all images of a part
+            if native.is_few(n * per, o, groups):
+                columns = windows.transpose(0, 4, 5, 1, 2, 3).reshape(n * per, -1)
+                return (given[:, 0].swapaxes(0, 1).reshape(o, -1) @ columns).reshape(shape).astype(kind, copy=False)
             for part in _chunks(n, c * kh * kw * per):
                 columns = windows[part].transpose(1, 2, 3, 0, 4, 5).reshape(c * kh * kw, -1)
                 total[0] += given[part, 0].swapaxes(0, 1).reshape(o, -1) @ columns.T
