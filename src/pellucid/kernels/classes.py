@@ -172,7 +172,7 @@ def loss(scores: Array, target: Array, ignore_index: int, reduction: str) -> tup
     function = of_loss(scores.dtype, classes)
     if function is None:
         return None
-    probs, found, odd = np.empty_like(scores), np.empty((), scores.dtype), np.empty(1)
+    probs, found, odd = np.empty(scores.shape, scores.dtype), np.empty((), scores.dtype), np.empty(1)
     divisor = float(count) if reduction == "mean" else 1.0
     function(0, count, scores, target, probs, found, odd, divisor)
     return None if odd[0] else (found, probs)
@@ -186,7 +186,7 @@ def slope(grad: Array, probs: Array, target: Array, ignore_index: int, reduction
     function = SLOPE.function(probs.dtype, classes)
     if function is None:
         return None
-    out, odd = np.empty_like(probs), np.empty(1)
+    out, odd = np.empty(probs.shape, probs.dtype), np.empty(1)
     divisor = float(count) if reduction == "mean" else 1.0
     function(0, count, probs, target, np.asarray(grad), out, odd, divisor)
     return None if odd[0] else out

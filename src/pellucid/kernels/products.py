@@ -248,6 +248,8 @@ def matmul(a: Array, b: Array, bias: Array | None = None, out: Array | None = No
     """a · b (+ bias) of two matrices, in `out` (in one piece) if it is given; None where the NumPy line is to run."""
     if type(a) is not np.ndarray or type(b) is not np.ndarray or b.dtype != a.dtype:
         return None
+    if b.ndim != 2 or a.size * b.shape[1] < LEAST:
+        return None
     key = (a.shape, a.strides, b.shape, b.strides, a.dtype, None if bias is None else bias.shape)
     found = _known.get(key, _unknown)
     if found is _unknown:
@@ -271,12 +273,12 @@ def matmul(a: Array, b: Array, bias: Array | None = None, out: Array | None = No
 
 def _chosen(a: Array, b: Array, bias: Array | None) -> Choice | None:
     """The kernel of `matmul` for arrays that lie like these."""
-    if a.dtype not in TYPES or len(a.shape) != 2 or len(b.shape) != 2 or a.shape[1] != b.shape[0]:
+    if a.dtype not in TYPES or len(a.shape) != 2 or a.shape[1] != b.shape[0]:
         return None
     if bias is not None and bias.shape != b.shape[1:]:
         return None
     (m, k), n, size = a.shape, b.shape[1], a.dtype.itemsize
-    if m * n * k < LEAST or any(step % size for step in (*a.strides, *b.strides)):
+    if any(step % size for step in (*a.strides, *b.strides)):
         return None
     steps = [(array.strides[0] // size, array.strides[1] // size) for array in (a, b)]
     return choice(a.dtype, (m, k, n), *steps, biased=bias is not None)
