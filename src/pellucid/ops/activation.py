@@ -18,11 +18,14 @@ _DENSITY = 1 / math.sqrt(2 * math.pi)
 _INTEGER = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
-@elementwise(kind="arith", domain=real(0.0), in_place="function", piecewise=True)
-def relu(xp: Any, input: Any) -> Any:
-    """max(x, 0) of each element; NaN stays NaN. Its gradient at 0 is 0."""
+def _refuse_bool(input: Any) -> None:
     if is_bool(input):
         raise RuntimeError("Boolean inputs not supported for relu")
+
+
+@elementwise(kind="arith", domain=real(0.0), check=_refuse_bool, in_place="function", piecewise=True)
+def relu(xp: Any, input: Any) -> Any:
+    """max(x, 0) of each element; NaN stays NaN. Its gradient at 0 is 0."""
     return xp.maximum(input, 0)
 
 

@@ -156,7 +156,8 @@ class Optimizer(OptimizerHooks):
 
     def options(self, group: Options) -> Options:
         """The hyperparameters of a group that the formula has, as plain numbers; differentiable ones stay tensors."""
-        if self.formula is None:
+        formula = type(self).formula
+        if formula is None:
             return group
         if group.get("capturable") and not group.get("fused"):
             raise AssertionError(
@@ -166,8 +167,8 @@ class Optimizer(OptimizerHooks):
         if self.defaults.get("differentiable"):
             if group.get("foreach") and not self.foreach_follows:
                 raise AssertionError("_foreach ops don't support autograd: give foreach=True or differentiable=True")
-            return {name: group[name] for name in self.formula.attributes}
-        return {name: v if type(v := group[name]) in AS_IT_IS else plain(v) for name in self.formula.attributes}
+            return {name: group[name] for name in formula.attributes}
+        return {name: v if type(v := group[name]) in AS_IT_IS else plain(v) for name in formula.attributes}
 
     def update(self, param: Tensor, grad: Tensor, state: Options, options: Options) -> None:
         """Change ``param`` in place by the formula. ``state`` is this parameter's own dict, empty at first."""
