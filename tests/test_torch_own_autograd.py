@@ -280,6 +280,39 @@ def after_freeing(given: Any) -> None:
     given[1](lambda kept: kept, lambda kept: kept)
 
 
+def parts_in_forward(lib: Any) -> Any:
+    """A view that a forward made, and changed: it has the Function's backward, and is not to be changed outside."""
+
+    def forward(ctx: Any, x: Any) -> Any:
+        part = x.clone()[:2]
+        part += 2
+        return part
+
+    def backward(ctx: Any, g: Any) -> Any:
+        return lib.cat([g, g[:1]])
+
+    cls = type("Part", (lib.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)})
+    x = lib.ones(3, requires_grad=True)
+    out = cls.apply(x)
+    (out * lib.tensor([1.0, 5.0])).sum().backward()
+    same = {"forward": staticmethod(lambda ctx, x: x.view_as(x)), "backward": staticmethod(lambda ctx, g: g)}
+    refusals = [
+        text(lib, lambda _, cls=cls: cls.apply(lib.ones(3)).add_(x.sum()))
+        for cls in (cls, type("Same", (lib.autograd.Function,), same))
+    ]
+    return out.grad_fn.name(), x.grad, refusals
+
+
+def profiled(lib: Any) -> Any:
+    found = [lib.autograd._profiler_enabled()]
+    with lib.autograd.profiler.profile(use_kineto=lib.autograd.kineto_available()) as measured:
+        found.append(lib.autograd._profiler_enabled())
+        with lib.autograd.profiler.record_function("mine"):
+            lib.ones(2) * 2
+    names = [event.name for event in measured.function_events]
+    return [*found, lib.autograd._profiler_enabled(), "aten::mul" in names, names.count("mine")]
+
+
 def resized(lib: Any) -> Any:
     """Counted as changes, but to the same size; a format is taken over."""
     x, found = lib.rand(1), []
@@ -314,7 +347,8 @@ EDGES: dict[str, Made] = {
     "hung late": hung_wrongly(after_freeing),
     "changing": hung_wrongly(lambda given: given[1](lambda kept: kept.add_(1), id)),
     "no tensor": lambda lib: lib.autograd.SavedTensor(),
-    "resized": resized,
+    "resized": resized, "parts": parts_in_forward, "profiled": profiled,
+    "data of another layout": refused(lambda given: setattr(given[0].ones(2), "data", given[0].ones(2).to_sparse())),
     "rows": refused(lambda given: given[0].autograd.grad(given[1] * 2, given[1], given[0].ones(3),
                                                          is_grads_batched=True)),
     "in place": lambda lib: issubclass(lib.autograd.function.InplaceFunction, lib.autograd.Function),

@@ -10,6 +10,8 @@ from .function import Function
 from .grad_mode import is_multithreading_enabled, set_multithreading_enabled
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .graph import _unsafe_preserve_version_counter as _unsafe_preserve_version_counter
+from .profiler import is_enabled as _profiler_enabled  # noqa: F401  under PyTorch's name
+from .profiler import kineto_available
 from .saved import SavedTensor
 from .variable import Variable
 
@@ -17,7 +19,8 @@ __all__ = [
     "AnomalyError", "Function", "GradcheckError", "SavedTensor", "Variable", "anomaly_mode", "backward",
     "detect_anomaly", "enable_grad", "forward_ad", "function", "functional", "grad", "grad_mode",
     "gradcheck", "gradgradcheck", "graph",
-    "inference_mode", "is_anomaly_enabled", "is_multithreading_enabled", "no_grad", "profiler", "set_detect_anomaly",
+    "inference_mode", "is_anomaly_enabled", "is_multithreading_enabled",
+    "kineto_available", "no_grad", "profiler", "set_detect_anomaly",
     "set_grad_enabled", "set_multithreading_enabled", "variable",
 ]  # fmt: skip
 

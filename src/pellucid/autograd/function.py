@@ -128,6 +128,11 @@ class Function:
             if state.packers:
                 kept.saved = tuple(packed(tensor) for tensor in kept.saved)
                 kept.guards = []
+        elif state.grad:
+            owners = {id(_owner(given)) for given in args}
+            for index, output in enumerate(outputs):
+                if id(output) not in map(id, args) and id(_owner(output)) in owners:
+                    _untrack(output, index, cls, recorded=False)
         return outputs if isinstance(result, tuple) else outputs[0]
 
 
@@ -143,14 +148,26 @@ def _attach(output: Any, node: FunctionNode, index: int, kept: Kept, args: Argum
     if any(output is given for given in args):  # an input handed back is a new tensor with this history
         output = like(output, output._array)
     output._node, output._requires = node.pick(index), True
-    if output._view is not None:  # a view that forward made, perhaps of its input
-        output._view.untracked = (
-            f"Output {index} of {node.kind.__name__} is a view and is being modified inplace. This view was "
-            "created inside a custom Function (or because an input was returned as-is), and a change in place would go "
-            "past its backward, leading to incorrect gradients. Clone the output of the custom Function before it is "
-            "changed, or write the op that is not in place"
-        )
+    _untrack(output, index, node.kind)
     return output
+
+
+def _owner(tensor: object) -> object:
+    """The tensor whose memory this is a part of."""
+    return tensor._view.base if isinstance(tensor, Tensor) and tensor._view is not None else tensor
+
+
+def _untrack(output: object, index: int, kind: type[Function], recorded: bool = True) -> None:
+    """A view that forward made, perhaps of its input, is left alone from here on: what changed it there is in it."""
+    if isinstance(output, Tensor) and output._view is not None:
+        output._view.version = counter_of(output)[0]
+        which = f"Output {index} of {kind.__name__} is a view" if recorded else "A view was created in no_grad mode"
+        output._view.untracked = (
+            f"{which} and is being modified inplace. This view was created inside a custom Function (or because an "
+            "input was returned as-is), and a change in place would go past its backward, leading to incorrect "
+            "gradients. Clone the output of the custom Function before it is changed, or write the op that is not in "
+            "place"
+        )
 
 
 def _with_defaults(forward: Callable[..., object], args: Arguments, kwargs: Attributes) -> Arguments:

@@ -19,7 +19,7 @@ from pellucid.core.node import Arguments, Attributes
 from pellucid.core.tensor import Tensor
 from pellucid.torch_names import absent
 
-__all__ = ["EventList", "FunctionEvent", "profile", "record_function"]
+__all__ = ["EventList", "FunctionEvent", "kineto_available", "profile", "record_function"]
 
 
 class FunctionEvent:
@@ -247,6 +247,16 @@ class profile:
 
     def __repr__(self) -> str:
         return "<unfinished torch.autograd.profile>" if self._timing is None else self.table()
+
+
+def kineto_available() -> bool:
+    """True: `profile(use_kineto=True)` measures as it does without."""
+    return True
+
+
+def is_enabled() -> bool:
+    """Whether a `profile` is measuring in this thread."""
+    return any(isinstance(pushed, _Timing) for pushed in state.interpreters)
 
 
 class record_function(contextlib.ContextDecorator):

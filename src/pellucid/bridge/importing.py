@@ -108,6 +108,7 @@ _ELSEWHERE = {
     "torch.cuda.memory": "pellucid.bridge.torch.cuda",
     "torch.cuda.random": "pellucid.bridge.torch.cuda",
     "torch.cuda.streams": "pellucid.bridge.torch.cuda",
+    "torch.autograd.profiler_util": "pellucid.autograd.profiler",
     "torch.profiler.profiler": "pellucid.bridge.torch.profiler",
 }
 

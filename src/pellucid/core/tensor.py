@@ -262,6 +262,11 @@ class Tensor(Source, Declared):
     @data.setter
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if getattr(type(value), "is_sparse", False):
+                raise RuntimeError(
+                    "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible "
+                    "tensor type: one is sparse"
+                )
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if self._requires and value._array.dtype.kind not in "fcV":
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
