@@ -80,7 +80,7 @@ def worthwhile(
     It may have gone most of the way by itself: then a remedy only makes it faster. Of classes, the share of the rows
     that it gets right has to rise as well.
     """
-    if not other.finite or not other.losses:
+    if not other.finite or not other.losses or was.level <= other.level:
         return False
     before = was.level if other.passes >= 0.9 * was.passes else was.level_at(other.passes)
     noise = 3 * (other.noise + (was.noise if was.finite else 0.0))
@@ -173,7 +173,7 @@ def says_the_same(last: Seen, keys: Keys) -> bool:
 
 def better(frozen: Trial, was: Trial, other: Trial) -> bool:
     """The same of a shorter repetition, with other draws: it has to be better again, though not by as much."""
-    if not other.finite or not other.losses:
+    if not other.finite or not other.losses or was.level <= other.level:
         return False
     before = was.level if other.passes >= 0.9 * was.passes else was.level_at(other.passes)
     return exploded(frozen, before) or other.level + 2 * (other.noise + was.noise) < before

@@ -20,7 +20,7 @@ Key = tuple[str, str]
 Seen = dict[Key, list[np.ndarray]]
 
 LOSS_NAME = re.compile(
-    r"(^|[^a-z])(loss(es)?|cost(s)?|mse|bce|sse|rmse|nll|ce|j|l|objective|energy|criterion|err(or)?s?|entropy|likelihood)"
+    r"(^|[^a-z])(loss(es)?|cost(s)?|mse|bce|sse|rss|ssr|ssd|mae|rmse|nll|ce|j|l|objective|energy|criterion|err(or)?s?|entropy|likelihood)"
     r"([^a-z]|$)|loss|cost|entropy|criterion"
 )
 ERROR_NAME = re.compile(r"^(?!.*(loss|cost|likelihood|entropy|total)).*err(or)?s?([^a-z]|$)")
@@ -322,7 +322,7 @@ def _all(
     labels = [
         key
         for key in usable
-        if key not in depends and key[1] not in excluded and not is_no_output(key) and _label_like(seen[key])
+        if key not in depends and key[1] not in excluded and _may_be_label(key) and _label_like(seen[key])
     ]
     decisions = {key[1] for key, series in seen.items() if all(np.isin(v, (-1.0, 0.0, 1.0)).all() for v in series)}
     known = {name for _, name in seen}
@@ -446,6 +446,11 @@ NO_OUTPUT = re.compile(
 def is_no_output(key: Key) -> bool:
     """Whether the name, or that of what it is a part of (`dws[1]`), is one of a gradient, an error or a rate."""
     return any(NO_OUTPUT.search(name) for name in (key[1], re.sub(r"\[[^\]]*\]", "", key[1])))
+
+
+def _may_be_label(key: Key) -> bool:
+    """Whether the name is none of a gradient or a rate; of `gradient_y`, the last word counts."""
+    return not is_no_output(key) or re.search(r"_(y|Y|labels?|targets?)$", key[1]) is not None
 
 
 def _is_loss(key: Key, seen: Seen) -> bool:

@@ -282,7 +282,16 @@ class _Hooks(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> Any:
         texts = [ast.unparse(argument) for argument in node.args]
+        called = ast.unparse(node.func)
         self.generic_visit(node)
+        if called in ("np.subtract", "numpy.subtract", "subtract") and len(node.args) == 2:
+            for i, (argument, text) in enumerate(zip(node.args, texts, strict=True)):
+                if isinstance(argument, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp) and not _is_number(
+                    argument
+                ):
+                    node.args[i], texts[i] = self._value(argument, text)
+            self.known.pairs |= {(texts[0], texts[1]), (texts[1], texts[0])}
+            return node
         if self.stack and not ARITHMETIC.match(ast.unparse(node.func)):
             for i, (argument, text) in enumerate(zip(node.args, texts, strict=True)):
                 rows = isinstance(argument, ast.Subscript) and not isinstance(argument.slice, ast.Constant)

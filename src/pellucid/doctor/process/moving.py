@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.scout import is_named
 
+ITSELF = 1e-6  # what a parameter's own slope changes of it, and no sum's
 STAYS = 0.2  # of a change, that is left of it in a parameter after a pass: of a state hardly any of it is
 
 
@@ -111,6 +112,14 @@ def classify(
         and (abs(response[name]) > STAYS or is_named(name))
         and (_overlaps(name, shifts, answers) or (is_named(name) and _leaps(before[name], after[name])))
     ]
+    found = (
+        found
+        or [  # whose elements do not touch one another, as the slope and the offset where the inputs' mean is 0
+            name
+            for name in kept
+            if is_named(name) and not affects[name] and abs(response[name]) > STAYS and abs(response[name] - 1) > ITSELF
+        ]
+    )
     memory = {name: owner for name, owner in memory.items() if owner in found}
     signs = {name: float(np.sign((answers[name][owner] * shifts[name]).sum())) for name, owner in memory.items()}
     groups = {name: known[name] for name in (*found, *memory)}

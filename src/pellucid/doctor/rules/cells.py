@@ -127,12 +127,34 @@ def _without_clipped(passes: list[StudiedPass], candidate: Candidate, cells: dic
         for gradient in entry.gradient.values():
             size = np.abs(gradient)
             counts[f"{size.max(initial=0):.6e}"] += int((size >= size.max(initial=0) * (1 - 1e-8)).sum())
-    for i, entry in enumerate(passes):
-        for name, gradient in entry.gradient.items():
-            if gradient.any() and (
-                counts[f"{np.abs(gradient).max():.6e}"] > 1 or _largest_is_cut(entry, candidate, name, cells[name][i])
-            ):
-                cells[name][i] = TensorCell("silent")
+    cut = [
+        (i, name)
+        for i, entry in enumerate(passes)
+        for name, gradient in entry.gradient.items()
+        if gradient.any()
+        and (counts[f"{np.abs(gradient).max():.6e}"] > 1 or _largest_is_cut(entry, candidate, name, cells[name][i]))
+    ]
+    whole = {(i, name) for name, row in cells.items() for i, c in enumerate(row) if c.state != "silent"} - {*cut}
+    for i, name in cut:
+        cells[name][i] = TensorCell("silent") if whole else _by_signs(passes[i], candidate, name)
+
+
+def _by_signs(entry: StudiedPass, candidate: Candidate, name: str) -> TensorCell:
+    """What is left to compare where every tensor is clipped in every pass: whether it goes along with the slope, as a
+    ratio of 1, or against it."""
+    slopes, given = entry.slopes[candidate][name], entry.given[name]
+    fine = np.isfinite(slopes) & np.isfinite(given)
+    s, g = slopes[fine], given[fine]
+    if _each(entry, name):
+        s, g = np.sign(s), np.sign(g)
+    size = float(np.linalg.norm(s) * np.linalg.norm(g))
+    cosine = float(s @ g) / size if size > 0 else 0.0
+    if len(s) < 2 or abs(cosine) < (SIGNS if _each(entry, name) else PROJECTED):
+        return TensorCell("silent")
+    return TensorCell("along", math.copysign(1.0, cosine), 0.0, cosine)
+
+
+SIGNS, PROJECTED = 0.9, 0.5  # cosines of signs, and of sums along directions, that go along
 
 
 def _largest_is_cut(entry: StudiedPass, candidate: Candidate, name: str, found: TensorCell) -> bool:

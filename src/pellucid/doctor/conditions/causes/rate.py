@@ -20,7 +20,8 @@ def find(case: Case) -> Found | None:
     share = learning.share(case.frozen.level, was.level)
     off = learning.worsened(was, case.frozen)
     down = not was.finite or share < learning.BARELY or off is not None or (case.learns and noisy(was))
-    for scale in LOWER if down and not crawls(was) else ():
+    down = down and not crawls(was) and not leaps_to_rest(case)
+    for scale in LOWER if down else ():
         remedy = Remedy("lr-too-high", f"at {scale:g} times the rate", scale=scale)
         other = case.attempt(remedy)
         if other is not None:
@@ -67,6 +68,18 @@ def arrives_too(was: Trial, other: Trial) -> bool:
 
 
 AT_REST, AS_FAR = 1e-7, 1e-3  # of the loss: what the last bursts differ by, and two trainings that end at one
+
+
+def leaps_to_rest(case: Case) -> bool:
+    """Whether the parameters that a training ends with have hardly any loss, though it leaps on the way: samples of
+    large inputs throw them far off, and those of small ones bring them back."""
+    if not case.was.finite or case.session.left() < 3:
+        return False
+    held = case.run(case.fixed_at(case.was, case.so_far), case.burst, 1.5)
+    return held.finite and held.level < RESTED * abs(case.frozen.level)
+
+
+RESTED = 0.01  # of the loss at the beginning
 
 
 def crawls(was: Trial) -> bool:

@@ -10,6 +10,7 @@ from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places, settings
 
 FEW = 40  # passes that nobody takes for a training: asked before what else would speed it up
+SOME = 100  # updates, beyond which a program that learns by them is not called too short
 MANY = 200  # passes, or epochs of a program that learns nothing, beyond which a run is no short one
 MORE = 20  # times as many
 
@@ -23,7 +24,7 @@ def find(case: Case) -> Found | None:
     was = case.was
     falls = was.finite and learning.share(case.frozen.level, was.level) > 0.01
     count = was.passes if case.learns else epochs(case)
-    if not was.ended or count > MANY or len(was.losses) < 2 or not falls or noisy(was):
+    if not was.ended or count > (SOME if case.learns else MANY) or len(was.losses) < 2 or not falls or noisy(was):
         return None
     by_epoch = case.session.around >= 0 and was.turns > 0
     remedy = Remedy("too-few-updates", f"with each pass run {MORE} times", repeat=MORE)

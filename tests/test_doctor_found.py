@@ -1,0 +1,124 @@
+"""Right programs whose parameters, loss or labels are hard to find, or whose loss leaps on the way."""
+
+from pathlib import Path
+
+import pytest
+
+from pellucid.doctor import examine_script
+
+# Of inputs whose mean is 0, the slope and the offset do not touch one another; the weights begin as whole numbers.
+APART = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=80)
+x = (x - x.mean()) / x.std()
+y = 0.7 * x + rng.normal(0, 0.1, 80)
+
+
+def slopes(W):
+    return np.array([
+        sum(b - (W[0][0] + W[1][0] * a) for a, b in zip(x, y)),
+        sum((b - (W[0][0] + W[1][0] * a)) * a for a, b in zip(x, y)),
+    ]).reshape(2, 1)
+
+
+def RSS(W):
+    return sum((b - (W[0][0] + W[1][0] * a)) ** 2 for a, b in zip(x, y))
+
+
+W = np.array([0, 0]).reshape(2, 1)
+for i in range(300):
+    W = W + 2 * 0.0005 * slopes(W)
+    print(RSS(W))
+"""
+
+# Samples far from 0 throw the parameters off, and those near it bring them back, in each epoch.
+LEAPS = """
+import random
+
+random.seed(1)
+rows = [(x, 20 * x + 5) for x in range(-50, 50)]
+theta = [random.uniform(-1, 1), random.uniform(-1, 1)]
+
+
+def slope(x, y, theta):
+    error = theta[0] * x + theta[1] - y
+    return [2 * error * x, 2 * error]
+
+
+for epoch in range(100):
+    for x, y in rows:
+        theta = [t - 0.001 * g for t, g in zip(theta, slope(x, y, theta))]
+    print(epoch, theta)
+"""
+
+# Summed over all rows, every gradient is clipped in every pass.
+CLIPPED = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X = rng.uniform(size=(400, 5))
+y = (X @ np.array([[0.2], [0.6], [0.1], [0.05], [0.1]])) / 1.05
+sizes = [5, 16, 8, 1]
+weights = [rng.uniform(-1, 1, (a, b)) * np.sqrt(2 / a) for a, b in zip(sizes, sizes[1:])]
+biases = [np.zeros((1, b)) for b in sizes[1:]]
+
+for epoch in range(1500):
+    acts = [X]
+    for i, (w, b) in enumerate(zip(weights, biases)):
+        z = acts[-1] @ w + b
+        acts.append(np.maximum(0, z) if i < 2 else z)
+    loss = np.mean(np.square(y - acts[-1]))
+    deltas = [None, None, y - acts[-1]]
+    for i in (1, 0):
+        deltas[i] = deltas[i + 1] @ weights[i + 1].T * np.where(acts[i + 1] > 0, 1, 0)
+    for i in range(3):
+        weights[i] += 0.005 * np.clip(acts[i].T @ deltas[i], -1, 1)
+        biases[i] += 0.005 * np.clip(deltas[i].sum(axis=0, keepdims=True), -1, 1)
+"""
+
+# All arithmetic is by functions, the labels have a name like that of a gradient, and no loss is seen before the update.
+BY_FUNCTIONS = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X = np.concatenate([np.ones((1, 200)), rng.normal(size=(3, 200))])
+gradient_Y = (X[1:2] - X[2:3] + rng.normal(0, 0.5, (1, 200)) > 0).astype(float).T
+new = rng.normal(0, 0.1, (4, 1))
+theta = new
+for i in range(400):
+    says = 1 / np.add(1, np.exp(-np.dot(theta.transpose(), X)))
+    diff = np.subtract(says, gradient_Y.transpose())
+    theta = np.subtract(new, np.multiply(0.5 / 200, np.dot(diff, X.transpose()).transpose()))
+    new = theta
+"""
+
+PROGRAMS = {"apart": APART, "leaps": LEAPS, "clipped": CLIPPED, "by-functions": BY_FUNCTIONS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_right_program_is_healthy(name: str, tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(PROGRAMS[name])
+    report = examine_script(program)
+    assert report.status == "healthy", report.reason or [(f.title, f.line) for f in report.findings]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("apart", "W = W + 2", "W = W - 2"),
+        ("leaps", "t - 0.001 * g", "t + 0.001 * g"),
+        ("clipped", "biases[i] += 0.005", "biases[i] -= 0.005"),
+        ("by-functions", "np.subtract(new, np.mul", "np.add(new, np.mul"),
+    ],
+    ids=PROGRAMS,
+)
+def test_the_same_with_a_sign_that_is_wrong_is_not(name: str, right: str, wrong: str, tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(PROGRAMS[name].replace(right, wrong))
+    assert right in PROGRAMS[name]
+    assert examine_script(program).status == "faults"
