@@ -114,11 +114,8 @@ def _pair(
         if off > CLOSE and not _goes_along(own, values):
             continue
         likely = candidate.label is not None and LABEL_NAME.search(candidate.label[1].lower()) is not None
-        if (
-            not likely
-            and candidate.label is not None
-            and not any(v.any() for seen in series for v in seen[candidate.label])
-        ):
+        labels = [value for seen in series for value in seen.get(candidate.label or ("", ""), [])]
+        if not likely and not any(value.any() for value in labels):
             continue  # nothing, from which residuals differ by what they are
         if factor <= 0 or off > min(PENALTY if likely else CLOSE, TOLD * float(np.ptp(own)) / abs(float(own.mean()))):
             continue

@@ -21,6 +21,7 @@ from pellucid.doctor.process.paths import Group, Scope, leaves, root_name, show
 from pellucid.doctor.process.program import UserProgram
 from pellucid.doctor.process.scout import (
     MOST_TESTS,
+    SURE,
     Scout,
     Seen,
     back_to_start,
@@ -34,7 +35,7 @@ from pellucid.doctor.process.widen import widen
 from pellucid.doctor.report import Finding
 
 WATCHED = 4  # passes, after which weights that did not move are taken to sleep
-SURE = 20  # passes in one run of a loop, after which it is no loop over layers or steps of time
+LONG = 1.0  # seconds of a test that is not made again without a reason
 
 
 class Finished(BaseException):
@@ -101,7 +102,7 @@ class Controller:
             return
 
     def _test(self, session: TrainingSession) -> None:
-        number = session.number
+        number, started = session.number, time.monotonic()
         seen = self.scout.loops[number]
         try:
             slept = self._wake(seen, session)
@@ -112,6 +113,7 @@ class Controller:
             if found.parameters and not certain and not self._recurs(session, found):
                 # A loop over units or layers moves each element in one of its turns.
                 seen.in_vain += 1
+                self._refuse(seen, started)
                 seen.tested -= seen.in_vain < MOST_IN_VAIN
                 return
             begun = {name for _, moved in seen.moves[:1] for name in moved if is_named(name)}
@@ -128,6 +130,7 @@ class Controller:
             return
         if not found.parameters:
             self.rejected[number] = found
+            self._refuse(seen, started)
             for group, old in slept:
                 group.write(session.scope, old)
             return
@@ -142,6 +145,10 @@ class Controller:
             seen.tested = MOST_TESTS  # the way back through a sequence: its loss is in the loop around it
             return
         raise Finished
+
+    def _refuse(self, seen: Seen, started: float) -> None:
+        if time.monotonic() - started > LONG:
+            seen.refused = frozenset(moved_again(seen))
 
     def _recurs(self, session: TrainingSession, found: Parameters) -> bool:
         """Whether the passes of one run of the loop move the same elements again, as those of a table of vectors do."""

@@ -285,11 +285,9 @@ class _Hooks(ast.NodeTransformer):
         called = ast.unparse(node.func)
         self.generic_visit(node)
         if called in ("np.subtract", "numpy.subtract", "subtract") and len(node.args) == 2:
-            for i, (argument, text) in enumerate(zip(node.args, texts, strict=True)):
-                if isinstance(argument, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp) and not _is_number(
-                    argument
-                ):
-                    node.args[i], texts[i] = self._value(argument, text)
+            for i, side in enumerate(node.args):
+                if isinstance(side, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp) and not _is_number(side):
+                    node.args[i], texts[i] = self._value(side, texts[i])
             self.known.pairs |= {(texts[0], texts[1]), (texts[1], texts[0])}
             return node
         if self.stack and not ARITHMETIC.match(ast.unparse(node.func)):

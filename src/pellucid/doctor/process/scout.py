@@ -17,6 +17,7 @@ from pellucid.doctor.process.paths import Group, Path, Scope, groups, leaves
 
 LOOKS = frozenset([2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000])
 FEW, MANY = 6, 400  # passes, between which a loop that hardly ever moves anything is looked at in each
+SURE = 20  # passes in one run of a loop, after which it is no loop over layers or steps of time
 KEPT = 4  # passes that moved something
 AT_REST = 0.3  # seconds that looking at passes may have taken until then
 MOST_TESTS = 3  # of one loop
@@ -36,6 +37,7 @@ class Seen:
     again: set[str] = field(default_factory=set)  # what moved in the same elements twice in one run
     tested: int = 0
     asked: bool = False  # whether it was tested at all
+    refused: frozenset[str] | None = None  # what moved when a test that took long found no parameters
     in_vain: int = 0  # of these tests, those of a loop that moved each element once
     begun: int = 0  # passes of all loops, at its latest head
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
@@ -68,7 +70,7 @@ class Scout:
         if not looks and not rests:
             return False
         started = time.monotonic()
-        if self._waits(seen, since) or (seen.asked and not looks):
+        if self._waits(seen, since) or (seen.asked and not looks) or (looks and _is_refused(seen)):
             pass
         elif self._promising(seen) or (seen.count == 4 and stalled(seen)):
             seen.tested += 1
@@ -130,6 +132,12 @@ def _note(seen: Seen, activation: int, moved: dict[str, np.ndarray]) -> None:
             seen.masks[name] = before | mask
         else:
             seen.masks[name] = mask
+
+
+def _is_refused(seen: Seen) -> bool:
+    """Whether a test that takes long would find no parameters once more: nothing else moves. One more is made, when it
+    is sure by the number of passes that this is no loop over layers."""
+    return seen.refused is not None and seen.count != SURE and moved_again(seen) <= seen.refused
 
 
 def moved_again(seen: Seen) -> set[str]:
