@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from pellucid.doctor.observed.compare import better, better_held_out, recalls
 from pellucid.doctor.observed.confirmation import confirms
 from pellucid.doctor.observed.history import early
 from pellucid.doctor.observed.matching import _is_known
-from pellucid.doctor.observed.record import FinalRecord, HeldOutRecord, ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import data, held_out, loss, model
+from pellucid.doctor.observed.record import FinalRecord, HeldOutRecord, OptimizerRecord, ProgramRecord, StepRecord
+from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, objective
+from pellucid.doctor.observed.search import Search
 from pellucid.nn import functional as F
 from tests.watching import watched
 
@@ -308,3 +310,136 @@ def test_the_line_of_an_activation_that_is_used_twice() -> None:
     (found,) = list(loss.cut_logits(watched(program)))
     lines, first = inspect.getsourcelines(OneForAll)
     assert found.place is not None and lines[found.place[1] - first].strip() == "return self.relu(self.last(x))"
+
+
+class Trying:
+    """A laboratory in which whatever is tried comes to the same, but lower rates, which do badly."""
+
+    pace: Any = ()
+
+    def __init__(self, losses: list[float], accuracy: float | None = None) -> None:
+        self.losses, self.accuracy = losses, accuracy
+
+    def several(self, each: Any, steps: int, seconds: float) -> list[ProgramRecord]:
+        lower = [any(getattr(treatment, "factor", 1.0) < 1 for treatment in treatments) for treatments in each]
+        return [run_of([1.0] * 60, 0.5) if less else run_of(self.losses, self.accuracy) for less in lower]
+
+
+def run_of(losses: list[float], accuracy: float | None = None) -> ProgramRecord:
+    record = ProgramRecord([StepRecord(loss, accuracy=accuracy, count=20) for loss in losses])
+    record.loss.kind = "cross_entropy"
+    record.optimizers = [OptimizerRecord("Adam", {"lr": 1e-3}, ("train.py", 3), len(losses))]
+    record.lines, record.targets = {"step": ("train.py", 5)}, [np.arange(20) % 2]
+    return record
+
+
+@pytest.mark.parametrize(
+    ("falls", "ended", "found"), [(True, True, True), (True, False, False), (False, False, True), (False, True, True)]
+)
+def test_a_rate_is_not_too_low_where_only_the_beginning_was_seen(falls: bool, ended: bool, found: bool) -> None:
+    base = run_of([1.0 - 0.005 * falls * i for i in range(60)], 0.5)
+    base.ended = ended
+    laboratory: Any = Trying([0.01] * 60, 0.99)
+    search = Search(laboratory, base)
+    search._conditions()
+    assert bool(search.found) is found
+
+
+@pytest.mark.parametrize(("accuracy", "severity"), [(0.99, "error"), (0.5, "warning")])
+def test_what_a_fork_refutes_is_no_error(accuracy: float, severity: str) -> None:
+    base = run_of([0.3] * 60, 0.8)
+    laboratory: Any = Trying([0.1] * 60 if accuracy > 0.9 else [2.0] * 60, accuracy)
+    search = Search(laboratory, base)
+    base.steps = [replace(step, mode=i % 2 == 0) for i, step in enumerate(base.steps)]
+    base.layers = ["BatchNorm1d"]
+    search._stated()
+    assert [(f.cause, f.severity, f.verified) for f in search.found] == [
+        ("train-eval-mode", severity, severity == "error")
+    ]
+
+
+class Asked(torch.autograd.Function):
+    """A tanh whose backward takes what it was given for what it gave: right near 0 only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return torch.tanh(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (1 - x * x)
+
+
+def test_a_backward_that_is_right_for_what_it_is_given_at_first() -> None:
+    def program() -> None:
+        w = torch.full((4, 4), 0.01, requires_grad=True)
+        for step in range(24):
+            Asked.apply(torch.ones(5, 4) @ w * (1 + step)).sum().backward()
+
+    record = watched(program)
+    assert len(record.functions) == 2 and [s.cause for s in gradients.functions(record)] == ["wrong-backward"]
+
+
+@pytest.mark.parametrize(("by_mean", "causes"), [(True, ["loss-reduction-scale"]), (False, [])])
+def test_a_mean_beside_a_sum(by_mean: bool, causes: list[str]) -> None:
+    """An autoencoder whose code is drawn to 0."""
+
+    def program() -> None:
+        rows = torch.tensor(np.random.default_rng(0).normal(size=(200, 3)).astype("float32")) @ torch.ones(3, 40)
+        into, out = nn.Linear(40, 3), nn.Linear(3, 40)
+        optimizer = optim.Adam([*into.parameters(), *out.parameters()], lr=0.01)
+        for _ in range(200):
+            code = into(rows)
+            optimizer.zero_grad()
+            beside = 0.5 * code.pow(2).sum()
+            (F.mse_loss(out(code), rows, reduction="mean" if by_mean else "sum") + beside).backward()
+            optimizer.step()
+
+    was = watched(program)
+    found = list(objective.outweighed(was))
+    assert [s.cause for s in found] == causes
+    assert all(confirms(s, was, watched(program, *s.treatments)) for s in found)
+
+
+def test_pictures_as_targets_are_no_labels() -> None:
+    record = ProgramRecord()
+    record.rows, record.targets = [np.arange(20.0)] * 10, [np.random.default_rng(0).random((20, 9))] * 10
+    record.inputs = [np.random.default_rng(1).random((20, 9))] * 10
+    assert list(data.unrelated(record, 2)) == [] and list(data.conflicting(record)) == []
+
+
+def test_a_deep_network_of_sigmoids_needs_larger_weights_with_others() -> None:
+    def program() -> None:
+        x = torch.randn(120, 4)
+        y = (x[:, 0] > 0).long()
+        layers = [nn.Linear(4, 16), nn.Sigmoid()]
+        for _ in range(7):
+            layers += [nn.Linear(16, 16), nn.Sigmoid()]
+        network = nn.Sequential(*layers, nn.Linear(16, 2))
+        optimizer = optim.SGD(network.parameters(), lr=0.2)
+        for _ in range(150):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), y).backward()
+            optimizer.step()
+
+    was = watched(program)
+    found = list(model.fading(was))
+    assert [s.cause for s in found] == ["vanishing-gradients"] * 2
+    assert confirms(found[1], was, watched(program, *found[1].treatments))
+
+
+@pytest.mark.parametrize(("parts", "causes"), [(1, ["constant-target"]), (3, [])])
+def test_a_loss_of_several_parts_whose_last_target_is_always_the_same(parts: int, causes: list[str]) -> None:
+    def program() -> None:
+        x = torch.randn(4, 30, 2)
+        network = nn.Linear(2, 1)
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        for step in range(12):
+            out = network(x[step % 4])
+            optimizer.zero_grad()
+            sum(F.mse_loss(out, torch.full((30, 1), float(part))) for part in range(parts)).backward()
+            optimizer.step()
+
+    assert [s.cause for s in data.constant(watched(program))] == causes

@@ -12,7 +12,8 @@ from pellucid import nn, optim
 from pellucid.doctor.observed import orders
 from pellucid.doctor.observed.compare import better, is_behind, says_nothing
 from pellucid.doctor.observed.confirmation import confirms
-from pellucid.doctor.observed.examination import _cut_off, _is_part
+from pellucid.doctor.observed.examination import _cut_off
+from pellucid.doctor.observed.laboratory import is_part
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import gradients, loss, model
@@ -369,6 +370,6 @@ def test_a_program_of_which_hardly_a_step_was_seen_is_not_called_healthy() -> No
     assert "1 step of its training" in cut(1, ended=False) and "--budget" in cut(9, ended=False)
     assert not cut(1, ended=True) and not cut(10, ended=False)
     long = ProgramRecord([StepRecord(1.0)] * 40)
-    assert _is_part(long), "of which the rest is missing"
+    assert is_part(long), "of which the rest is missing"
     long.ended = True
-    assert not _is_part(long)
+    assert not is_part(long)

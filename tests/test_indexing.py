@@ -213,6 +213,12 @@ def test_values_that_are_no_tensors(value: Any) -> None:
     assert x.tolist() == np.broadcast_to(np.asarray(value, np.float32), (2, 2)).tolist()
 
 
+@pytest.mark.parametrize("key", [(slice(None), [1, 0]), (slice(None), slice(None), [3, 1]), [2, 0]])
+def test_what_indices_give_lies_in_one_piece(key: Any) -> None:
+    ours, theirs = (lib.zeros(3, 4, 5)[key] for lib in (pellucid, torch))
+    assert ours.stride() == theirs.stride() and ours.view(-1).shape == theirs.view(-1).shape
+
+
 def test_a_value_that_is_no_number_is_refused() -> None:
     with pytest.raises(TypeError, match="can't assign a str to a torch.float32 Tensor"):
         pellucid.zeros(2)[0] = "1"

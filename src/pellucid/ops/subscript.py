@@ -47,7 +47,8 @@ def index(xp: Any, input: Any, *indices: Any, slots: tuple[bool, ...]) -> Any:
             return input.take(indices[0], axis=0)  # as below, in less time
     else:
         _check_masks(input, indices, slots)
-    return input[_key(indices, slots)]
+    found = input[_key(indices, slots)]
+    return found if found.flags.c_contiguous else found.copy(order="C")  # NumPy lays out what is indexed outermost
 
 
 def _check_masks(input: Any, indices: Any, slots: Any) -> None:

@@ -10,7 +10,7 @@ from pellucid.doctor.report import Finding, Report
 
 from .compare import by_guessing, does_well, explained, guesses, is_still, outcome
 from .findings import facts_of, finding_of, findings_of_error, status_of
-from .laboratory import MOST, Laboratory
+from .laboratory import Laboratory, is_part
 from .record import ProgramRecord
 from .rules import gradients
 from .search import ENOUGH, Search
@@ -84,7 +84,7 @@ def examine(laboratory: Laboratory) -> Report:
         findings = search.findings()
         reason = _cut_off(base)
         if search.learns:
-            late = (search.unfinished or _is_part(base)) and guesses(base)
+            late = (search.unfinished or is_part(base)) and guesses(base)
             reason = reason or _astray(base) or _unknown(base) or _untried(search) or (LATE if late else "")
         if reason and status_of(findings) == "healthy":
             return Report("inconclusive", findings, facts, reason=reason)
@@ -93,14 +93,9 @@ def examine(laboratory: Laboratory) -> Report:
     return Report(status_of(findings), findings, facts)
 
 
-def _is_part(record: ProgramRecord) -> bool:
-    """Whether only the beginning of a program was seen, for want of time."""
-    return not record.ended and not record.error and len(record.steps) < MOST
-
-
 def _cut_off(record: ProgramRecord) -> str:
     """What is said of a run of which too little was seen to say anything; "" of others."""
-    if not _is_part(record) or len(record.steps) >= ENOUGH:
+    if not is_part(record) or len(record.steps) >= ENOUGH:
         return ""
     count = len(record.steps)
     return (

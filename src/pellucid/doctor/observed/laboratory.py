@@ -28,6 +28,11 @@ MOST = 3000  # backwards of a run that are watched
 TOGETHER = 2  # forks that run at a time
 
 
+def is_part(record: ProgramRecord) -> bool:
+    """Whether only the beginning of a program was seen, for want of time."""
+    return not record.ended and not record.error and len(record.steps) < MOST
+
+
 @dataclass
 class Laboratory:
     """Makes runs of something that trains, each in a fork of this process: as it is, and with treatments.

@@ -35,6 +35,7 @@ from .treatments import Treatment
 LOOKS = frozenset(
     (0, 1, 2, 3, 5, 20, 60, 150, 400, 1000)
 )  # the backwards before which the forward pass is looked at in full
+AGAIN = (20, 150)  # backwards after which a custom function is asked again, of what it is given by then
 EVENTS = 40
 HEADS = 100  # calls of networks in a pass that are kept
 AWAY = 8  # losses in a row that are no number
@@ -77,7 +78,7 @@ class Observer(Interpreter):
         self.calling = CallingLines()
         self.within_loss = 0
         self.unstepped = 0  # backwards since the last update, or since gradients were cleared
-        self.functions: set[str] = set()
+        self.functions: set[tuple[str, int]] = set()  # that were asked for their slopes, and how often before
         self.examining = False
         self.inside = 0  # in a backward, a step, or work of our own
         self.looks = LOOKS | set(looks)
@@ -197,9 +198,10 @@ class Observer(Interpreter):
             self.passes.loose[id(result)] = (result, place())
 
     def function(self, kind: type[Any], args: Any, kwargs: Any) -> None:
-        if is_own(kind) or kind.__name__ in self.functions or kwargs:
+        time = (kind.__name__, sum(len(self.record.steps) >= step for step in AGAIN))
+        if is_own(kind) or time in self.functions or kwargs:
             return
-        self.functions.add(kind.__name__)
+        self.functions.add(time)
         self.examining = True  # its own backwards are not the program's
         with self.aside():
             self.record.functions += self.apart(lambda: slope_of(kind, args)) or []

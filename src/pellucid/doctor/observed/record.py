@@ -296,6 +296,7 @@ class ProgramRecord:
     rounded: bool = False  # what the network gave was rounded to whole numbers under no_grad()
     without_grad: int = 0  # calls of networks under no_grad() since the first step
     refused: tuple[tuple[int, ...], float, float] | None = None  # see `criterion.refused`
+    several: bool = False  # whether losses were called several times for one backward
     leaf_loss: bool = False  # backward began at a tensor that nothing was computed from
     cut: Place | None = None
     calls: int = 0  # of networks, in passes that train

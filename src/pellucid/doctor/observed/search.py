@@ -9,12 +9,12 @@ from typing import Any
 from pellucid.doctor.report import Finding
 
 from . import joint
-from .compare import better, does_well, is_too_short, is_worse, may_fall, outcome, says_nothing, stands
+from .compare import better, does_well, is_still, is_too_short, is_worse, may_fall, outcome, says_nothing, stands
 from .confirmation import as_good_as_best, confirms
 from .findings import finding_of, proved_beside, rank
-from .laboratory import Laboratory
+from .laboratory import Laboratory, is_part
 from .record import ProgramRecord
-from .rules import data, gradients, held_out, loss, model, numbers, rate
+from .rules import data, gradients, held_out, loss, model, numbers, objective, rate
 from .suspicion import Suspicion
 from .treatments import Treatment
 
@@ -24,7 +24,7 @@ STATED: tuple[Rule, ...] = (
     rate.hardly_any,
 )  # fmt: skip
 GROUPS: tuple[tuple[Rule, ...], ...] = (
-    (*gradients.CONDITIONS, *model.CONDITIONS, rate.scheduled, *numbers.CONDITIONS),
+    (*gradients.CONDITIONS, *model.CONDITIONS, *objective.CONDITIONS, rate.scheduled, *numbers.CONDITIONS),
     (rate.few,),
     model.CLASSES,
     (rate.near,),
@@ -277,6 +277,9 @@ class Search:
                 continue
             suspicions = self._ask(rules)
             of_rate = rules[0] in (rate.near, rate.further)
+            if of_rate and is_part(self.base) and not is_still(self.current):
+                # Of a program that learns, and of which only the beginning was seen, nobody knows how far it comes.
+                suspicions = [s for s in suspicions if s.direction <= 0]
             runs = self._try_rates(suspicions) if rules[0] is rate.near else self._try(suspicions)
             confirmed = [
                 (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)

@@ -41,7 +41,7 @@ def not_finite(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def constant(record: ProgramRecord) -> Iterator[Suspicion]:
     """Targets of one value only."""
-    if len(record.optimizers) != 1 or len(record.targets) < 2:
+    if len(record.optimizers) != 1 or len(record.targets) < 2 or record.several:  # of which the last is kept
         return
     try:
         targets = np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim])
@@ -104,9 +104,11 @@ def _in_parts(record: ProgramRecord) -> bool:
 def _pairs(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray] | None:
     """A number for each row and its label, for targets of one number a row."""
     count = len(record.targets)
+    if not record.classes and any(t.ndim == 2 and t.shape[1] > 1 for t in record.targets):
+        return None
     labels = [t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t.ravel() for t in record.targets]
     rows = record.rows[:count]
-    if not labels or any(len(a) != len(b) for a, b in zip(rows, labels, strict=False)):
+    if not labels or not rows or any(len(a) != len(b) for a, b in zip(rows, labels, strict=False)):
         return None
     return rounded(np.concatenate(rows)), np.concatenate(labels).astype(float)
 

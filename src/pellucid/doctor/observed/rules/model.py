@@ -383,19 +383,24 @@ def fading(record: ProgramRecord) -> Iterator[Suspicion]:
     through_time = min(again, sum(op.key[0] == "sigmoid" for op in bent)) >= LONG
     if last <= 0 or (first > 0.02 * last and not through_time):
         return
-    yield Suspicion(
-        "vanishing-gradients",
-        f"From the last layer to the first the gradient goes from {last:.3g} to {first:.3g}, through {len(bent)} "
-        f"{bent[0].key[0]}s.",
-        f"The slope of {bent[0].key[0]} is {'at most 1/4' if bent[0].key[0] == 'sigmoid' else '1 only at 0'}, and "
-        "slopes multiply through depth.",
-        "torch.tanh for the state, or nn.LSTM"
-        if through_time
-        else "nn.ReLU() in the hidden layers, fewer layers, or batch norm",
-        bent[-1].place,
-        [Replace(frozenset(("sigmoid", "tanh")), frozenset(op.key for op in bent), through_time)],
-        strictly=True,
-    )
+    names, keys = frozenset(("sigmoid", "tanh")), frozenset(op.key for op in bent)
+    tried: list[list[Treatment]] = [[Replace(names, keys, through_time)]]
+    if not through_time and bent[0].key[0] == "sigmoid":  # what replaces it needs larger weights in a deep network
+        tried.append([Replace(names, keys, True), FreshWeights()])
+    for treatments in tried:
+        yield Suspicion(
+            "vanishing-gradients",
+            f"From the last layer to the first the gradient goes from {last:.3g} to {first:.3g}, through {len(bent)} "
+            f"{bent[0].key[0]}s.",
+            f"The slope of {bent[0].key[0]} is {'at most 1/4' if bent[0].key[0] == 'sigmoid' else '1 only at 0'}, and "
+            "slopes multiply through depth.",
+            "torch.tanh for the state, or nn.LSTM"
+            if through_time
+            else "nn.ReLU() in the hidden layers, fewer layers, or batch norm",
+            bent[-1].place,
+            treatments,
+            strictly=True,
+        )
 
 
 def _gradient(record: ProgramRecord, op: OpRecord) -> float:

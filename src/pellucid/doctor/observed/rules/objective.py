@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..compare import stands
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import Descend, Negate, ScaleGradients
+from ..treatments import Descend, Negate, Scale, ScaleGradients
 
 BOTTOMLESS = 1.0  # times the size of all other terms, which one that falls without end comes below
+OUTWEIGHS = 1.0  # times a loss, for what is added to it
+SAME = 1e-4  # of a loss, by which rounding may differ
 LOOKS = 3  # passes that were looked at, from which the direction of a policy is known
 
 
@@ -91,3 +94,37 @@ def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
         certain=True,
         confidence=0.85,
     )
+
+
+def outweighed(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A mean over all numbers of a batch, with a term beside it that is a sum, of a network that learns nothing: as of
+    a variational autoencoder."""
+    passes = sorted(record.terms)
+    loss = record.loss
+    if len(passes) < 2 or loss.reduction != "mean" or loss.prediction is None or not stands(record):
+        return
+    shares: list[float] = []
+    keys = frozenset[tuple[str, int]]()
+    for at in passes[1:]:  # in the first of all, ops are counted from the data on
+        own = record.steps[at].loss
+        others = [t for t in record.terms[at] if not t.of_weights and abs(t.value - own) > SAME * abs(own)]
+        if len(others) != len(record.terms[at]) - 1 or not others:
+            return
+        keys = frozenset(t.key for t in others)
+        shares.append(sum(abs(t.value) for t in others) / max(abs(own), 1e-12))
+    size = loss.prediction.size
+    if not OUTWEIGHS < max(shares) < np.inf or size < 2:
+        return
+    yield Suspicion(
+        "loss-reduction-scale",
+        f"The loss is a mean over {size} numbers, and what is added to it comes to up to {max(shares):.3g} times as "
+        "much. Divided by as many, it leaves the loss a say.",
+        "A sum beside a mean decides alone what is learnt.",
+        "the same for both: reduction='sum', or the mean of the other term as well",
+        loss.place,
+        [Scale(keys, 1 / size)],
+        confidence=0.9,
+    )
+
+
+CONDITIONS = (outweighed,)
