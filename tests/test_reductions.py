@@ -156,3 +156,26 @@ def test_a_large_matrix_is_summed_without_threads_of_blas(
     found = pellucid.from_numpy(x).sum(dim).numpy()
     np.testing.assert_allclose(found, x.astype(np.float64).sum(dim), atol=2e-3)
     assert all(size <= 1 << 19 for size in sizes)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "equals", "not a number", "infinite", "integers"])
+@pytest.mark.parametrize(("shape", "dim"), [((7, 50), -1), ((70, 3), 0), ((4, 64, 5), 1), ((1000,), 0)], ids=str)
+def test_the_largest_few_are_those_that_sorting_gives(kind: str, shape: tuple[int, ...], dim: int) -> None:
+    """Long rows are not sorted for it."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=shape).astype(np.float32)
+    if kind in ("equals", "infinite"):
+        x = np.round(x)
+    if kind == "infinite":
+        x[rng.random(shape) < 0.2], x[rng.random(shape) < 0.1] = -np.inf, np.inf
+    if kind == "not a number":
+        x[rng.random(shape) < 0.05] = np.nan
+    if kind == "integers":
+        x = rng.integers(0, 6, shape)
+    given = pellucid.from_numpy(x)
+    for largest in (True, False):
+        values, places = given.sort(dim=dim, descending=largest)
+        for k in (1, 3, 8):
+            found = given.topk(k, dim=dim, largest=largest)
+            assert pellucid.equal(found.indices, places.narrow(dim, 0, k))
+            np.testing.assert_array_equal(found.values.numpy(), values.narrow(dim, 0, k).numpy())

@@ -117,6 +117,10 @@ def _hardswish_backward(k: Emitter, g: Value, x: Value) -> Value:
     return k.select(x <= -3, k.like(g, 0.0), k.select(k.compare(">=", x, 3), g, inner))
 
 
+def _relu(k: Emitter, x: Value) -> Value:
+    return k.select(x <= 0, k.like(x, 0.0), x)  # NaN stays
+
+
 def _relu_backward(k: Emitter, g: Value, x: Value) -> Value:
     return k.select(x <= 0, k.like(g, 0.0), g)  # NaN lets it through, as in PyTorch
 
@@ -161,6 +165,7 @@ hardtanh = Elementwise("hardtanh", _hardtanh, numbers=2)
 hardtanh_backward = Elementwise("hardtanh_backward", _hardtanh_backward, 2, numbers=2)
 hardswish = Elementwise("hardswish", _hardswish)
 hardswish_backward = Elementwise("hardswish_backward", _hardswish_backward, 2)
+relu = Elementwise("relu", _relu)
 relu_backward = Elementwise("relu_backward", _relu_backward, 2, least=256)  # NumPy takes four calls
 tanh = Elementwise("tanh", m.tanh)
 sigmoid = Elementwise("sigmoid", m.sigmoid)

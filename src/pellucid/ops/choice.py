@@ -11,6 +11,7 @@ from pellucid.core import Tensor, real, result_type
 from pellucid.declare import TABLE, elementwise, function
 from pellucid.errors import warn
 from pellucid.kernels import choice as native
+from pellucid.kernels.elementwise import hardtanh
 from pellucid.types.dtypes import number_in
 
 from .elements import check_number, check_numbers, is_integral
@@ -146,6 +147,10 @@ def clamp(xp: Any, input: Any, min: Any = None, max: Any = None) -> Any:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     for bound in (min, max):
         check_number(bound, input.dtype)
+    if isinstance(min, int | float) and isinstance(max, int | float) and min <= max:
+        made = hardtanh(input, numbers=(min, max))
+        if made is not None:
+            return made
     if min is not None:
         input = xp.maximum(input, min)
     return input if max is None else xp.minimum(input, max)

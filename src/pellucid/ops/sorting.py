@@ -17,6 +17,8 @@ from .dims import dim_of
 from .extremes import place_rule, share_whole
 from .return_types import return_type
 
+_LONG = 32  # elements of a row: a shorter one is sorted at once
+
 
 def _order(xp: Any, input: Any, axis: int, descending: bool) -> Any:
     """The indices that sort along `axis`, equals in the order in which they stand."""
@@ -75,8 +77,34 @@ def top_along(xp: Any, input: Any, *, k: int, dim: int = -1, largest: bool = Tru
         )
     if not input.ndim:
         return input.copy(), xp.zeros((), xp.int64)
-    indices = xp.take(_order(xp, input, axis, largest), xp.arange(k), axis=axis)
+    indices = _few(xp, input, k, axis, largest)
+    if indices is None:
+        indices = xp.take(_order(xp, input, axis, largest), xp.arange(k), axis=axis)
     return xp.take_along_axis(input, indices, axis=axis), indices
+
+
+def _few(xp: Any, input: Any, k: int, axis: int, largest: bool) -> Any:
+    """The indices that sorting would give, without sorting what is not asked for; None where that is no less work.
+
+    Beyond the k-th number of a row all belong to it, and of those that equal it the first.
+    """
+    rows = xp.moveaxis(input, axis, -1)
+    length = rows.shape[-1]
+    if not k or length < _LONG or length < 4 * k or not input.size:
+        return None
+    at = length - k if largest else k - 1
+    last = xp.partition(rows, at, axis=-1)[..., at : at + 1]
+    if bool((last != last).any()):  # NaN, which equals nothing
+        return None
+    taken = ~(rows <= last) if largest else rows < last  # NaN is the largest
+    equal = rows == last
+    missing = k - taken.sum(-1, keepdims=True)
+    if bool((equal.sum(-1, keepdims=True) > missing).any()):
+        equal &= xp.cumsum(equal, -1) <= missing
+    taken |= equal
+    found = (xp.flatnonzero(taken) % length).reshape(*rows.shape[:-1], k)
+    order = _order(xp, xp.take_along_axis(rows, found, axis=-1), -1, largest)
+    return xp.moveaxis(xp.take_along_axis(found, order, axis=-1), -1, axis)
 
 
 top_along.vjp(input=lambda m, g, indices, input_shape, dim: place_rule(m, g, indices, input_shape, dim, True))
