@@ -133,6 +133,11 @@ def classified(t: Any, scores: Any, **options: Any) -> Any:
     return t.nn.functional.cross_entropy(scores, target, **options)
 
 
+def places_of(t: Any, x: Any, y: Any) -> Any:
+    """Where in x the lines of y go: some to the same place."""
+    return t.arange(len(y)) * 7 % len(x)
+
+
 def looked_up(t: Any, weight: Any) -> Any:
     return t.nn.functional.embedding(t.arange(1000).reshape(10, 100) * 7 % (len(weight) // 2), weight)
 
@@ -271,6 +276,13 @@ CASES = [
     Case("cross entropy in all", partial(classified, reduction="sum"), [((61, 11),)],
          ("cross_entropy", "cross_entropy_backward"), bound=3),
     Case("cross entropy of some", partial(classified, odd=True), [((61, 11),)], ("cross_entropy",), bound=3),
+    Case("index add", lambda t, x, y: x.index_add(0, places_of(t, x, y), y, alpha=0.5),
+         [((2, 1), (5, 1)), ((41, 3, 11), (101, 3, 11))], ("embedding_gradient",)),
+    Case("scatter add of lines",
+         lambda t, x, y: x.scatter_add(0, places_of(t, x, y)[:, None].expand(-1, y.shape[1]), y),
+         [((2, 1), (5, 1)), ((41, 33), (101, 33))], ("embedding_gradient",)),
+    Case("index select", lambda t, x: x.index_select(0, t.arange(300) * 7 % len(x)),
+         [((41, 3, 11),)], ("embedding_gradient",)),
     Case("embedding", looked_up, [((2, 1),), ((41, 33),)], ("embedding_gradient",)),
     *[Case(f"{name} {i}", partial(stepped, name=name, **options),
            [((1,), (1,)), ((307, 431), (307, 431)) if name == "Adagrad" else ((61, 47), (61, 47))], (kernel,), bound=3)

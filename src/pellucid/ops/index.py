@@ -6,12 +6,11 @@ from typing import Any
 
 from pellucid.declare import op
 from pellucid.errors import ShapeError
-from pellucid.kernels import classes as native
 
 from .dims import dim_of
 from .elements import check_number
 from .node_names import by_operand
-from .placing import add_at, check_index, dim_first, line_positions, raised, store, writes
+from .placing import add_at, add_lines, check_index, dim_first, line_positions, raised, store, writes
 
 
 def _vector(name: str, index: Any) -> Any:
@@ -44,7 +43,7 @@ def index_select(xp: Any, input: Any, index: Any, *, dim: int) -> Any:
 def index_embed(xp: Any, input: Any, index: Any, *, shape: tuple[int, ...], dim: int) -> Any:
     """Zeros of `shape`, to which each slice of `input` along `dim` is added where the vector `index` says."""
     out = xp.zeros(shape, input.dtype)
-    if index.size and not (dim == 0 and native.place(input, index, out)):
+    if index.size and not (dim == 0 and add_lines(out, index, input)):
         add_at(
             xp,
             out,
@@ -92,12 +91,9 @@ def index_add(xp: Any, input: Any, index: Any, source: Any, *, dim: int, alpha: 
     """
     target, vector, values, axis = _check_slices("index_add", input, index, source, dim)
     if values.size:
-        add_at(
-            xp,
-            target,
-            line_positions(xp, target.shape, vector, axis),
-            values if alpha == 1 else values * xp.asarray(alpha).astype(values.dtype),
-        )
+        values = values if alpha == 1 else values * xp.asarray(alpha).astype(values.dtype)
+        if axis or not add_lines(target, vector, values):
+            add_at(xp, target, line_positions(xp, target.shape, vector, axis), values)
     return input
 
 

@@ -12,9 +12,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from pellucid.core import Tensor
 from pellucid.declare import TABLE, Op, function
 from pellucid.errors import with_line
+from pellucid.kernels import classes as native
 
 from .reduction import widened
 
@@ -101,6 +104,16 @@ def add_at(xp: Any, out: Any, positions: Any, values: Any) -> None:
     xp.add.at(flat, positions.reshape(-1), values.reshape(-1).astype(flat.dtype, copy=False))
     if flat.dtype != out.dtype or not out.flags.c_contiguous:
         out[...] = flat.reshape(out.shape)
+
+
+def add_lines(target: Any, index: Any, values: Any) -> bool:
+    """Add each of `values` to the slice of `target` that the vector `index` names; False where `add_at` is to do it."""
+    if type(target) is not np.ndarray or target.ndim < 2 or values.shape != (*index.shape, *target.shape[1:]):
+        return False
+    if not target.flags.c_contiguous or np.may_share_memory(target, values):
+        return False
+    lines = np.ascontiguousarray(values).reshape(len(index), -1)
+    return native.place(lines, np.ascontiguousarray(index), target.reshape(len(target), -1))
 
 
 def line_positions(xp: Any, shape: tuple[int, ...], index: Any, dim: int) -> Any:

@@ -11,7 +11,7 @@ from pellucid.errors import ShapeError, warn
 from .dims import dim_of
 from .elements import check_number
 from .node_names import scattered
-from .placing import add_at, check_index, corner, dim_first, element_positions, raised, store, writes
+from .placing import add_at, add_lines, check_index, corner, dim_first, element_positions, raised, store, writes
 from .reduction import widened
 
 
@@ -137,10 +137,22 @@ def scatter_add(xp: Any, input: Any, index: Any, src: Any, *, dim: int) -> Any:
     >>> pellucid.zeros(3).scatter_add(0, pellucid.tensor([0, 2, 0]), pellucid.tensor([1.0, 2.0, 3.0]))
     tensor([4., 0., 2.])
     """
+    if _names_lines(input, index, src, dim):
+        check_index("scatter_add", index, len(input), 0)
+        if add_lines(input, index[(slice(None), *[0] * (index.ndim - 1))], src):
+            return input
     target, positions, values, dim = _write_elements("scatter_add", xp, input, index, src, dim)
     if positions.size:
         add_at(xp, target, positions, values)
     return input
+
+
+def _names_lines(input: Any, index: Any, src: Any, dim: int) -> bool:
+    """Whether an index is a vector of places in the first dimension, expanded: `index[:, None].expand(-1, width)`."""
+    if input.ndim < 2 or index.ndim != input.ndim or dim_of(dim, input.ndim) or not index.size:
+        return False
+    fits = index.shape == src.shape and src.dtype == input.dtype and index.shape[1:] == input.shape[1:]
+    return fits and not any(index.strides[1:]) and index.dtype.name == "int64"
 
 
 scatter_add.vjp(
