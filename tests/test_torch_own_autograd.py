@@ -313,6 +313,19 @@ def profiled(lib: Any) -> Any:
     return [*found, lib.autograd._profiler_enabled(), "aten::mul" in names, names.count("mine")]
 
 
+def begun_at_a_leaf(lib: Any) -> Any:
+    x = lib.tensor([1.0, 0.0, 2.0], requires_grad=True)
+    x.backward(lib.tensor([1.0, 2.0, 3.0]))
+    double = x.detach().double().requires_grad_()
+    return x.grad, lib.autograd.grad(x, x, lib.ones(3)), lib.autograd.gradcheck(lambda a: a, double)
+
+
+def with_complex(lib: Any) -> Any:
+    x = lib.zeros(3, dtype=lib.complex64)
+    x[0], x[x.real == 0] = 1 + 2j, 3j
+    return x
+
+
 def resized(lib: Any) -> Any:
     """Counted as changes, but to the same size; a format is taken over."""
     x, found = lib.rand(1), []
@@ -347,7 +360,9 @@ EDGES: dict[str, Made] = {
     "hung late": hung_wrongly(after_freeing),
     "changing": hung_wrongly(lambda given: given[1](lambda kept: kept.add_(1), id)),
     "no tensor": lambda lib: lib.autograd.SavedTensor(),
-    "resized": resized, "parts": parts_in_forward, "profiled": profiled,
+    "resized": resized, "a leaf": begun_at_a_leaf, "complex numbers": with_complex,
+    "complex, where it is not": lambda lib: lib.zeros(2).__setitem__(0, 1j), "parts": parts_in_forward,
+    "profiled": profiled,
     "data of another layout": refused(lambda given: setattr(given[0].ones(2), "data", given[0].ones(2).to_sparse())),
     "rows": refused(lambda given: given[0].autograd.grad(given[1] * 2, given[1], given[0].ones(3),
                                                          is_grads_batched=True)),

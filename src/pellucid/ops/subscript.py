@@ -201,6 +201,15 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         given: Any = value
     elif isinstance(value, int | float):
         given = assigned_number(value, self)
+    elif isinstance(value, complex):
+        if not self.is_complex():
+            raise RuntimeError(
+                with_line(
+                    f"value cannot be converted to type {self.dtype.name} without overflow: {value} is complex; write "
+                    "its .real, or x.to(torch.complex64)"
+                )
+            )
+        given = from_data(value, self.dtype, self.device)
     elif isinstance(value, np.ndarray | np.generic):
         given = from_data(value, self.dtype, self.device)
     else:

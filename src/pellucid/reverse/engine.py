@@ -159,7 +159,7 @@ def _run(
 
     vocabulary: Any = LIFTED if lifted else of_array(roots[0]._array)
     for root, seed in zip(roots, seeds, strict=True):
-        arrive(edge_of(root) or root, seed if lifted else seed._array, False)
+        arrive(_begin(root), seed if lifted else seed._array, False)
 
     while queue:
         node = heappop(queue)[1]
@@ -225,9 +225,15 @@ def _result(
     return gradient if lifted else wrap(gradient)
 
 
+def _begin(root: Tensor) -> Source:
+    """Where a gradient of a root begins: at its node, or at itself, where it is a leaf."""
+    edge = edge_of(root)
+    return root if edge is None else edge
+
+
 def reached(roots: list[Tensor]) -> set[Any]:
     """All nodes and leaves that `roots` were computed from."""
-    stack: list[Any] = [edge_of(root) or root for root in roots]
+    stack: list[Any] = [_begin(root) for root in roots]
     seen: set[Any] = set(stack)
     while stack:
         for edge in getattr(stack.pop(), "edges", ()):
