@@ -158,7 +158,7 @@ def _does_well_there(record: ProgramRecord, score: float | None) -> bool:
 
 def _row_by_row(found: MatchRecord) -> bool:
     """Whether rows that are answered rightly only when brought to scale outnumber the others, beyond chance."""
-    return found.won - found.lost > max(3.0 * math.sqrt(found.won + found.lost), 5)
+    return found.won - found.lost > max(2.5 * math.sqrt(found.won + found.lost), 5)
 
 
 def _come_again(record: ProgramRecord) -> bool:
