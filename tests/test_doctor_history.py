@@ -443,3 +443,22 @@ def test_a_loss_of_several_parts_whose_last_target_is_always_the_same(parts: int
             optimizer.step()
 
     assert [s.cause for s in data.constant(watched(program))] == causes
+
+
+@pytest.mark.parametrize("by_product", [True, False])
+def test_the_first_of_those_that_a_row_is_compared_with(by_product: bool) -> None:
+    def program() -> None:
+        network = nn.Linear(6, 4)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(8):
+            a, b = (F.normalize(network(torch.randn(20, 6)), dim=1) for _ in range(2))
+            if by_product:
+                like = a @ b.T
+            else:
+                like = F.cosine_similarity(a.unsqueeze(1), b.unsqueeze(0), dim=2)
+            first = torch.cat([like.diagonal().unsqueeze(1), like[:, :10]], dim=1)
+            optimizer.zero_grad()
+            F.cross_entropy(first / 0.5, torch.zeros(20).long()).backward()
+            optimizer.step()
+
+    assert list(data.constant(watched(program))) == []

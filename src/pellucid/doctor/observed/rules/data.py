@@ -43,6 +43,8 @@ def constant(record: ProgramRecord) -> Iterator[Suspicion]:
     """Targets of one value only."""
     if len(record.optimizers) != 1 or len(record.targets) < 2 or record.several:  # of which the last is kept
         return
+    if _of_pairs(record):
+        return  # the first of the others that a row is compared with is the one like it
     try:
         targets = np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim])
     except ValueError:
@@ -56,6 +58,15 @@ def constant(record: ProgramRecord) -> Iterator[Suspicion]:
             record.loss.place,
             certain=True,
         )
+
+
+def _of_pairs(record: ProgramRecord) -> bool:
+    """Whether what a loss is given are no outputs of a layer, but how alike outputs are, as in a contrastive loss."""
+    last = record.loss.body[0] if record.loss.body else None
+    shape = () if record.loss.prediction is None else record.loss.prediction.shape
+    if last is None or record.loss.kind != "cross_entropy" or len(shape) != 2:
+        return False
+    return not last.weight or (bool(last.shape) and last.shape[-1] != shape[-1])
 
 
 def _vary(record: ProgramRecord) -> bool:
