@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pellucid.check.record.recording import recording
-from pellucid.doctor.probes.lines import first_wrong, of_factors
+from pellucid.doctor.probes.lines import first_wrong, of_factors, place
+from pellucid.doctor.probes.operators import mistyped
 
 PROGRAM = """import numpy as np
 
@@ -89,6 +90,40 @@ def test_the_line_of_what_has_no_gradient_behind_or_beside_it(
     tape, given, moved, file = recorded(source, tmp_path)
     line = next(number for number, row in enumerate(source.splitlines(), 1) if wrong in row)
     assert first_wrong(tape, [tensor], given, moved, {file: ""})[0] == (file, line)
+
+
+def test_the_line_that_calls_a_function_of_mere_arithmetic(tmp_path: Path) -> None:
+    source = PROGRAM.replace("h = np.tanh(", "def mul(a, b):\n    return a * b\n\nh = np.tanh(")
+    source = source.replace("dh = (d @ w2.T) * derivative(h)", "dh = mul(d @ w2.T, h)")
+    tape, given, moved, file = recorded(source, tmp_path)
+    line = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dh = mul"))
+    assert first_wrong(tape, ["w1", "b1"], given, moved, {file: source})[0] == (file, line)
+
+
+GATE = """import numpy as np
+h = np.tanh(x @ w1 + b1)
+z = 1 / (1 + np.exp(-h))
+t = np.tanh(0.5 * h)
+mixed = (1 - z) * h + z * t
+out = mixed @ w2 + b2
+loss = ((out - y) ** 2).sum()
+d = 2 * (out - y)
+dm = d @ w2.T
+dt = dm * z * (1 - t * t)
+dz = dm * (t - h) * z * (1 - z)
+dh = dm * (1 - z) + 0.5 * dt + dz
+dw1 = x.T @ (dh * (1 - h * h))
+new_w1, new_b1 = w1 - 0.1 * dw1, b1 - 0.1 * (dh * (1 - h * h)).sum(0)
+new_w2, new_b2 = w2 - 0.1 * mixed.T @ d, b2 - 0.1 * d.sum()
+"""
+
+
+def test_the_share_of_a_gate_that_is_taken_for_the_other_one(tmp_path: Path) -> None:
+    tape, given, moved, file = recorded(GATE.replace("dh = dm * (1 - z)", "dh = dm * z"), tmp_path)
+    found = mistyped(tape, ["w1", "b1"], given, moved)
+    assert found is not None and place(found.site, {file: ""}) == (file, 12)
+    assert "1 - f" in found.named()[1] and set(found.tensors) == {"w1", "b1"}
+    assert mistyped(*recorded(GATE, tmp_path)[:1], [], given, moved) is None
 
 
 NEURONS = """import numpy as np

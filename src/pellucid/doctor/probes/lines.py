@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise, takewhile
 from typing import Any
@@ -52,10 +53,33 @@ def _first_wrong(
             continue
         at = place((_of_helper(culprit, right) or culprit).site, files)
         if at is not None:
+            at = _of_caller(culprit, files) or at
             places[at] = places.get(at, 0) + 1
             derived |= {at} if _is_derived(culprit, right) else set()
     first = max(places, key=lambda at: places[at], default=None)
     return first, first in derived
+
+
+# Functions that only do arithmetic with what they are given: what is wrong is what they were given.
+ARITHMETIC = re.compile(
+    r"_*(ele\w*_|elementwise_|vect?(or)?_|mat(rix)?_|scalar_|w_)?"
+    r"(mult?(iply|iplication)?|matmul|dot|dot_?prod(uct)?|prod(uct)?|outer(_?prod(uct)?)?|scale|hadamard|add|sub(tract)?|"
+    r"transpose)(_\w*)?",
+    re.I,
+)
+
+
+def _of_caller(culprit: Value, files: Any) -> tuple[str, int] | None:
+    """The line that calls a function which only does arithmetic, `vec_mul(scalar, vector)`."""
+    site, calls = culprit.site, culprit.site.calls if culprit.site is not None else ()
+    if site is None or len(calls) < 2:
+        return None
+    lines = files[site.file].splitlines() if site.file in files else []
+    named = [m[1] for row in reversed(lines[: site.line]) if (m := re.match(r"\s*def (\w+)\(", row))]
+    code, instruction = calls[0], calls[1]
+    if not named or not ARITHMETIC.fullmatch(named[0]) or code.co_filename not in files:
+        return None
+    return code.co_filename, instruction // 10_000**2
 
 
 def _is_derived(culprit: Value, right: Values) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.check.record.tape import Site, Tape
+from pellucid.check.record.tape import Site, Tape, TapeNode
 from pellucid.doctor.probes.lines import Value, Values, behind, first_alike
 
 OPERATORS: dict[str, tuple[str, Callable[..., np.ndarray]]] = {
@@ -27,6 +27,7 @@ MEANT = {
 
 
 SUM = "sum"
+SHARE = "share"
 
 
 @dataclass
@@ -44,6 +45,11 @@ class Mistyped:
         if self.written == SUM:
             text = "This line sums a gradient, and what it makes is given to each row again: each should keep its own."
             return "unknown", text, "leave the sum out here: sums over the samples belong to the weights and biases"
+        if self.written == SHARE:
+            text = (
+                "This line multiplies a gradient with the one share of a mixture, f, where the other, 1 - f, belongs."
+            )
+            return "unknown", text, "write (1 - f), not f, for the factor f in this product"
         sides = ("a derivative and a gradient", "them") if self.derived else ("two values", "these")
         said = {"+": "adds", "-": "subtracts", "*": "multiplies", "/": "divides"}[self.written]
         text = f"This line {said} {sides[0]}: it has {self.written} where {self.meant} belongs between {sides[1]}."
@@ -64,6 +70,9 @@ def mistyped(
         step = right.steps[index]
         if step.op == "sum" and _spreads(step, tape, right):
             return Mistyped(step.site, SUM, "", False, led[index])
+        term = _of_other_share(step, right) if step.op == "add" else None
+        if term is not None:
+            return Mistyped(term.site, SHARE, "", False, led[index])
         sides = [right(side) for side in right.sources(step)] if step.op in MEANT else []
         found = [meant for meant in MEANT[step.op] if _fits(step, meant, right)] if any(sides) else []
         if len(found) == 1:
@@ -80,6 +89,30 @@ def _spreads(step: Value, tape: Tape, right: Values) -> bool:
         return False
     users = [node for node in tape.nodes if step.nodes[0] in node.inputs]
     return any(node.op == "multiply" and node.shape == source.shape for node in users)
+
+
+def _of_other_share(step: Value, right: Values) -> TapeNode | None:
+    """The term of a sum that is a gradient times a value f of the forward pass, between 0 and 1, where the sum would be
+    a whole true gradient with 1 - f, as that of a gate."""
+    if len(step.nodes) > 1 or step.value.size < FEWEST:
+        return None
+    todo, terms = [step.nodes[0]], list[TapeNode]()
+    while todo:
+        node = todo.pop()
+        inner = node.op == "add" and all(source.shape == node.shape for source in node.inputs)
+        todo += node.inputs if inner else []
+        terms += [] if inner or node.op != "multiply" or len(node.inputs) != 2 else [node]
+    for term in terms:
+        for gradient, factor in (term.inputs, term.inputs[::-1]):
+            f = factor.value
+            if factor.index not in right.forward or f.shape != step.value.shape or not np.ptp(f):
+                continue
+            if f.min() < 0 or f.max() > 1 or gradient.shape != f.shape:
+                continue
+            truth = right.truths.of(step.nodes[0].value + gradient.value * (1 - 2 * f))
+            if truth is not None and truth.whole:
+                return term
+    return None
 
 
 def _fits(step: Value, meant: str, right: Values) -> bool:
