@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from pellucid.doctor import examine_script
+from pellucid.doctor.conditions.causes import alignment, rate
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.trials import Trial
 
 MATRICES = """
 import numpy as np
@@ -153,3 +159,121 @@ def test_a_mistake_has_its_name_and_its_line(
     report = examine_script(script, budget=90)
     assert report.status == "faults", report.to_json()
     assert (report.findings[0].mistake, report.findings[0].code) == (mistake, code), report.to_json()
+
+
+ONE_UNIT = """
+import numpy as np
+
+def softmax(A):
+    e = np.exp(A)
+    return e / e.sum(axis=1, keepdims=True)
+
+np.random.seed(0)
+x = np.arange(0, 10, 0.1).reshape(-1, 1)
+y = np.sin(x)
+w1, w2 = np.random.randn(1, 3), np.random.randn(3, 1)
+for i in range(500):
+    hidden = np.tanh(np.dot(x, w1))
+    output = softmax(np.dot(hidden, w2))
+    error = np.subtract(output, y)
+    w2 = np.subtract(w2, 0.001 * np.dot(hidden.T, error))
+    w1 = np.subtract(w1, 0.001 * np.dot(x.T, np.dot(error, w2.T) * (1 - hidden ** 2)))
+"""
+
+MAXIMUM = """
+import numpy as np
+
+np.random.seed(0)
+x = np.random.normal(0.5, 0.5, (10, 300))
+y = np.max(x, 0).reshape(1, 300)
+w = np.zeros((1, 10))
+for i in range(1000):
+    z = np.dot(w, x)
+    a = 1 / (1 + np.exp(-z))
+    J = (-np.vdot(y, np.log(a)) - np.vdot(1 - y, np.log(1 - a))) / 300
+    dw = np.dot(a - y, x.T) / 300
+    w = w - 0.001 * dw
+"""
+
+THRESHOLD = """
+import random
+
+random.seed(2)
+w = [random.uniform(-1, 1), random.uniform(-1, 1)]
+threshold = 0.5
+
+def predict(x):
+    s = 0
+    for i in range(len(w)):
+        s += w[i] * x[i]
+    return 1 if s > threshold else 0
+
+for epoch in range(100):
+    for x, t in zip([(0, 0), (0, 1), (1, 0), (1, 1)], [0, 0, 0, 1]):
+        o = predict(x)
+        err = o - t
+        for i in range(len(w)):
+            w[i] += 0.1 * err * x[i]
+"""
+
+RUNS_AWAY = """
+import numpy as np
+
+x, y = np.array([2, 3, 4, 5]), np.array([5, 7, 9, 5])
+m, b, error = 0.3, 0.1, 0
+for q in range(1000):
+    for i in range(len(x)):
+        predicted = m * x[i] + b
+        error += (predicted - y[i]) ** 2
+    m = m - (x * error) * 0.0001
+    b = b - 0.0001 * error
+"""
+
+
+ALSO = {"exploding-gradients": ("lr-too-high",)}  # by the passes that were studied before it ran away
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "cause", "code"),
+    [
+        (ONE_UNIT, "softmax-single-unit", "output = softmax("),
+        (MAXIMUM, "output-range-mismatch", "a = 1 / (1 + np.exp(-z))"),
+        (THRESHOLD, "loss-sign-flipped", ""),
+        (RUNS_AWAY, "exploding-gradients", "m = m - (x * error)"),
+    ],
+)  # fmt: skip
+def test_a_cause_is_named(source: str, cause: str, code: str, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(source)
+    report = examine_script(script, budget=90)
+    assert report.status == "faults", report.to_json()
+    assert report.findings[0].cause in (cause, *ALSO.get(cause, ())) and report.findings[0].code.startswith(code), (
+        report.to_json()
+    )
+
+
+@pytest.mark.slow
+def test_a_perceptron_with_a_threshold_may_be_right(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(THRESHOLD.replace("err = o - t", "err = t - o"))
+    report = examine_script(script, budget=90)
+    assert report.status == "healthy", report.to_json()
+
+
+def test_a_parameter_that_is_lost_along_the_slope_has_a_rate_too_high() -> None:
+    case: Any = SimpleNamespace(
+        was=Trial(values={"w": np.array([1.0, 2.0])}, passes=7),
+        candidate=Candidate("seen", ("", "loss")),
+        session=SimpleNamespace(found=SimpleNamespace(groups={}, parameters=[])),
+        sources={"train.py": "lr = 0.1\nw = w - lr * dw\n"},
+    )
+    assert rate.blown_up(case) is None
+    case.was.values["w"] = np.array([1.0, np.inf])
+    finding = rate.blown_up(case)
+    assert finding is not None and finding.cause == "lr-too-high" and "7 passes" in finding.evidence
+
+
+def test_one_of_the_inputs_is_no_other_label() -> None:
+    x = np.array([[1.0, 5.0], [2.0, 6.0], [1.0, 7.0]])
+    assert alignment.is_column(x, np.array([1.0, 2.0, 1.0])) and not alignment.is_column(x, np.array([1.0, 2.0, 2.0]))

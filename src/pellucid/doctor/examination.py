@@ -57,7 +57,10 @@ def examine(session: TrainingSession, options: Options) -> Report:
         if not options.conditions:  # a step of a program that goes on: its alarms are its own
             return _examine(session, options, progress)
         with until(session.deadline + SPARE):
-            return _examine(session, options, progress)
+            report = _examine(session, options, progress)
+            unexplained = report.status == "inconclusive" and not report.findings and not session.blown_up
+            wild = conditions.runs_away(session) if unexplained else None
+            return report if wild is None else Report("faults", [wild], progress.facts)
     except OutOfTime:
         report = progress.report
         report.reason = report.reason or (MORE if report.findings else UNTOLD)

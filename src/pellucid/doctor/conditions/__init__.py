@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import LONGEST, MOST_PASSES, Case, Found, at
-from pellucid.doctor.conditions.causes import CAUSES, Cause, domain, finite, symmetry
+from pellucid.doctor.conditions.causes import CAUSES, Cause, diverging, domain, finite, rate, symmetry
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.training import Mended
@@ -24,7 +24,19 @@ from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
-__all__ = ["CAUSES", "Case", "Cause", "Found", "look", "no_number", "of_outputs", "rewind", "spoilt", "strayed"]
+__all__ = [
+    "CAUSES",
+    "Case",
+    "Cause",
+    "Found",
+    "look",
+    "no_number",
+    "of_outputs",
+    "rewind",
+    "runs_away",
+    "spoilt",
+    "strayed",
+]
 
 SLOW = 0.5  # seconds that a pass takes, from which on only its loss is looked at: hundreds of passes are out of reach
 ENOUGH = 14  # passes, in which most programs that learn lose a part of their loss that is no accident
@@ -50,6 +62,14 @@ def no_number(session: TrainingSession, study: SlopeStudy) -> Finding | None:
     """The line that makes a parameter or the loss NaN or infinite within one pass."""
     try:
         return domain.in_one_pass(session, study)
+    except Lost:
+        return None
+
+
+def runs_away(session: TrainingSession) -> Finding | None:
+    """Parameters that become infinite or NaN, where nothing else can be told of the updates."""
+    try:
+        return diverging.find(session) if session.left() > diverging.LONGEST else None
     except Lost:
         return None
 
@@ -123,6 +143,8 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
         if not case.findings and case.arrived and session.left() > 3:
             _ask(case, "arrived")
     session.unfinished = not case.findings and session.left() < 3 and case.was.finite and not case.learns
+    if not case.findings and case.mended is None and (wild := rate.blown_up(case)) is not None:
+        case.findings.append(wild)
     session.blown_up = not case.findings and _blown_up(case)
     session.inputs_unseen = case.inputs is None
     session.gets_to_a_guess = case.as_is.passes if not case.findings and case.ends_at_a_guess else 0

@@ -22,7 +22,7 @@ from pellucid.doctor.process.rates import rate_values
 
 EACH = 260  # elements up to which every one is moved by itself
 DIRECTIONS = 6  # random ±1 directions per tensor, where there are more
-CLIPS = re.compile(r"clip|max_?norm|linalg\.norm|threshold", re.I)
+CLIPS = re.compile(r"clip|max_?norm|linalg\.norm|(grad|norm)\w*\W.*threshold", re.I)
 KINK = 1e-3  # how much the slopes to the two sides may differ, as a share of the largest
 WORTH = 3e-4  # how much of a slope may be rounding
 EXACTLY = 1e-8  # of what is left of an update that a slope explains

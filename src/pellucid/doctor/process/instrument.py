@@ -28,7 +28,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from pellucid.doctor.process.paths import OF_LIST
 
@@ -37,6 +37,7 @@ HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE, ORDER, DECIDE = (f"__pellucid_{name}__" f
 
 ROWS = re.compile(r"(self\.)?(x|y|t|data|input|image|img|sample|feature|target|label|train)\w*\[", re.I)
 ARITHMETIC = re.compile(r"(np|numpy|math|random|sum|min|max|abs|len|range|float|int|str|print|sigmoid|tanh|relu)\b")
+SUBTRACTION = re.compile(r"((np|numpy)\.)?subtract")
 LABEL = re.compile(r"(self\.)?(y|t|ys|target|label|expected)\w*\b", re.I)
 
 
@@ -235,6 +236,8 @@ class _Hooks(ast.NodeTransformer):
                 if isinstance(term, ast.BinOp) and isinstance(term.op, ast.Add | ast.Sub):
                     self.terms.add(term)
                     todo += [term.left, term.right]
+        if _is_subtraction(node.value) and ast.unparse(node.value.args[0]) == target:
+            self.terms.add(node.value)
         self.generic_visit(node)
         return node
 
@@ -247,18 +250,22 @@ class _Hooks(ast.NodeTransformer):
         margin = isinstance(node.op, ast.Mult) and _is_margin(*texts)
         if (not margin and not isinstance(node.op, ast.Sub)) or node in self.terms:
             return node
-        for i, (name, text) in enumerate(zip(("left", "right"), tuple(texts), strict=True)):
-            side = getattr(node, name)
+        node.left, node.right = self._sides([node.left, node.right], sides, texts)
+        return node
+
+    def _sides(self, hooked: list[ast.expr], sides: Sequence[ast.expr], texts: list[str]) -> list[ast.expr]:
+        """Two sides that are subtracted from one another, those without a name let through the hook; `sides` and
+        `texts` are what the program has there."""
+        for i, (side, text) in enumerate(zip(tuple(hooked), tuple(texts), strict=True)):
             turned = isinstance(side, ast.Attribute) and side.attr == "T"  # `a - Y[k].T`
             if (turned or isinstance(side, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp)) and not _is_number(
                 side
             ):
-                call, texts[i] = self._value(side, text)
-                setattr(node, name, call)
-        wholes = [self._wholes(node) for node in sides]
+                hooked[i], texts[i] = self._value(side, text)
+        wholes = [self._wholes(side) for side in sides]
         pairs = [(texts[0], texts[1]), *itertools.product(*wholes)]
         self.known.pairs |= {*pairs, *((b, a) for a, b in pairs)}
-        return node
+        return hooked
 
     def _wholes(self, side: ast.expr) -> set[str]:
         """The lists that a side may be an item of: target, of `target[i]`; outputs, of the variable of a loop."""
@@ -281,14 +288,10 @@ class _Hooks(ast.NodeTransformer):
         return call
 
     def visit_Call(self, node: ast.Call) -> Any:
-        texts = [ast.unparse(argument) for argument in node.args]
-        called = ast.unparse(node.func)
+        texts, given = [ast.unparse(argument) for argument in node.args], tuple(node.args)
         self.generic_visit(node)
-        if called in ("np.subtract", "numpy.subtract", "subtract") and len(node.args) == 2:
-            for i, side in enumerate(node.args):
-                if isinstance(side, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp) and not _is_number(side):
-                    node.args[i], texts[i] = self._value(side, texts[i])
-            self.known.pairs |= {(texts[0], texts[1]), (texts[1], texts[0])}
+        if _is_subtraction(node) and node not in self.terms:
+            node.args = self._sides(node.args, given, texts)
             return node
         if self.stack and not ARITHMETIC.match(ast.unparse(node.func)):
             for i, (argument, text) in enumerate(zip(node.args, texts, strict=True)):
@@ -350,6 +353,13 @@ def is_engine(node: ast.ClassDef) -> bool:
     in a pass."""
     methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
     return "backward" in methods and bool({"__add__", "__mul__"} & methods)
+
+
+def _is_subtraction(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether it is `np.subtract(a, b)`."""
+    return (
+        isinstance(node, ast.Call) and len(node.args) == 2 and SUBTRACTION.fullmatch(ast.unparse(node.func)) is not None
+    )
 
 
 def _is_number(node: ast.expr) -> bool:

@@ -34,6 +34,32 @@ def activation(sources: dict[str, str], key: Any) -> SourcePlace | None:
     return _last_layer(sources) or _last_call(sources, own) or _last_assignment(sources, name)
 
 
+def is_sigmoid(sources: dict[str, str], at: SourcePlace) -> bool:
+    """Whether the value of a line is that of a sigmoid, which is written there or is a function of the program.
+
+    >>> source = {"a.py": "def act(z):\\n    return 1 / (1 + np.exp(-z))\\np = act(x @ w)\\nq = 2 * act(x) - 1"}
+    >>> [is_sigmoid(source, SourcePlace("a.py", line)) for line in (2, 3, 4)]
+    [True, True, False]
+    """
+    tree = dict(trees(sources)).get(at.file)
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    functions = {
+        node.name
+        for node in nodes
+        if isinstance(node, ast.FunctionDef)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Return) and part.value is not None and SIGMOID.fullmatch(ast.unparse(part.value))
+    }
+    for node in nodes:
+        if isinstance(node, ast.Assign | ast.Return) and node.lineno == at.line and node.value is not None:
+            called = ast.unparse(node.value.func).split(".")[-1] if isinstance(node.value, ast.Call) else ""
+            return called in functions | {"expit"} or SIGMOID.fullmatch(ast.unparse(node.value)) is not None
+    return False
+
+
+SIGMOID = re.compile(r"1(\.0?)? / \(1(\.0?)? \+ [\w.]*exp\(-.*\)\)|1(\.0?)? / \([\w.]*exp\(-.*\) \+ 1(\.0?)?\)")
+
+
 def _activations(sources: dict[str, str]) -> Iterator[str]:
     """Functions of the program that are activations: short ones without a product of matrices."""
     for _, tree in trees(sources):

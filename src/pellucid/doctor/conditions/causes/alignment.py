@@ -169,12 +169,19 @@ def _side_by_side(case: Case) -> Original | None:
             continue
         for b, y in arrays:
             own = probe.classes(y.reshape(len(y), -1)) if len(y) == len(x) and y.ndim <= 2 else None
-            if own is None or not related(x, y):
+            if own is None or not np.array_equal(np.unique(own), np.unique(known)) or is_column(x, y):
+                continue
+            if not related(x, y):
                 continue
             share = float(np.mean([seen[row] != label for row, label in zip(rows, own, strict=True) if row in seen]))
             if share > DIFFERENT:
                 return Original(a.name, b.name, share)
     return None
+
+
+def is_column(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether numbers are one of the inputs, such as the class in which a passenger travelled: no labels of them."""
+    return y.size == len(x) and bool((x == y.reshape(-1, 1)).all(0).any())
 
 
 # By the nearest rows ---------------------------------------------------------------------------------------------

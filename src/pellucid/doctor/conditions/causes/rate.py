@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
+
 from pellucid.doctor.conditions import learning
-from pellucid.doctor.conditions.case import Case, Found, at
+from pellucid.doctor.conditions.case import Case, Found, at, error
 from pellucid.doctor.probes.trials import Remedy, Trial
 from pellucid.doctor.process import places, rates
 from pellucid.doctor.process.source import Assignments
@@ -56,6 +58,27 @@ def _higher(case: Case) -> Found | None:
     ):
         return None
     return Found(_finding(case, best[1], best[0], None), *best)
+
+
+def blown_up(case: Case) -> Finding | None:
+    """Where every update follows the slope and a parameter becomes infinite or NaN all the same: no rate that was tried
+    was short enough, or there was no time to try. Steps along the slope that grow without end are too long."""
+    lost = [name for name, values in case.was.values.items() if not np.isfinite(values).all()]
+    if not lost:
+        return None
+    finding = error(
+        "lr-too-high",
+        0.8,
+        f"Every update follows the slope of {case.candidate.title}, and after {case.was.passes} passes {lost[0]} is "
+        "infinite or NaN.",
+        "Each step goes beyond the valley, further than the one before.",
+        "try rates that are lower by factors of 10 until the loss falls, and scale the inputs: a loss that is summed "
+        "over rows of large numbers is too steep for a usual rate",
+    )
+    groups, source = case.session.found.groups, Assignments.of(case.sources)
+    updates = [(u.file, u.line) for name in case.session.found.parameters for u in source.updates(groups[name])]
+    at(finding, rates.rate(case.sources, updates))
+    return finding
 
 
 def arrives_too(was: Trial, other: Trial) -> bool:

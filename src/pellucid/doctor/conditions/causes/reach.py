@@ -17,7 +17,7 @@ from pellucid.doctor.report import Finding
 
 def find(case: Case) -> Finding | None:
     """Asked of a program that learns, too: it does so as far as its outputs reach."""
-    finding = out_of_reach(case.first, case.last)
+    finding = out_of_reach(case.first, case.last) or _beyond_a_sigmoid(case)
     if finding is not None:
         wrong_labels = classes(case.last.labels) is not None or _are_inputs(case.last)
         if wrong_labels and case.keys.labels is not None:
@@ -25,6 +25,39 @@ def find(case: Case) -> Finding | None:
         if finding.line is None and case.keys.outputs is not None:
             at(finding, outputs.activation(case.sources, case.keys.outputs))
     return finding
+
+
+def _beyond_a_sigmoid(case: Case) -> Finding | None:
+    """Labels above 1 or below 0 of outputs that are written as a sigmoid, however far these have come."""
+    seen = case.study.seen
+    values = [(case.keys.outputs, case.last.outputs, case.last.labels)]
+    for c in case.study.candidates:
+        known = c.label is not None and c.label == case.keys.labels and c.label not in case.study.depends
+        if c.label is not None and known and c.subtracted and len(seen[c.output]) == len(seen[c.label]) == 1:
+            values.append((c.output, seen[c.output][0], seen[c.label][0]))
+    for key, o, y in values:
+        if o is None or y is None or key is None or o.size != y.size or o.size < FEWEST or classes(y) is not None:
+            continue
+        beyond = (y > 1.05) | (y < -0.05)
+        if not np.isfinite(y).all() or not (o >= 0).all() or o.max() > 1 or beyond.mean() < 0.3:
+            continue
+        line = outputs.activation(case.sources, key)
+        if line is None or not outputs.is_sigmoid(case.sources, line):
+            continue
+        finding = error(
+            "output-range-mismatch",
+            0.9,
+            f"Outputs lie between {o.min():.4g} and {o.max():.4g}, labels between {y.min():.4g} and {y.max():.4g}: "
+            f"{100 * beyond.mean():.0f} % of the labels lie outside of 0 to 1.",
+            "The output goes through a sigmoid, which cannot give these labels.",
+            "leave the last activation away, or scale the labels into its range",
+        )
+        at(finding, line)
+        return finding
+    return None
+
+
+FEWEST = 4  # rows
 
 
 def _are_inputs(batch: Batch) -> bool:
