@@ -17,6 +17,9 @@ from pellucid.doctor.report import Finding
 
 def find(case: Case) -> Finding | None:
     """Asked of a program that learns, too: it does so as far as its outputs reach."""
+    signed = [_of_signed_labels(case, key) for key in sorted(case.study.depends) if key in case.study.seen]
+    if any(signed):
+        return next(filter(None, signed))
     finding = out_of_reach(case.first, case.last) or _beyond_a_sigmoid(case)
     if finding is not None:
         wrong_labels = classes(case.last.labels) is not None or _are_inputs(case.last)
@@ -100,10 +103,39 @@ def find_half(case: Case) -> Finding | None:
         if _by_whole_passes(last, case.study.seen[key][0].size):
             continue
         finding = out_of_reach(first, last, half=True)
+        if finding is not None and (signed := _of_signed_labels(case, key)) is not None:
+            return signed
         if finding is not None:
             nested = culprits.softmax(case.sources, "", finding.cause)
             nested = nested or culprits.rectifier_before_last(case.sources)
             at(finding, nested or outputs.activation(case.sources, key))
+            return finding
+    return None
+
+
+def _of_signed_labels(case: Case, key: Key) -> Finding | None:
+    """Labels of 0 and 1 that are multiplied with the output, as those of -1 and 1 are: where they are 0, the sigmoid is
+    a half whatever the output is."""
+    seen, labels = case.study.seen, case.keys.labels
+    if labels is None or len(seen[key]) != 1 or len(seen[labels]) != 1:
+        return None
+    o, y = seen[key][0].ravel(), seen[labels][0].ravel()
+    if o.size != y.size or not np.isin(y, (0.0, 1.0)).all() or not 0 < y.mean() < 1 or (o[y == 0] != 0.5).any():
+        return None
+    once = {k: seen[k][0].ravel() for k in sorted(case.study.depends) if len(seen.get(k, [])) == 1}
+    flat = {k: values for k, values in once.items() if values.size == y.size and np.isfinite(values).all()}
+    for name, z in flat.items():  # a log of a probability is never above 0
+        products = [k for k, values in flat.items() if k != name and np.array_equal(values, y * z)]
+        if z.max() > 0 and (z[y == 0] != 0).any() and products:
+            finding = error(
+                "labels-out-of-range",
+                0.95,
+                f"The labels are 0 and 1, and {products[0][1]} is {labels[1]} times {name[1]}: 0 for all "
+                f"{int((y == 0).sum())} rows whose label is 0, whatever {name[1]} is, and its sigmoid is 0.5.",
+                "The product of label and output belongs to labels of -1 and 1: rows whose label is 0 teach nothing.",
+                f"give the loss labels of -1 and 1: {labels[1]} = 2 * {labels[1]} - 1",
+            )
+            at(finding, origins.made_at(case.sources, labels[1]))
             return finding
     return None
 
