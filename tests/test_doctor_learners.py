@@ -195,6 +195,24 @@ for i in range(1000):
     w = w - 0.001 * dw
 """
 
+MARGIN = """
+import numpy as np
+
+rng = np.random.RandomState(1)
+X = rng.randn(80, 2) + 2.0
+Y = (X[:, 0] > X[:, 1]).astype(int)
+
+def gradient(w, X, y):
+    z = X.dot(w)
+    yz = y * z
+    p = 1 / (1 + np.exp(-yz))
+    return X.T.dot((p - 1) * y) / len(y)
+
+w = rng.rand(2)
+for i in range(1000):
+    w = w - 0.1 * gradient(w, X, Y)
+"""
+
 THRESHOLD = """
 import random
 
@@ -239,6 +257,7 @@ ALSO = {"exploding-gradients": ("lr-too-high",)}  # by the passes that were stud
     [
         (ONE_UNIT, "softmax-single-unit", "output = softmax("),
         (MAXIMUM, "output-range-mismatch", "a = 1 / (1 + np.exp(-z))"),
+        (MARGIN, "labels-out-of-range", "Y = "),
         (THRESHOLD, "loss-sign-flipped", ""),
         (RUNS_AWAY, "exploding-gradients", "m = m - (x * error)"),
     ],

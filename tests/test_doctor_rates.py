@@ -1,7 +1,10 @@
 """Tensors that have a rate of their own, and losses that go first in every state of a program."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,3 +149,16 @@ def test_labels_that_do_not_go_with_the_loss_that_is_printed(labels: str, mistak
     report = examine_script(script)
     assert [f.mistake for f in report.findings] == ([mistake] if mistake else [])
     assert all(f.code == "d = q - t" for f in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("shares", "mistake"), [((0.25, 0.21, 0.16), "missing-activation-derivative"), ((0.3, 0.2, 0.1), "unknown")]
+)
+def test_a_factor_that_is_the_derivative_of_the_output(shares: tuple[float, ...], mistake: str) -> None:
+    """Squared errors in some gradients, and the log loss in others: o * (1 - o) tells them apart from pass to pass."""
+    loss = Candidate("log", ("", "o"), ("", "y"))
+    cells = {"w": [TensorCell("along", 0.2 * share) for share in shares]}
+    row = Judgement(loss, 0.5, 0.2, [0.2] * 3, {"w": "across"}, cells=cells)
+    passes: Any = [SimpleNamespace(losses={loss: -math.log(o)}) for o in (0.5, 0.3, 0.2)]
+    said = _of_all_passes(Named("w", "constant-factor", 0.9, "", "", None, None), row, passes)
+    assert said.mistake == mistake

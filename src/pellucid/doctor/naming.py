@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from pellucid.doctor import engines
 from pellucid.doctor.probes.losses import Candidate, of_classes
-from pellucid.doctor.probes.passes import SlopeStudy
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import DISAGREES, TOO_LONG, Autopsy, Named, autopsy
 from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.child import Lost
@@ -225,7 +226,7 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
             _put(finding, session, at)
         return []
     by_one_pass = result.named
-    result.named = [_of_all_passes(item, judgement) for item in by_one_pass]
+    result.named = [_of_all_passes(item, judgement, seen.passes) for item in by_one_pass]
     if result.named != by_one_pass and finding.mistake == "unknown":
         changed = next(item for item, old in zip(result.named, by_one_pass, strict=True) if item != old)
         finding.explanation, finding.fix = changed.text, changed.fix
@@ -243,22 +244,46 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     return more
 
 
-def _of_all_passes(item: Named, judgement: gradient.Judgement) -> Named:
+def _of_all_passes(item: Named, judgement: gradient.Judgement, passes: Sequence[StudiedPass] = ()) -> Named:
     """What was named by one pass; not a constant factor where another pass has another one."""
     if item.mistake == "constant-factor" and judgement.verdicts.get(item.tensor) == "sign":  # with a decay beside it
         return replace(item, mistake="sign", text=f"The gradient of {item.tensor} has the opposite sign.", fix=TURN)
     if item.mistake != "constant-factor" or judgement.verdicts.get(item.tensor) != "across":
         return item
-    rows = [c for c in judgement.cells[item.tensor] if c.state == "along"]
-    shares = [c.ratio / judgement.ratio for c in rows] if judgement.ratio else []
+    rows = [(i, c) for i, c in enumerate(judgement.cells[item.tensor]) if c.state == "along"]
+    shares = [c.ratio / judgement.ratio for _, c in rows] if judgement.ratio else []
     if len(shares) < 2 or max(shares) - min(shares) < 0.05 * max(map(abs, shares)):
         return item
+    losses = [passes[i].losses.get(judgement.candidate, 0.0) for i, _ in rows] if passes else []
+    if losses and judgement.candidate.kind == "log" and of_output_derivative(shares, losses):
+        text = (
+            f"The gradient of {item.tensor} is that of the log loss times o * (1 - o), with o the output, and others "
+            "are not: the derivative of the output's sigmoid stands in some gradients and is missing in others."
+        )
+        fix = f"leave it out of the gradient of {item.tensor}, for the log loss, or put it into all, for squared errors"
+        return replace(item, mistake="missing-activation-derivative", text=text, fix=fix)
     text = (
         f"The gradient of {item.tensor} is {min(shares):.3g} to {max(shares):.3g} times the true one: a factor that "
         "changes with the sample stands in it, or is missing in the others, such as the derivative of an activation."
     )
     fix = f"compare the factors of the gradient of {item.tensor} with those of the others"
     return replace(item, mistake="unknown", text=text, fix=fix)
+
+
+def of_output_derivative(shares: Sequence[float], losses: Sequence[float]) -> bool:
+    """Whether shares go with o * (1 - o) from pass to pass, by the log loss of each, of one output alone.
+
+    >>> of_output_derivative([0.5, 0.42, 0.32], [-math.log(p) for p in (0.5, 0.3, 0.2)])
+    True
+    >>> of_output_derivative([0.5, 0.4, 0.3], [-math.log(p) for p in (0.5, 0.3, 0.2)])
+    False
+    """
+    outputs = [math.exp(-loss) for loss in losses]
+    derivatives = [o * (1 - o) for o in outputs]
+    if len(shares) < 3 or min(derivatives) <= 0 or max(derivatives) < 1.05 * min(derivatives):
+        return False
+    ratios = [share / derivative for share, derivative in zip(shares, derivatives, strict=True)]
+    return max(ratios) - min(ratios) < 1e-2 * max(map(abs, ratios))
 
 
 def _where_it_turns(
