@@ -130,7 +130,7 @@ def explain(
             _put(found, session, (at.file, at.line))
         if found.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
             _in_own_names(found, session)
-        if found.mistake in ("", "unknown", "missing-step"):
+        if found.mistake in ("", "unknown", "missing-step", "zero-gradient"):
             _of_last_term(found, session)
         if found.mistake == "sign" and (update := re.match(r"\s*[\w.\[\]'\"]+\s*([-+])=", found.code or "")):
             found.fix = f"write {'+=' if update[1] == '-' else '-='}, not {update[1]}=, or turn the gradient round"
@@ -353,7 +353,9 @@ def _of_autopsy(
 def _of_last_term(finding: Finding, session: TrainingSession) -> None:
     """Name what a loop leaves of a sum, where the line that goes wrong is one that replaces it in each turn."""
     source = session.program.loops.sources.get(finding.file or "", "")
-    meant = only_last(source, finding.line) if finding.cause == "wrong-backward" and finding.line is not None else None
+    begun = finding.mistake != "zero-gradient"  # of a sequence that begins with zeros the last term is none
+    wrong = finding.cause == "wrong-backward" and finding.line is not None
+    meant = only_last(source, finding.line or 0, begun) if wrong else None
     if meant is not None:
         finding.mistake = "dropped-term"
         finding.explanation = "Each turn of the loop replaces what the turn before left: only the last term is kept."
