@@ -159,7 +159,7 @@ def test_a_large_matrix_is_summed_without_threads_of_blas(
 
 
 @pytest.mark.parametrize("kind", ["numbers", "equals", "not a number", "infinite", "integers"])
-@pytest.mark.parametrize(("shape", "dim"), [((7, 50), -1), ((70, 3), 0), ((4, 64, 5), 1), ((1000,), 0)], ids=str)
+@pytest.mark.parametrize(("shape", "dim"), [((7, 300), -1), ((370, 3), 0), ((4, 264, 5), 1), ((1000,), 0)], ids=str)
 def test_the_largest_few_are_those_that_sorting_gives(kind: str, shape: tuple[int, ...], dim: int) -> None:
     """Long rows are not sorted for it."""
     rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ from .dims import dim_of
 from .extremes import place_rule, share_whole
 from .return_types import return_type
 
-_LONG = 32  # elements of a row: a shorter one is sorted at once
+_LONG = 256  # elements of a row: a shorter one is sorted at once
 
 
 def _order(xp: Any, input: Any, axis: int, descending: bool) -> Any:
