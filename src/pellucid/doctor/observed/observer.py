@@ -227,6 +227,8 @@ class Observer(Interpreter):
         if self.looking and getattr(module, "batch_first", True) is False and not self.inside:
             self.passes.note_time_first(module, args)
         before = len(self.passes.calls)
+        if not self.stack:
+            self.passes.called.clear()  # a network that is called twice has each of its layers once
         self.passes.called[id(module)] += 1
         self.stack.append(module)
         try:
