@@ -10,6 +10,7 @@ import pytest
 from pellucid.doctor import examine_script
 from pellucid.doctor.process.instrument import Loops
 from pellucid.doctor.process.paths import Scope, groups, leaves
+from pellucid.doctor.process.scout import Scout, Seen
 from pellucid.doctor.process.widen import widen
 
 
@@ -173,3 +174,14 @@ def test_samples_in_a_list_are_gone_through_for_data_alone() -> None:
     scope = Scope(None, {"m": {"samples": samples, "batches": [samples[i : i + 2] for i in range(100)], "net": layers}})
     assert {path[0][1][1] for path in leaves(scope)} == {"samples", "net"}
     assert {path[0][1][1] for path in leaves(scope, rows=False)} == {"net"}
+
+
+@pytest.mark.parametrize(
+    ("count", "more", "tests"), [(50, "", False), (20, "", True), (50, "w", True), (50, "dw", False)]
+)
+def test_a_loop_whose_test_took_long_in_vain_is_tested_for_a_reason(count: int, more: str, tests: bool) -> None:
+    scout = Scout()
+    seen = scout.loops[0] = Seen(count - 1, 1, again={"state", *filter(None, [more])}, asked=True)
+    assert scout.head(0, lambda: Scope(None, {}))
+    seen.count, seen.tested, seen.refused = count - 1, 1, frozenset({"state"})
+    assert scout.head(0, lambda: Scope(None, {})) == tests

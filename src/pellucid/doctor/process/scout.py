@@ -135,9 +135,11 @@ def _note(seen: Seen, activation: int, moved: dict[str, np.ndarray]) -> None:
 
 
 def _is_refused(seen: Seen) -> bool:
-    """Whether a test that takes long would find no parameters once more: nothing else moves. One more is made, when it
-    is sure by the number of passes that this is no loop over layers."""
-    return seen.refused is not None and seen.count != SURE and moved_again(seen) <= seen.refused
+    """Whether a test that takes long would find no parameters once more: nothing else moves that has the name of one.
+    One more is made, when it is sure by the number of passes that this is no loop over layers."""
+    if seen.refused is None or seen.count == SURE:
+        return False
+    return not any(map(is_named, moved_again(seen) - seen.refused))
 
 
 def moved_again(seen: Seen) -> set[str]:
