@@ -1,11 +1,28 @@
 """Python's garbage collector beside graphs that grow: put off, never switched off."""
 
+import functools
 import gc
+import multiprocessing
 import weakref
-
-import pytest
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 
 import pellucid
+
+
+def alone(test: Callable[[], None]) -> Callable[[], None]:
+    """Run it in a process of its own: how much other tests hold decides how often the collector looks."""
+
+    @functools.wraps(test)
+    def run() -> None:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+            processes.submit(_run, test.__name__).result()
+
+    return run
+
+
+def _run(name: str) -> None:
+    globals()[name].__wrapped__()
 
 
 class Cycle:
@@ -22,9 +39,8 @@ def chain(length: int) -> pellucid.Tensor:
     return y
 
 
-@pytest.fixture
-def looks():
-    """How many objects the collector's looks through everything had before them."""
+def noted() -> list[int]:
+    """How many objects the collector's looks through everything have before them, from now on."""
     seen: list[int] = []
 
     def note(phase: str, info: dict[str, int]) -> None:
@@ -34,8 +50,7 @@ def looks():
     chain(1)  # from the first node on it is put off
     gc.collect()
     gc.callbacks.append(note)  # after ours
-    yield seen
-    gc.callbacks.remove(note)
+    return seen
 
 
 def old_garbage() -> "weakref.ref[Cycle]":
@@ -45,8 +60,9 @@ def old_garbage() -> "weakref.ref[Cycle]":
     return weakref.ref(cycle)
 
 
-def test_a_growing_graph_is_looked_through_a_few_times(looks):
-    start = len(gc.get_objects())
+@alone
+def test_a_growing_graph_is_looked_through_a_few_times() -> None:
+    looks, start = noted(), len(gc.get_objects())
     y = chain(200_000)
     real = [count for count in looks if count > 1000]  # what is put off has nothing before it
     assert len(looks) - len(real) >= 3
@@ -54,7 +70,8 @@ def test_a_growing_graph_is_looked_through_a_few_times(looks):
     assert y._node is not None and gc.get_freeze_count() == 0 and gc.isenabled()
 
 
-def test_garbage_is_found_meanwhile(looks):
+@alone
+def test_garbage_is_found_meanwhile() -> None:
     garbage = old_garbage()
     graphs = []
     while garbage() is not None and len(graphs) < 40:
@@ -62,13 +79,15 @@ def test_garbage_is_found_meanwhile(looks):
     assert garbage() is None
 
 
-def test_who_asks_is_answered(looks):
+@alone
+def test_who_asks_is_answered() -> None:
     graph, garbage = chain(30_000), old_garbage()
     gc.collect()
     assert garbage() is None and graph._node is not None
 
 
-def test_a_program_that_froze_what_it_has_is_left_alone(looks):
+@alone
+def test_a_program_that_froze_what_it_has_is_left_alone() -> None:
     gc.freeze()
     try:
         before = gc.get_freeze_count()

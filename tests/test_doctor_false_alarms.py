@@ -7,7 +7,7 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions.causes.coverage import _are_rows
-from pellucid.doctor.examination import _doubted
+from pellucid.doctor.examination import _doubted, _is_guess
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, _rooted
@@ -605,3 +605,22 @@ while wrong:
 def test_how_far_a_decision_is_from_its_target_is_no_label(tmp_path: Path) -> None:
     report = examined(tmp_path, STEPS_OF_AND)
     assert report.status != "faults", report.to_json()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["clip_by_value", "random_crops_of_text"])
+def test_a_model_of_text_is_healthy(name: str, tmp_path: Path) -> None:
+    """The last step of a loop back through time is 0, and what a text is cut out at is drawn for both parts at once."""
+    source = Path(__file__).parent.parent / "benchmarks" / "handwritten" / "healthy" / f"{name}.py"
+    report = examined(tmp_path, source.read_text(encoding="utf-8"))
+    assert report.status == "healthy", report.to_json()
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "guess"), [("squared", "across", True), ("squared", "along", False), ("seen", "across", False)]
+)
+def test_a_loss_that_is_not_computed_and_explains_nothing_is_a_guess(kind: str, state: str, guess: bool) -> None:
+    """Where there was time for one pass, another one may explain what it does not."""
+    cell = TensorCell(state, 1.0)
+    judgement = Judgement(Candidate(kind, ("", "o"), ("", "y")), 0.9, 1.0, [1.0], cells={"u": [cell], "w": [cell]})
+    assert _is_guess(judgement) is guess

@@ -674,6 +674,16 @@ def test_large_gradients_of_a_sum() -> None:
     assert not exploding("mean", 1.0, 2.0, 40.0, 1e5, float("inf"), float("nan")), "thrown off by its steps"
 
 
+def test_gradients_that_are_large_as_the_loss_was() -> None:
+    def exploding(end: float) -> bool:
+        record = run(*np.geomspace(8.0, end, 40))
+        for step in record.steps:
+            step.norm = 4.0 * step.loss
+        return any(True for _ in numbers.exploding(record))
+
+    assert not exploding(1e-4) and exploding(0.1)
+
+
 def test_the_names_of_rates() -> None:
     up_again = [*[1.0 - i / 60 for i in range(50)], *[2.0] * 50]
     names = [s.cause for s in rate.trials(run(*up_again))]

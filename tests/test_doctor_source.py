@@ -67,6 +67,15 @@ def test_labels_that_are_changed_where_they_are_keep_their_order() -> None:
     assert torn.place.line == 3
 
 
+@pytest.mark.parametrize(
+    ("labels", "is_torn"), [("[number[c] for c in text[at + 1 : at + 9]]", False), ("np.roll(numbers, 1)", True)]
+)
+def test_labels_that_are_made_of_the_same_place_of_a_text(labels: str, is_torn: bool) -> None:
+    drawn = "at = rng.integers(len(text))\n"
+    source = f"{drawn}X = text[at : at + 8]\ninputs = [number[c] for c in X]\ntargets = {labels}\n"
+    assert (orders.torn({FILE: source.replace("text[at : at + 8]", "data[at : at + 8]")}) is not None) == is_torn
+
+
 @pytest.mark.parametrize("order", ["np.random.shuffle(data)\n", "order = rng.permutation(9)\ndata = data[order]\n"])
 @pytest.mark.parametrize(
     ("labels", "torn"),

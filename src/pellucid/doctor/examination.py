@@ -172,6 +172,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         )
     if judgement.wrong and not backward.moves_any(judgement):
         return Report("inconclusive", facts=facts, reason=NO_LOOP)
+    if judgement.wrong and not seen.complete and len(seen.passes) < 2 and not taken and _is_guess(judgement):
+        return Report("inconclusive", facts=facts, reason=UNTOLD)  # other losses may explain what this one does not
     if not judgement.wrong and gradient.strays(judgement) and not named:
         return Report("inconclusive", facts=facts, reason=no_usual_loss(judgement))
     findings = taken or backward.findings(judgement, seen, session.found, sizes_of(seen, session.found))
@@ -317,6 +319,11 @@ def _besides(
 
 def _replaced(session: TrainingSession, name: str) -> tuple[str, int] | None:
     return Assignments.of(session.program.loops.sources).replaced(root_of(name))
+
+
+def _is_guess(judgement: gradient.Judgement) -> bool:
+    """Whether the loss is one that the program does not compute, and explains nothing of the updates exactly."""
+    return not judgement.candidate.is_seen and not gradient.explains_some(judgement)
 
 
 def _proven(findings: list[Finding], session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> bool:

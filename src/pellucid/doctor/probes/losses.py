@@ -502,7 +502,8 @@ def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False, decide
             if pair is None or (usual.classes and pair[0].size < 2) or not np.isfinite(pair[0]).all():
                 continue
             if usual.fits(*pair):
-                yield Candidate(kind, output, label, which, subtracted=subtracted or (decided and kind in DECIDED))
+                decides = decided and kind in DECIDED and o.size == y.size
+                yield Candidate(kind, output, label, which, subtracted=subtracted or decides)
 
 
 def _same(first: list[np.ndarray], other: list[np.ndarray]) -> bool:

@@ -186,6 +186,10 @@ def _ordered_apart(file: str, scope: ast.AST) -> Torn | None:
         if isinstance(node, ast.Name):
             everything.add(node.id)
     labels = {name for name in everything if LABELS.match(name)}
+    for node in _own(scope):  # targets = [number[c] for c in text[p + 1 : p + 9]]
+        if isinstance(node, ast.Assign) and any(map(LABELS.match, assigned(node))):
+            for order in taken.keys() & set(names_in(node.value)):
+                taken[order].append((str(assigned(node)[0]), node.lineno))
     for order, bases in taken.items():
         bases = [item for item in bases if (order, item[0]) not in changed]
         x = [

@@ -15,6 +15,7 @@ from ..treatments import Clip, Contract, FreshWeights, NoClip, Treatment, Within
 from . import rate
 
 LARGE = 20.0  # for the norm of all gradients at first
+DOWN = 0.001  # of the loss at first
 STRETCHED = 1.1  # by a weight that is multiplied with over and over
 OFTEN = 4  # times that a pass multiplies with the same weight, as a recurrence does
 
@@ -78,6 +79,9 @@ def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
     stretched = again is not None and again.gain > STRETCHED
     if not broken and not stretched and record.parameters and not goes_far(record):
         return  # no step was too long, as none came far
+    came_to = outcome(record)
+    if not broken and not stretched and high < 3 * finite[:3].max() and came_to.loss < DOWN * abs(came_to.begin):
+        return  # they were large as the loss was, and fell with it
     if again is None and (begin >= LARGE or (jumps and not broken)):
         yield from rate.lower(record)  # jumps that a lower rate ends as well are its own
     if begin < LARGE and (broken or not jumps) and not (broken and stretched):
