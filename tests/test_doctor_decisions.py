@@ -111,3 +111,34 @@ def test_a_unit_that_goes_the_wrong_way_is_told(source: str, right: str, wrong: 
     report = examine_script(program)
     assert report.status == "faults", report.reason
     assert report.findings[0].cause == "loss-sign-flipped"
+
+
+# All sigmoids are 1 at first, as if a unit decided.
+SATURATED = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+marks = rng.uniform(30, 100, (100, 2))
+X = np.concatenate([np.ones((100, 1)), marks], axis=1)
+y = (marks.sum(1, keepdims=True) > 130).astype(float)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+theta = rng.uniform(0, 1, (1, 3))
+for i in range(30000):
+    h = sigmoid(np.dot(X, theta.T))
+    theta = theta - 0.001 / 100 * np.dot(X.T, h - y).T
+print(np.mean((sigmoid(np.dot(X, theta.T)) > 0.5) == (y > 0.5)))
+"""
+
+
+@pytest.mark.slow
+def test_a_saturated_sigmoid_is_no_decision(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(SATURATED)
+    report = examine_script(program)
+    assert "input-not-scaled" in [finding.cause for finding in report.findings], report.to_json()
+    assert "perceptron" not in str(report.facts["loss"])

@@ -502,7 +502,7 @@ def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False, decide
             if pair is None or (usual.classes and pair[0].size < 2) or not np.isfinite(pair[0]).all():
                 continue
             if usual.fits(*pair):
-                decides = decided and kind in DECIDED and o.size == y.size
+                decides = decided and kind in (*DECIDED, "log-logits") and o.size == y.size
                 yield Candidate(kind, output, label, which, subtracted=subtracted or decides)
 
 
