@@ -117,8 +117,8 @@ def test_a_unit_that_goes_the_wrong_way_is_told(source: str, right: str, wrong: 
 SATURATED = """
 import numpy as np
 
-rng = np.random.default_rng(0)
-marks = rng.uniform(30, 100, (100, 2))
+np.random.seed(0)
+marks = np.random.uniform(30, 100, (100, 2))
 X = np.concatenate([np.ones((100, 1)), marks], axis=1)
 y = (marks.sum(1, keepdims=True) > 130).astype(float)
 
@@ -127,11 +127,21 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-theta = rng.uniform(0, 1, (1, 3))
-for i in range(30000):
+def cost_function(X, y, theta):
     h = sigmoid(np.dot(X, theta.T))
-    theta = theta - 0.001 / 100 * np.dot(X.T, h - y).T
-print(np.mean((sigmoid(np.dot(X, theta.T)) > 0.5) == (y > 0.5)))
+    return (0.001 / len(X) * sum(np.dot(y.T, np.log(h)) - np.dot((1 - y).T, np.log(1 - h))))[0]
+
+
+def descend(X, y, theta):
+    for i in range(30000):
+        h = sigmoid(np.dot(X, np.transpose(theta)))
+        theta = theta - 0.001 / len(X) * np.transpose(np.dot(np.transpose(X), h - y))
+        if i % 10000 == 0:
+            print(cost_function(X, y, theta))
+    return theta
+
+
+descend(X, y, np.random.uniform(0, 1, (1, 3)))
 """
 
 
