@@ -478,6 +478,9 @@ def _label_like(series: list[np.ndarray]) -> bool:
     return all(np.isfinite(value).all() and value.size <= 200_000 for value in series)
 
 
+SATURATED = 30.0  # from here on a sigmoid is 0 or 1, as what a unit decides
+
+
 def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False, decided: bool = False) -> Iterator[Candidate]:
     """The usual losses of an output and a label, which the program subtracts from one another, or from what the output
     decides."""
@@ -502,7 +505,8 @@ def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False, decide
             if pair is None or (usual.classes and pair[0].size < 2) or not np.isfinite(pair[0]).all():
                 continue
             if usual.fits(*pair):
-                decides = decided and kind in (*DECIDED, "log-logits") and o.size == y.size
+                decides = kind in DECIDED or (kind == "log-logits" and np.abs(o).min(initial=np.inf) > SATURATED)
+                decides = decides and decided and o.size == y.size
                 yield Candidate(kind, output, label, which, subtracted=subtracted or decides)
 
 
