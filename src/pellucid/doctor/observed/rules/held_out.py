@@ -12,7 +12,7 @@ from .. import orders
 from ..compare import chance, outcome, reached
 from ..history import early
 from ..matching import curve, held_out, hits, is_named, trained_rows
-from ..record import MatchRecord, ProgramRecord
+from ..record import HeldOutRecord, MatchRecord, ProgramRecord
 from ..rows import inside
 from ..suspicion import Suspicion
 from ..treatments import DropRows, Shrink
@@ -82,16 +82,24 @@ def _by_chance(rows: np.ndarray, record: ProgramRecord, trained: int) -> float:
     return expected
 
 
+def _joined(last: list[HeldOutRecord]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The outputs and the labels of several batches; None where they do not go together."""
+    try:
+        outputs = np.concatenate([np.asarray(h.outputs) for h in last])
+        return outputs, np.concatenate([np.asarray(h.target).ravel() for h in last])
+    except ValueError:
+        return None
+
+
 def renumbered(record: ProgramRecord) -> Iterator[Suspicion]:
     """An evaluation whose classes have other numbers than those of the training: one more each, or in another order."""
     last = [h for h in held_out(record) if h.outputs is not None and h.target is not None]
     if not last or not record.classes or reached(record) < LEARNS:
         return
-    try:
-        outputs = np.concatenate([np.asarray(h.outputs) for h in last])
-        labels = np.concatenate([np.asarray(h.target).ravel() for h in last])
-    except ValueError:
+    joined = _joined(last)
+    if joined is None:
         return
+    outputs, labels = joined
     if outputs.ndim != 2 or outputs.shape[1] < 3 or hits(outputs, labels) is None:
         return
     said, kinds = outputs.argmax(1), np.unique(labels).astype(int)
@@ -312,11 +320,10 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
     last = [h for h in held_out(record) if h.outputs is not None and h.target is not None]
     if not last or reached(record) < LEARNS or not record.classes:
         return
-    try:
-        outputs = np.concatenate([np.asarray(h.outputs) for h in last])
-        labels = np.concatenate([np.asarray(h.target).ravel() for h in last])
-    except ValueError:
+    joined = _joined(last)
+    if joined is None:
         return
+    outputs, labels = joined
     right = hits(outputs, labels)
     if right is None or len(right) < MANY or not _answers(record, outputs, labels):
         return
