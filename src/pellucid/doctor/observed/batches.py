@@ -44,6 +44,18 @@ class BatchNotes:
             record.inputs.append(flat[:, :WIDTH].copy())
             record.targets.append(target.copy())
 
+    def note_several(self, calls: list[LossCall], loss: float) -> None:
+        """A pass that calls a loss several times in one line, as for each step of a sequence, and what it comes to."""
+        record, targets = self.record, [call.target_array() for call in calls]
+        sizes = [target.size for target in targets if target is not None]
+        alike = len({(call.kind, call.reduction, call.place) for call in calls}) == 1 and len(sizes) == len(calls)
+        mean = sum(call.value or 0.0 for call in calls) / len(calls)
+        if not alike or calls[0].reduction != "mean" or not mean or sum(sizes) > KEPT:
+            return
+        if sum(map(len, record.every)) < KEPT:
+            record.every.append(np.concatenate([target.ravel() for target in targets if target is not None]))
+        record.times = loss / mean
+
     def _note_answers(self, call: LossCall, step: StepRecord, whole: bool) -> None:
         """Which rows are answered rightly."""
         right, labels = call.right(), call.labels()

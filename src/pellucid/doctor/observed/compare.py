@@ -97,6 +97,8 @@ def explained(record: ProgramRecord, steps: int | None = None) -> float | None:
     entropy is taken to shades, as of pictures, of what can be known beyond their means; None where unknown."""
     if record.loss.reduction not in ("mean", "sum") or record.classes or not record.targets:
         return None
+    if record.several:
+        return _explained_in_all(record, steps)
     try:
         targets = np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim]).astype(float)
     except ValueError:
@@ -105,6 +107,15 @@ def explained(record: ProgramRecord, steps: int | None = None) -> float | None:
     each = float(np.median([t.size for t in record.targets])) if record.loss.reduction == "sum" else 1.0
     guess, least = _range(record.loss.kind, targets)
     return (guess - end.loss / each) / (guess - least) if guess > least and end.finite else None
+
+
+def _explained_in_all(record: ProgramRecord, steps: int | None) -> float | None:
+    """The share of the variance of all targets that is explained at the end, where a pass calls its loss several times,
+    as for each step of a sequence; None where unknown."""
+    if record.loss.kind != "mse_loss" or not record.every:
+        return None
+    end, guess = outcome(record, steps), float(np.concatenate(record.every).astype(float).var()) * record.times
+    return 1 - end.loss / guess if guess > 0 and end.finite else None
 
 
 def _range(kind: str, targets: np.ndarray) -> tuple[float, float]:

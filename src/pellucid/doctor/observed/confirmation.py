@@ -10,6 +10,7 @@ from .suspicion import Suspicion
 
 LOWER = 0.2  # of what other terms come to, by which they have to be lower
 SLIGHTLY = 0.1  # of the loss, by which the program has to do worse than the fork
+FEWEST, NEARER = 10, 0.5  # updates, below which more of them need only take half of what is wrong away
 FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
 
 
@@ -32,7 +33,8 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
             return now.final.loss < 0.6 * was.final.loss
         return False
     if suspicion.times > 1:
-        return reached(now) - max(reached(was), 0.0) > FAR
+        before = max(reached(was), 0.0)
+        return reached(now) - before > (FAR if len(was.steps) >= FEWEST else min(FAR, NEARER * (1 - before)))
     if suspicion.slightly:
         return better(was, now) or is_worse(now, was, SLIGHTLY)
     strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better

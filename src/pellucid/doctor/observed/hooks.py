@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from pellucid.nn.modules import loss as losses
 from pellucid.nn.utils import clip_grad
 from pellucid.utils.data import DataLoader
 
-from . import criterion
+from . import criterion, rounds
 from .evaluations import EvaluationNotes
 from .parameters import ParameterNotes
 from .places import place
@@ -83,6 +84,8 @@ def install(observer: Watching) -> Hooks:
     _losses(observer, hooks)
     _seeds(observer, hooks)
     _functions(observer, hooks)
+    for place_and_times in filter(None, (treatment.rounds() for treatment in observer.treatments)):
+        hooks.set(builtins, "range", rounds.longer(*place_and_times))
     for name in CLIPS:
         for module in (utils, clip_grad):
             hooks.set(module, name, _clip(observer, name, getattr(module, name)))

@@ -17,7 +17,7 @@ from pellucid.core import Interpreter, Tensor, apply, below, state
 from pellucid.nn import Module
 from pellucid.nn.modules import loss as losses
 
-from . import criterion, mixing
+from . import criterion, mixing, rounds
 from .batches import BatchNotes
 from .calling import CallingLines
 from .compare import is_behind, stands
@@ -80,6 +80,7 @@ class Observer(Interpreter):
         self.unstepped = 0  # backwards since the last update, or since gradients were cleared
         self.functions: set[tuple[str, int]] = set()  # that were asked for their slopes, and how often before
         self.examining = False
+        self.outside = set[Place]()  # loops in which optimisers are made
         self.inside = 0  # in a backward, a step, or work of our own
         self.looks = LOOKS | set(looks)
         self._hooks = Hooks()
@@ -315,6 +316,9 @@ class Observer(Interpreter):
         began = time.monotonic()
         with self.aside():
             self.event("backward")
+            if not self.record.steps:
+                epochs = next((loop for loop in rounds.around() if loop not in self.outside), None)
+                self.record.lines |= {"epochs": epochs} if epochs is not None else {}
             first = self.calling.before_backward(roots[0], [result for result, *_ in self.passes.heads])
             self.passes.begin_at(first)
             self.passes.end(roots[0], list(self.roots.values()), len(self.optimizers), self.looking)
@@ -400,6 +404,7 @@ class Observer(Interpreter):
                 note.anew += 1
                 self.optimizers[id(optimizer)] = (optimizer, note)
                 return
+        self.outside |= set(rounds.around())
         options = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, int | float)}
         note = OptimizerRecord(type(optimizer).__name__, options, at)
         note.shared = self.parameters.knows(optimizer)

@@ -120,7 +120,9 @@ class PassNotes:
             record.leaf_loss = True
         call = self.calls[-1] if self.calls else written.written_out(self.seen, root, self.output)
         step = StepRecord(loss, mode=self.mode)
-        record.several = record.several or len(self.calls) > 1
+        if len(self.calls) > 1:
+            record.several = True
+            self.batches.note_several(self.calls, loss)
         meant = named.find(self.named) if self.named else None
         if self.named and (value := named.number(meant)) is not None:
             record.named += 1

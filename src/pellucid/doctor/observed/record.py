@@ -297,6 +297,8 @@ class ProgramRecord:
     without_grad: int = 0  # calls of networks under no_grad() since the first step
     refused: tuple[tuple[int, ...], float, float] | None = None  # see `criterion.refused`
     several: bool = False  # whether losses were called several times for one backward
+    every: list[np.ndarray] = field(default_factory=list)  # … then all targets of a pass, where one line calls them
+    times: float = 1.0  # … and how often the mean of these losses the pass comes to
     leaf_loss: bool = False  # backward began at a tensor that nothing was computed from
     cut: Place | None = None
     calls: int = 0  # of networks, in passes that train

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..compare import goes_far, outcome, stands
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import ConstantRate, LearningRate, Longer
+from ..treatments import ConstantRate, LearningRate, Longer, Treatment
 
 FACTORS = (0.1, 0.01, 10.0, 100.0)
 FURTHER = (1e3, 1e4, 1e5)
@@ -68,28 +68,38 @@ def scheduled(record: ProgramRecord) -> Iterator[Suspicion]:
 
 
 def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
-    """A program that ends after a few updates, and learnt nothing by then."""
+    """A program that ends after a few updates, and learnt nothing by then, or was still about to."""
     updates = sum(optimizer.steps for optimizer in record.optimizers) or len(record.steps)
     by_closure = any(optimizer.name == "LBFGS" for optimizer in record.optimizers)
-    if not record.ended or not 0 < updates < HARDLY_ANY or not record.loss.kind or by_closure or not stands(record):
+    if not record.ended or not 0 < updates < HARDLY_ANY or not record.loss.kind or by_closure:
         return
     optimizer = record.optimizers[0].place if record.optimizers else None
+    nothing = stands(record)
+    treatments = _longer(record) if record.loss.kind and record.losses[-1] == min(record.losses) else []
+    if not nothing and not treatments:
+        return
     yield Suspicion(
         "too-few-updates",
-        f"The program makes {updates} update{'s' if updates > 1 else ''} in all, and at the end it says hardly more "
-        "than who knows nothing of the inputs.",
+        f"The program makes {updates} update{'s' if updates > 1 else ''} in all, and at the end "
+        + (
+            "it says hardly more than who knows nothing of the inputs."
+            if nothing
+            else f"its loss is still falling, from {record.losses[0]:.3g} to {record.losses[-1]:.3g} by then."
+        ),
         "Each update is a small step: hundreds of them are usual.",
         "more epochs, or smaller batches",
         record.loaders[0].place if record.loaders else optimizer,
-        certain=True,
+        [] if nothing else treatments,
+        certain=nothing,
+        times=1 if nothing else MORE,
         confidence=0.7,
     )
 
 
 def few(record: ProgramRecord) -> Iterator[Suspicion]:
-    """A few updates by a DataLoader, of which there might be more."""
-    updates = len(record.steps)
-    if not record.ended or not record.loaders or not HARDLY_ANY <= updates <= FEW or len(record.optimizers) != 1:
+    """A few updates by a DataLoader, or by a loop over a range, of which there might be more."""
+    updates, treatments = len(record.steps), _longer(record)
+    if not record.ended or not treatments or not HARDLY_ANY <= updates <= FEW or len(record.optimizers) != 1:
         return
     yield Suspicion(
         "too-few-updates",
@@ -97,9 +107,17 @@ def few(record: ProgramRecord) -> Iterator[Suspicion]:
         "Each update is a small step: hundreds of them are usual.",
         "more epochs, or smaller batches",
         record.optimizers[0].place,
-        [Longer(MORE)],
+        treatments,
         times=MORE,
     )
+
+
+def _longer(record: ProgramRecord) -> list[Treatment]:
+    """How the program is made to train longer."""
+    if record.loaders:
+        return [Longer(MORE)]
+    epochs = record.lines.get("epochs")
+    return [] if epochs is None else [Longer(MORE, epochs)]
 
 
 def further(record: ProgramRecord) -> Iterator[Suspicion]:

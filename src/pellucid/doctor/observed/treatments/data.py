@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.core import Tensor
 
 from ..criterion import BINARY
+from ..record import Place
 from ..rows import inside, numbers
 from .treatment import Treatment
 
@@ -133,9 +134,18 @@ class Shuffle(Treatment):
 
 @dataclass
 class Longer(Treatment):
-    """Each time that the program goes through a DataLoader to train, it goes through it several times."""
+    """Each time that the program goes through a DataLoader to train, it goes through it several times; or a loop over
+    a `range(…)` goes as many times as far.
+
+    Attributes:
+        loop: the line of that.
+    """
 
     times: int
+    loop: Place | None = None
 
     def epochs(self) -> int:
-        return self.times
+        return self.times if self.loop is None else 1
+
+    def rounds(self) -> tuple[Place, int] | None:
+        return None if self.loop is None else (self.loop, self.times)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..record import Place
+
 
 class Treatment:
     """One change. Each hook leaves the program as it is; a treatment overrides those that it needs.
@@ -47,6 +49,10 @@ class Treatment:
     def epochs(self) -> int:
         """How often a DataLoader is gone through, where the program goes through it once to train."""
         return 1
+
+    def rounds(self) -> tuple[Place, int] | None:
+        """A line in which `range(…)` is to go several times as far, and how many times."""
+        return None
 
     def criterion(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The options with which a loss is called."""

@@ -1,0 +1,61 @@
+"""The loops of the user's program around a call, `for epoch in range(20)`, and how one of them is made longer."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import in_package, user_frame
+
+from .record import Place
+
+
+def around() -> list[Place]:
+    """The lines with the `range(…)` of each loop that is running where this was called from, the outermost first."""
+    found: list[Place] = []
+    frame = user_frame()
+    while frame is not None:
+        if not in_package(frame):
+            file, line = frame.f_code.co_filename, frame.f_lineno
+            found = [*((file, at) for at, first, last in _loops(file) if first <= line <= last), *found]
+        frame = frame.f_back
+    return found
+
+
+def longer(place: Place, times: int) -> Callable[..., range]:
+    """A `range` that goes as many times as far where it is called in a line, and is the usual one elsewhere."""
+    usual = builtins.range
+
+    @functools.wraps(usual, updated=())
+    def made(*given: Any) -> range:
+        plain = usual(*given)
+        frame = sys._getframe(1)
+        if frame.f_lineno != place[1] or frame.f_code.co_filename != place[0]:
+            return plain
+        return usual(plain.start, plain.start + times * len(plain) * plain.step, plain.step)
+
+    return made
+
+
+@functools.cache
+def _loops(file: str) -> list[tuple[int, int, int]]:
+    """By loop over a `range(…)`, the outer ones first: the line of that, and the first and the last of its body."""
+    try:
+        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
+        return []
+    found: list[tuple[int, int, int]] = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.For):
+            continue
+        ranges = [
+            n for n in ast.walk(node.iter) if isinstance(n, ast.Call) and ast.unparse(n.func) == "range" and n.args
+        ]
+        if ranges:
+            found.append((ranges[0].lineno, node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno))
+    return sorted(found, key=lambda loop: (loop[1], -loop[2]))

@@ -1,0 +1,99 @@
+"""Programs that stop early, and those whose loss is called for each step of a sequence: how far they came is told."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import pellucid as torch
+from pellucid import nn, optim
+from pellucid.doctor.observed.compare import does_well, explained, reached
+from pellucid.doctor.observed.confirmation import confirms
+from pellucid.doctor.observed.record import ProgramRecord, StepRecord
+from pellucid.doctor.observed.rules import rate
+from pellucid.doctor.observed.suspicion import Suspicion
+from pellucid.doctor.observed.treatments import Longer
+from pellucid.nn import functional as F
+from tests.watching import watched
+
+FULL_BATCH = """
+import pellucid as torch
+from pellucid import nn, optim
+from pellucid.nn import functional as F
+
+def step(network, optimizer, x):
+    optimizer.zero_grad()
+    for part in range(1):
+        F.cross_entropy(network(x), (x[:, 0] > 0).long()).backward()
+    optimizer.step()
+
+x = torch.randn(60, 4)
+for seed in range(1):
+    network = nn.Linear(4, 2)
+    optimizer = optim.SGD(network.parameters(), lr=0.5)
+    for epoch in range({epochs}):
+        step(network, optimizer, x)
+"""
+
+
+def of_file(path: Path, epochs: int) -> Callable[[], object]:
+    path.write_text(FULL_BATCH.format(epochs=epochs))
+    return lambda: runpy.run_path(str(path))
+
+
+def test_a_loop_over_epochs_is_made_longer(tmp_path: Path) -> None:
+    program = of_file(tmp_path / "train.py", 5)
+    record = watched(program)
+    at = record.lines["epochs"]
+    assert at == (str(tmp_path / "train.py"), 16), "neither that around the optimiser, nor that within a step"
+    assert len(record.steps) == 5 and len(watched(program, Longer(10, at)).steps) == 50
+    assert list(range(3)) == [0, 1, 2], "it is put back"
+
+
+def test_a_program_that_stops_while_it_learns(tmp_path: Path) -> None:
+    program = of_file(tmp_path / "train.py", 5)
+    record = watched(program)
+    record.ended = True
+    (found,) = rate.hardly_any(record)
+    assert found.cause == "too-few-updates" and not found.certain and "still falling" in found.evidence
+    assert confirms(found, record, watched(program, *found.treatments))
+    record.steps[-1].loss = 2 * record.steps[0].loss
+    assert reached(record) > 0.25 and list(rate.hardly_any(record)) == [], "it had come to its end"
+
+
+@pytest.mark.parametrize(("updates", "before", "after", "told"), [(5, 0.6, 0.85, True), (40, 0.6, 0.85, False)])
+def test_how_much_more_updates_have_to_gain(
+    updates: int, before: float, after: float, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was, now = ProgramRecord([StepRecord(1.0)] * updates), ProgramRecord()
+    monkeypatch.setattr("pellucid.doctor.observed.confirmation.reached", lambda r: before if r is was else after)
+    assert confirms(Suspicion("too-few-updates", "", "", "", times=10), was, now) is told
+
+
+def by_steps(rate: float, others: bool = False) -> Callable[[], None]:
+    """A recurrence whose loss is the sum of one for each step."""
+
+    def program() -> None:
+        network, y = nn.Linear(1, 1), torch.linspace(0, 1, 20)
+        optimizer = optim.SGD(network.parameters(), lr=rate)
+        for _ in range(200):
+            wrong = torch.zeros(())
+            for at in range(20):
+                wrong = wrong + F.mse_loss(network(y[at : at + 1, None]), 3 * y[at : at + 1, None])
+            if others:
+                wrong = wrong + F.mse_loss(network(torch.zeros(1, 1)), torch.zeros(1, 1))
+            optimizer.zero_grad()
+            wrong.backward()
+            optimizer.step()
+
+    return program
+
+
+def test_what_a_loss_for_each_step_explains() -> None:
+    far, near = watched(by_steps(0.02)), watched(by_steps(1e-6))
+    assert does_well(far) and (explained(far) or 0) > 0.95
+    assert not does_well(near) and (explained(near) or 0) < 0
+    assert explained(watched(by_steps(0.02, others=True))) is None, "losses of different lines are not of one kind"
