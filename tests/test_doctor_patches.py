@@ -367,6 +367,31 @@ for epoch in range(3):
 print(-loss.item())
 """
 LAST = "self.read(rows)[0][:, -1]"
+KINDS = PROGRAM.replace("model = nn", "kinds = y\nmodel = nn").replace("== y)", "== kinds)")
+SPLIT = """import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+rows = 40 + 9 * torch.randn(360, 4)
+y = (rows[:, 0] > 40).long() + (rows[:, 1] > 40).long()
+x, y, rows_val, y_val = rows[:240], y[:240], rows[240:], y[240:]
+rows_val = (rows_val - x.mean(0)) / x.std(0)
+x = (x - x.mean(0)) / x.std(0)
+model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+for epoch in range(12):
+    for i in range(0, 240, 20):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x[i : i + 20]), y[i : i + 20])
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        said = model(rows_val)
+        cost, share = F.cross_entropy(said, y_val), (said.argmax(1) == y_val).float().mean()
+print(share.item())
+"""
+BY_CHANCE = "wrong = torch.rand(240) < 0.5\ny[wrong] = torch.randint(0, 3, (int(wrong.sum()),))\nmodel = nn"
 RUN = [  # the cause, the right program, and what makes it wrong
     ("lr-too-low", PROGRAM, "lr=0.3", "lr=1e-5"),
     ("lr-too-high", PROGRAM, "lr=0.3", "lr=30.0"),
@@ -407,6 +432,9 @@ RUN = [  # the cause, the right program, and what makes it wrong
     ("low-coverage", LOADED, "        optimizer.z", "        a, b = x[order][:20], y[order][:20]\n        optimizer.z"),
     ("labels-misaligned", PROGRAM, "y[i : i + 20]", "y[torch.randperm(240)[:20]]"),
     ("overfitting", WIDE, "range(3)", "range(60)"),
+    ("constant-target", KINDS, "model = nn", "y = torch.full_like(y, 1)\nmodel = nn"),
+    ("train-val-preprocessing-mismatch", SPLIT, "rows_val = (rows_val - x.mean(0)) / x.std(0)\n", ""),
+    ("noisy-labels", SPLIT, "model = nn", BY_CHANCE),
     ("input-ignored", SEQUENCES, LAST, LAST.replace("rows", "torch.zeros_like(rows)")),
 ]  # fmt: skip
 

@@ -6,8 +6,26 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from pellucid.doctor import patches_data, patches_labels, patches_networks
-from pellucid.doctor.calls import ACTIVATION, FUNCTION, MODULES, assigned, bracketed, calls, last, trained, with_option
+from pellucid.doctor import (
+    patches_data,
+    patches_labels,
+    patches_networks,
+    patches_parameters,
+    patches_rows,
+    patches_targets,
+)
+from pellucid.doctor.calls import (
+    ACTIVATION,
+    FUNCTION,
+    MODULES,
+    assigned,
+    bracketed,
+    calls,
+    last,
+    to_nn,
+    trained,
+    with_option,
+)
 from pellucid.doctor.edits import Text, statement_at
 from pellucid.doctor.finding import Finding
 
@@ -174,6 +192,10 @@ def _optimized(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[st
     named = assigned(tree)
     for call in calls(statement, "parameters"):
         given = text.of(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+        of_list = re.match(r"(\w+)\[", given)
+        if of_list and of_list[1] not in called:  # one of a list of layers
+            every = f"[p for layer in {of_list[1]} for p in layer.parameters()]"
+            yield text.with_expression(call, every)
         if "." in given:  # a part of a network
             yield text.with_expression(call, f"{given.split('.')[0]}.parameters()")
         others = sorted(called & named - {given}, key=lambda name: ("loss" in name or "crit" in name, name))
@@ -191,6 +213,7 @@ def _without_activation(finding: Finding, statement: ast.stmt, text: Text) -> It
     said = re.search(r"leave (?:the )?(\w+) out", finding.fix)
     name = (said[1] if said else "").replace("_", "").lower()
     layers = [c for c in calls(statement, ACTIVATION) if isinstance(c.func, ast.Attribute) and last(c).lower() == name]
+    yield from _last_use(statement, layers, name, text)
     for call in reversed(layers):
         if isinstance(call.func, ast.Attribute):
             yield text.with_expression(call, f"{text.of(call.func.value)}.Identity()")
@@ -202,6 +225,29 @@ def _without_activation(finding: Finding, statement: ast.stmt, text: Text) -> It
             yield text.with_expression(call, text.of(call.args[0]))
         elif not module and isinstance(call.func, ast.Attribute):
             yield text.with_expression(call, text.of(call.func.value))
+
+
+def _last_use(statement: ast.stmt, made: list[ast.Call], name: str, text: Text) -> Iterator[str]:
+    """`self.relu = nn.ReLU()`, which is called between layers as well as at the end: not called at the end."""
+    tree = ast.parse(text.source)
+    alone = isinstance(statement, ast.Assign) and any(statement.value is call for call in made)
+    one = {ast.unparse(statement.targets[0])} if alone and isinstance(statement, ast.Assign) else set[str]()
+    every = {
+        ast.unparse(n.targets[0])
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call) and last(n.value).lower() == name
+    }
+    for layer in one or every:
+        used = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == layer and n.args]
+        used.sort(key=lambda call: (call.end_lineno or 0, call.end_col_offset or 0))
+        here = [call for call in used if statement.lineno <= call.lineno <= (statement.end_lineno or 0)]
+        if one and len(used) > 1:
+            yield text.with_expression(used[-1], text.of(used[-1].args[0]))
+        elif not one and here:
+            yield text.with_expression(here[-1], text.of(here[-1].args[0]))
+        shared = [n for stack in calls(tree, "Sequential") for n in stack.args if ast.unparse(n) == layer]
+        if one and len(shared) > 1:
+            yield text.with_expression(shared[-1], f"{to_nn(text)}.Identity()")
 
 
 def _axis(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
@@ -292,7 +338,10 @@ OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "silent-broadcast-loss": (_same_shape,),
     "train-eval-mode": (_mode,),
 }
-KINDS = (OF_TRAINING, patches_networks.PATCHES, patches_labels.PATCHES, patches_data.PATCHES)
+KINDS = (
+    patches_parameters.PATCHES, OF_TRAINING, patches_networks.PATCHES, patches_labels.PATCHES, patches_data.PATCHES,
+    patches_rows.PATCHES, patches_targets.PATCHES,
+)  # fmt: skip
 # those of each cause, the likeliest first
 PATCHES: dict[str, tuple[Patch, ...]] = {
     cause: tuple(patch for kind in KINDS for patch in kind.get(cause, ())) for cause in {c: 0 for k in KINDS for c in k}

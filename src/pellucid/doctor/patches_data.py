@@ -109,19 +109,28 @@ def _without_cuts(around: ast.stmt, text: Text) -> str:
 
 def _within(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """The edge kept off: a variable before the line, `log(x)` as `log((x).clamp(…))`, `a / b` as `a / (b + 1e-8)`."""
-    edges = [call.args[0] for call in calls(statement, r"log\w*|sqrt|rsqrt") if call.args]
-    for name in dict.fromkeys(node.id for node in edges if isinstance(node, ast.Name)):
-        yield text.before(statement, f"{name} = {name}.clamp(min=1e-3)")
-    for call in calls(statement, r"log\w*|sqrt|rsqrt"):
-        method = isinstance(call.func, ast.Attribute) and not call.args
-        given = (
-            call.func.value if method and isinstance(call.func, ast.Attribute) else call.args[0] if call.args else None
-        )
-        if given is not None:
-            yield text.with_expression(given, f"({text.of(given)}).clamp(min=1e-6)")
+    logs = calls(statement, r"log\w*|sqrt|rsqrt")
+    edges = [edge for edge in (_edge(call) for call in logs) if edge is not None]
+    names = list(dict.fromkeys(node.id for node in edges if isinstance(node, ast.Name)))
+    written = {ast.unparse(edge) for edge in edges}
+    for name in names:  # a share and the rest of it: log(p) and log(1 - p)
+        share = f"1 - {name}" in written
+        bounds = "1e-6, 1 - 1e-6" if share else "min=1e-3"
+        yield text.before(statement, f"{name} = {name}.clamp({bounds})")
+    if len(edges) > 1:
+        yield text.with_expressions((edge, f"({text.of(edge)}).clamp(min=1e-6)") for edge in edges)
+    for edge in edges:
+        yield text.with_expression(edge, f"({text.of(edge)}).clamp(min=1e-6)")
     for node in ast.walk(statement):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not isinstance(node.right, ast.Constant):
             yield text.with_expression(node.right, f"({text.of(node.right)} + 1e-8)")
+
+
+def _edge(call: ast.Call) -> ast.expr | None:
+    """What a log or root is taken of."""
+    if isinstance(call.func, ast.Attribute) and not call.args:
+        return call.func.value
+    return call.args[0] if call.args else None
 
 
 def _filled(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:

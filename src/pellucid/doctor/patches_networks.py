@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 from collections.abc import Callable, Iterator
 
-from pellucid.doctor.calls import FUNCTION, calls, last, loops, to_nn, trained, with_option
+from pellucid.doctor.calls import assigned, calls, last, loops, to_nn, trained, with_option
 from pellucid.doctor.edits import Text
 from pellucid.doctor.finding import Finding
 from pellucid.doctor.patches_scale import both_to_scale, to_scale
@@ -178,17 +179,6 @@ def _batch_first(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[
             yield with_option(call, "batch_first", "True", text)
 
 
-def _kept_in_list(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """`self.layers = [nn.Linear(…), …]` becomes an nn.ModuleList of them."""
-    for node in ast.walk(ast.parse(text.source)):
-        if not isinstance(node, ast.Assign) or not ast.unparse(node.targets[0]).startswith("self."):
-            continue
-        plain = isinstance(node.value, ast.List | ast.ListComp | ast.BinOp | ast.Dict | ast.DictComp)
-        if plain and calls(node.value, f"{LAYERS}|{FUNCTION}|[A-Z]\\w+"):
-            kind = "ModuleDict" if isinstance(node.value, ast.Dict | ast.DictComp) else "ModuleList"
-            yield text.with_expression(node.value, f"{to_nn(text)}.{kind}({text.of(node.value)})")
-
-
 def _by_its_forward(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """A Function whose own backward is left out: what its forward computes is differentiated as it is."""
     line = finding.line or 0
@@ -216,6 +206,47 @@ def _used(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
                         yield text.with_expression(node, text.of(other))
             elif isinstance(node, ast.Subscript) and "the last step" in finding.fix and _is_first(node.slice):
                 yield text.with_expression(node.slice, ":, -1")
+        if forward.name == "forward":
+            yield from _read_instead(forward, text)
+
+
+def _read_instead(forward: ast.FunctionDef, text: Text) -> Iterator[str]:
+    """A name that the forward computes from its input and never reads, in the place of one that is not made of it."""
+    inputs = {argument.arg for argument in forward.args.args[1:]}
+    names = [n for n in ast.walk(forward) if isinstance(n, ast.Name)]
+    read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+    unread = list(dict.fromkeys(n.id for n in names if isinstance(n.ctx, ast.Store) and n.id not in read))
+    known = set(inputs)  # what is made of the input
+    for node in sorted((n for n in ast.walk(forward) if isinstance(n, ast.Assign)), key=lambda n: n.lineno):
+        if any(isinstance(n, ast.Name) and n.id in known for n in ast.walk(node.value)) and not _only_shape(
+            node, known
+        ):
+            known |= assigned(node)
+    returned = [n.value for n in ast.walk(forward) if isinstance(n, ast.Return) and n.value is not None]
+    for value in returned:
+        for node in ast.walk(value):
+            own = isinstance(node, ast.Name) and node.id not in known | {"self"} and node.id in assigned(forward)
+            alike = _alike(unread, ast.unparse(node)) if own else []
+            for name in alike:
+                if isinstance(node, ast.Name) and name in known:
+                    yield text.with_expression(node, name)
+
+
+def _alike(names: list[str], to: str) -> list[str]:
+    """The names that are most like another first."""
+    return sorted(names, key=lambda name: -difflib.SequenceMatcher(a=name, b=to).ratio())
+
+
+def _only_shape(node: ast.Assign, known: set[str]) -> bool:
+    """Whether all that a value takes of these names is their size, as `torch.zeros(1, x.size(0), 8)`."""
+    sized = {
+        id(n.value)
+        for n in ast.walk(node.value)
+        if isinstance(n, ast.Attribute) and n.attr in ("size", "shape", "device", "dtype", "dim")
+    }
+    counted = {id(c.args[0]) for c in calls(node.value, "len") if c.args}
+    used = [n for n in ast.walk(node.value) if isinstance(n, ast.Name) and n.id in known]
+    return all(id(n) in sized | counted for n in used)
 
 
 def _is_first(index: ast.expr) -> bool:
@@ -237,5 +268,4 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "wrong-backward": (_by_its_forward,),
     "samples-mixed": (_batch_first,),
     "input-ignored": (_used,),
-    "parameter-not-optimized": (_kept_in_list,),
 }

@@ -26,7 +26,7 @@ def to_scale(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]
     if measured is None:
         return
     tree = ast.parse(text.source)
-    names = list(dict.fromkeys(_tables(tree, text)))
+    names = list(dict.fromkeys(tables(tree, text)))
     made = _made(tree, names)
     if made is not None:
         by_column = isinstance(measured["mean"], list)
@@ -96,7 +96,7 @@ def assigned_here(node: ast.Assign) -> set[str]:
     return {part.id for part in parts if isinstance(part, ast.Name)}
 
 
-def _tables(tree: ast.Module, text: Text) -> Iterator[str]:
+def tables(tree: ast.Module, text: Text) -> Iterator[str]:
     """What holds all rows that the network is called with, those of the training first."""
     networks = {name.split(".")[0] for _, name in trained(tree, text)}
     used = [c for c in ast.walk(tree) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.args]
