@@ -178,7 +178,7 @@ def test_the_graph_can_be_walked() -> None:
     assert z.grad_fn.name() == "SumBackward1"
     assert z.grad_fn.next_functions[0][0] is y.grad_fn
     end = y.grad_fn.next_functions[0][0]
-    assert (end.name(), end.variable is x, end.next_functions) == ("AccumulateGrad", True, ())
+    assert (end.name(), end.variable is x, end.next_functions) == ("torch::autograd::AccumulateGrad", True, ())
     assert {end, y.grad_fn.next_functions[0][0]} == {end}
     assert z.grad_fn.metadata == {"dim": 0}
     assert x.grad_fn is None

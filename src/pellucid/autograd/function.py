@@ -292,6 +292,8 @@ class FunctionNode(Node):
         with set_grad_enabled(create):
             result: Any = self._rule()(ctx, *grads)
         given = _as_tuple(result)
+        for watching in state.interpreters:
+            watching.returned(self, given)
         if len(given) > len(self.edges) and all(gradient is None for gradient in given[len(self.edges) :]):
             given = given[: len(self.edges)]
         if len(given) != len(self.edges):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
+from pellucid.backend import Array
 from pellucid.core.application import OpNode
 from pellucid.core.context import state
 from pellucid.core.declaration import Declaration
@@ -123,6 +124,7 @@ class _Keeping(Interpreter):
 
     def __init__(self) -> None:
         self.needed: defaultdict[int, list[weakref.ref[OpNode]]] = defaultdict(list)  # by the id of the counter
+        self.copies: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()  # that nodes still hold
 
     def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
         for position in op.mutates:
@@ -137,23 +139,48 @@ class _Keeping(Interpreter):
         return result
 
     def _keep(self, counter: list[int]) -> None:
+        known: dict[int, Array] = {}  # by the id of what was copied: nodes that saved the same share one copy
+
+        def copied(value: Array) -> Array:
+            copy = known.setdefault(id(value), value.copy())
+            self.copies[id(copy)] = copy
+            return copy
+
         for reference in self.needed.pop(id(counter), ()):
             node = reference()
             if node is None or not any(guard[0] is counter for guard in node.guards):
                 continue
             saved = list(node.saved)
-            for known, version, slot in node.guards:
-                if known is counter and version == counter[0]:
+            for guarded, version, slot in node.guards:
+                if guarded is counter and version == counter[0]:
                     value = saved[slot]
-                    saved[slot] = [part.copy() for part in value] if isinstance(value, list) else value.copy()
+                    saved[slot] = list(map(copied, value)) if isinstance(value, list) else copied(value)
             node.saved = tuple(saved)
             node.guards = tuple(guard for guard in node.guards if guard[0] is not counter or guard[1] != counter[0])
             node.by_products = True
 
 
+class _Mutations:
+    """What `allow_mutation_on_saved_tensors` gives to its block, under PyTorch's names.
+
+    `cloned` has the copies that were made and that a node still holds, `tid_to_weakhandle` the memory that is saved and
+    was not changed since, each by a number.
+    """
+
+    def __init__(self, keeping: _Keeping) -> None:
+        self.cloned, self.tid_to_weakhandle = keeping.copies, keeping.needed
+
+    def clear(self) -> None:
+        """Forget both."""
+        self.cloned.clear()
+        self.tid_to_weakhandle.clear()
+
+
 @contextmanager
-def allow_mutation_on_saved_tensors() -> Generator[None]:
+def allow_mutation_on_saved_tensors() -> Generator[_Mutations]:
     """Within the block, tensors that were saved for backward may be changed in place: they are copied before.
+
+    The block gets an object whose `cloned` holds the copies that are still needed.
 
     >>> import pellucid
     >>> x = pellucid.tensor([2.0], requires_grad=True)
@@ -169,9 +196,11 @@ def allow_mutation_on_saved_tensors() -> Generator[None]:
         raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
     keeping = _Keeping()
     state.interpreters = (*state.interpreters, keeping)
+    mutations = _Mutations(keeping)
     try:
-        yield
+        yield mutations
     finally:
+        mutations.clear()
         state.interpreters = tuple(other for other in state.interpreters if other is not keeping)
 
 

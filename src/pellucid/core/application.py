@@ -115,6 +115,17 @@ class OpNode(Node):
         if isinstance(edge, Tensor) and edge._array is value:
             return edge
         tensor = wrap(value)
+        for counter, version, guarded in self.guards:
+            if guarded == slot:
+                if counter[0] != version:
+                    raise RuntimeError(
+                        with_line(
+                            "one of the variables needed for gradient computation has been modified by an inplace "
+                            f"operation: what {self.op.name} had saved is at version {counter[0]}; expected version "
+                            f"{version} instead"
+                        )
+                    )
+                tensor._counter = counter
         if edge is not None:
             tensor._node, tensor._requires = (edge if isinstance(edge, Node) else None), True
         return tensor

@@ -40,6 +40,9 @@ class EngineWatcher:
     def before_backward(self, roots: Sequence[Tensor]) -> None:
         """`backward` was called on `roots`, and is about to run."""
 
+    def returned(self, node: Node, gradients: Arguments) -> None:
+        """The `backward` of a `Function` returned these, in a backward that goes through the door."""
+
     def function(self, kind: type[Any], args: Arguments, kwargs: Attributes) -> None:
         """A `Function` is about to be applied and recorded."""
 

@@ -12,7 +12,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar, cast
-from weakref import ReferenceType
+from weakref import ReferenceType, WeakValueDictionary
 
 from pellucid.backend import Array
 
@@ -79,7 +79,15 @@ class Source:
         """The hooks of the node where a leaf's gradient arrives, made when first needed."""
         if self._arrival is None:
             self._arrival = NodeHooks()
+            awaiting[id(self)] = self
         return self._arrival
+
+
+awaiting: WeakValueDictionary[int, Source] = WeakValueDictionary()
+"""Leaves with hooks, which are called as soon as their gradient is whole, and not at the end of the backward.
+
+By their ids, since tensors compare by their numbers.
+"""
 
 
 class Node(Source):
@@ -124,6 +132,10 @@ class Node(Source):
         edges = (edge if edge is None or isinstance(edge, Node) else AccumulateGrad(edge) for edge in self.edges)
         return tuple((None if node is None else with_named_class(node), 0) for node in edges)
 
+    def _sequence_nr(self) -> int:
+        """How many were recorded before it (under PyTorch's name): backward takes the highest first."""
+        return self.number
+
     @property
     def metadata(self) -> Attributes:
         """The attributes that the op was called with, to which a program may add."""
@@ -161,7 +173,7 @@ class Node(Source):
 
     def __repr__(self) -> str:
         where = "" if self.module == "builtins" else f"{self.module}."
-        return f"<{where}{self.name()} object at {id(self):#x}>"
+        return f"<{where}{self.name().rsplit('::')[-1]} object at {id(self):#x}>"
 
 
 class AccumulateGrad(Node):
@@ -175,6 +187,9 @@ class AccumulateGrad(Node):
 
     def __init__(self, variable: Source) -> None:
         self.variable, self.edges, self.kwargs = variable, [], {}
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
 
     def hooks_of_node(self) -> NodeHooks:
         return self.variable._arrival_hooks()  # pyright: ignore[reportPrivateUsage]
@@ -191,7 +206,7 @@ def with_named_class(node: Node) -> Node:
 
     Done where somebody looks at the node, since recording makes thousands that nobody looks at.
     """
-    kind, name = type(node), node.name()
+    kind, name = type(node), node.name().rsplit("::")[-1]
     if kind.__name__ != name:
         node.__class__ = _named_class(kind.__mro__[1] if kind in _NAMED else kind, name, node.module)
     return node

@@ -219,6 +219,15 @@ class Tensor(Source, Declared):
         return None if self._node is None else with_named_class(self._node)
 
     @property
+    def _grad_fn(self) -> Node | None:
+        """`grad_fn` (under PyTorch's name, which may be deleted no more than that)."""
+        return self.grad_fn
+
+    @_grad_fn.deleter
+    def _grad_fn(self) -> None:
+        raise RuntimeError("Deletion of _grad_fn not allowed. Detach tensor instead!")
+
+    @property
     def retains_grad(self) -> bool:
         """Whether `backward` also fills the `grad` of this non-leaf."""
         return self._retained

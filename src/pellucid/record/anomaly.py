@@ -18,6 +18,7 @@ from ..core.application import OpNode
 from ..core.context import state
 from ..core.declaration import Declaration
 from ..core.door import Interpreter, below
+from ..core.node import Node
 from ..core.tensor import Tensor
 from ..errors import argument_names, describe, user_line
 from ..types.bfloat16 import is_narrow, widened
@@ -34,6 +35,17 @@ class AnomalyError(RuntimeError):
 class _Detector(Interpreter):
     """The interpreter."""
 
+    made: tuple[Node, str] | None = None  # in a Function's backward the first NaN, which may not get out of it
+
+    def returned(self, node: Node, gradients: tuple[Any, ...]) -> None:
+        """Raise where a Function's backward returns a NaN: one that it only made on the way does no harm."""
+        for index, gradient in enumerate(gradients):
+            if _faults(gradient)[0]:
+                within = self.made[1] if self.made is not None and self.made[0] is node else ""
+                first = f" (in its step {within})" if within else ""
+                title = f"detect_anomaly: the backward pass of {node.name()} is the first to make NaN{first}"
+                raise AnomalyError(_lines(title, node, index), node.name(), node.where, "backward")
+
     def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         before = [_faults(argument) for argument in args]  # before the op, which may work in place
         ranges = [_range(argument) for argument in args]
@@ -48,6 +60,9 @@ class _Detector(Interpreter):
         asked = any(
             isinstance(argument, float) and not math.isfinite(argument) for argument in (*args, *kwargs.values())
         )
+        if nan and isinstance(state.node, Node) and not isinstance(state.node, OpNode):
+            self.made = self.made if self.made is not None and self.made[0] is state.node else (state.node, op.name)
+            return result
         if nan and not any(faults[0] for faults in before):
             raise _found("NaN", op, args, ranges, first)
         if infinite and not asked and not any(faults[0] or faults[1] for faults in before):
@@ -92,10 +107,8 @@ def _found(what: str, op: Declaration, args: tuple[Any, ...], ranges: list[str],
     else:
         name = node.op.name if isinstance(node, OpNode) else node.name()
         title = f"detect_anomaly: the backward pass of {name} is the first to make {what} (in its step {op.name})"
-        if what == "NaN":
-            title += f"\n  Function '{node.name()}' returned nan values in its 0th output."
     bad = int((~np.isfinite(backend.of_array(result._array).to_numpy(result._array))).sum())
-    lines = [title, f"  {'at ' + where if where else 'at a line that is not known'}"]
+    lines = [_lines(title, node, 0 if what == "NaN" else None)]
     for name, argument, interval in zip(argument_names(op, len(args)), args, ranges, strict=True):
         if argument is not None:
             lines.append(
@@ -105,6 +118,14 @@ def _found(what: str, op: Declaration, args: tuple[Any, ...], ranges: list[str],
             )
     lines.append(f"  output: {describe(result)}, {bad} of {result.numel()} not finite")
     return AnomalyError("\n".join(lines), op.name if node is None else node.name(), where, phase)
+
+
+def _lines(title: str, node: Node | None, index: int | None) -> str:
+    """The title, what PyTorch says of an output of a node's backward, and where the op or the node was made."""
+    where = user_line() if node is None else node.where
+    if node is not None and index is not None:
+        title += f"\n  Function '{node.name()}' returned nan values in its {index}th output."
+    return f"{title}\n  {'at ' + where if where else 'at a line that is not known'}"
 
 
 class set_detect_anomaly:

@@ -22,12 +22,12 @@ from pellucid.backend.memory import keep_freed
 from pellucid.core.application import OpNode
 from pellucid.core.context import state
 from pellucid.core.modes import set_grad_enabled
-from pellucid.core.node import AccumulateGrad, Node, Source
+from pellucid.core.node import AccumulateGrad, Node, Source, awaiting
 from pellucid.core.tensor import Tensor, edge_of, wrap
 from pellucid.declare import TABLE
 from pellucid.types.bfloat16 import is_narrow, rounded, widened
 
-from .hooking import Collected, awaiting, call_after, call_before, call_hooks
+from .hooking import Collected, call_after, call_before, call_hooks
 from .rules import array_rules, tensor_rules
 from .vocabulary import LIFTED, of_array
 
@@ -38,9 +38,12 @@ class Walk:
     """One call of `run`: where it begins and what it was asked for."""
 
     callbacks: Sequence[Callable[[], object]] = ()  # called when it is done: `at_end`
+    node: Node | None = None  # whose rules are being called
 
-    def __init__(self, roots: list[Tensor], targets: list[Source] | None, keep: bool) -> None:
-        self.roots, self.targets, self.keep = roots, targets, keep
+    def __init__(
+        self, roots: list[Tensor], targets: list[Source] | None, keep: bool, accumulates: bool = False
+    ) -> None:
+        self.roots, self.targets, self.keep, self.accumulates = roots, targets, keep, accumulates
         self.number = _next_number()
         self._visited: set[Any] | None = None
 
@@ -52,6 +55,17 @@ class Walk:
             else:
                 self._visited = _leading_to(self.targets, self.roots)
         return source in self._visited
+
+    def order(self) -> list[Any]:
+        """The nodes and leaves that gradients arrive at, in that order."""
+        nodes = [source for source in reached(self.roots) if isinstance(source, Node) and self.visits(source)]
+        nodes.sort(key=lambda node: -node.number)
+        last = {edge: node for node in nodes for edge in node.edges}  # by leaf, where its gradient is whole
+        order: list[Any] = []
+        for node in nodes:
+            leaves = (edge for edge in dict.fromkeys(node.edges) if edge is not None and not isinstance(edge, Node))
+            order += [node, *(leaf for leaf in leaves if last[leaf] is node and self.visits(leaf))]
+        return order
 
 
 _next_number = itertools.count().__next__
@@ -83,7 +97,7 @@ def run(
     hooks of a target's node are called although it ends there.
     """
     keep_freed()
-    walk = Walk(roots, targets, keep)
+    walk = Walk(roots, targets, keep, accumulates)
     outer, state.walk = state.walk, walk
     before, pushed, packers, overrides = state.grad, state.interpreters, state.packers, state.overrides
     try:
@@ -92,7 +106,7 @@ def run(
         lifted = create or bool(state.interpreters)
         if lifted:  # else no op is applied, but in what is called back
             state.grad, state.overrides = create, False
-        found = _run(roots, seeds, keep, create, lifted, targets, accumulates)
+        found = _run(walk, seeds, create, lifted)
         done = 0
         while done < len(walk.callbacks):  # one may ask for another
             walk.callbacks[done]()
@@ -104,15 +118,8 @@ def run(
         state.overrides = overrides
 
 
-def _run(
-    roots: list[Tensor],
-    seeds: list[Tensor],
-    keep: bool,
-    create: bool,
-    lifted: bool,
-    targets: list[Source] | None,
-    accumulates: bool,
-) -> list[Any]:
+def _run(walk: Walk, seeds: list[Tensor], create: bool, lifted: bool) -> list[Any]:
+    roots, targets, keep = walk.roots, walk.targets, walk.keep
     pending: dict[Any, Any] = {}  # node or leaf -> gradient so far
     owned: set[Any] = set()  # those whose gradient is an array of our own, which may be added to in place
     queue: list[tuple[int, Node]] = []
@@ -162,7 +169,7 @@ def _run(
         arrive(_begin(root), seed if lifted else seed._array, False)
 
     while queue:
-        node = heappop(queue)[1]
+        node = walk.node = heappop(queue)[1]
         g = pending.pop(node)
         if node.hooks:
             g = call_hooks(node.hooks, g, lifted)
@@ -172,7 +179,7 @@ def _run(
         if useful is not None:
             if node in goal:
                 found[node] = g
-            hooked = accumulates and node.calls is not None
+            hooked = walk.accumulates and node.calls is not None
             if not hooked and not any(edge in useful for edge in node.edges if edge is not None):
                 continue
         made = None
@@ -244,11 +251,13 @@ def reached(roots: list[Tensor]) -> set[Any]:
 
 
 def _awaited(roots: list[Tensor]) -> dict[Any, int]:
-    """The leaves with a hook that waits for their whole gradient, each with how many parts that has."""
+    """The leaves with hooks, which wait for the whole gradient, each with how many parts that has."""
     counts: dict[Any, int] = {}
     for source in reached(roots):
         for edge in getattr(source, "edges", ()):
-            if edge is not None and not isinstance(edge, Node) and edge._after_hooks:
+            if edge is None or isinstance(edge, Node):
+                continue
+            if edge._after_hooks or edge._hooks or edge._arrival is not None:
                 counts[edge] = counts.get(edge, 0) + 1
     return counts
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, cast
-from weakref import WeakValueDictionary
 
 from pellucid.core.context import state
 from pellucid.core.hooks import Hooks, NodeHooks
 from pellucid.core.modes import set_grad_enabled
 from pellucid.core.node import Node
 from pellucid.core.tensor import Tensor, wrap
-
-awaiting: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
-"""Leaves with hooks that are called as soon as their gradient is whole, and not at the end of the backward.
-
-By their ids, since tensors compare by their numbers.
-"""
 
 
 def call_hooks(hooks: Hooks, g: Any, lifted: bool) -> Any:

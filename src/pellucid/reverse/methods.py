@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pellucid.core.hooks import Hooks, RemovableHandle, hang, hang_on_node
+from pellucid.core.node import awaiting
 from pellucid.core.tensor import Tensor, like, method
 from pellucid.declare import function
 from pellucid.declare.overrides import ask, derived, overriding
 from pellucid.errors import with_line
 
 from . import gradients
-from .hooking import awaiting
 
 
 @method
@@ -32,6 +32,7 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
     if (node := self.grad_fn) is not None:
         return hang_on_node(node, hook)
     self._hooks = self._hooks or Hooks()
+    awaiting[id(self)] = self
     return hang(self._hooks, hook)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pellucid.nn.functional as _nn
-from pellucid.autograd import Function, saved
+from pellucid.autograd import Function, is_multithreading_enabled, saved
 from pellucid.core import Tensor
 from pellucid.core.context import state
-from pellucid.core.node import AccumulateGrad
+from pellucid.core.node import AccumulateGrad, Node, with_named_class
 from pellucid.declare.overrides import NoOverrides as DisableTorchFunctionSubclass
 from pellucid.declare.overrides import as_it_is as _disabled_torch_function_impl
 from pellucid.ops.linalg.checks import LinAlgError as _LinAlgError
@@ -51,6 +51,50 @@ def _set_grad_enabled(mode: bool) -> None:
 def _current_graph_task_id() -> int:
     """The number of the backward that is running in this thread; -1 where none is."""
     return state.walk.number if isinstance(state.walk, Walk) else -1
+
+
+def _current_autograd_node() -> Node | None:
+    """The node whose rules the backward that is running in this thread calls; None where none is."""
+    return with_named_class(state.walk.node) if isinstance(state.walk, Walk) and state.walk.node else None
+
+
+def _running(name: str) -> Walk:
+    if not isinstance(state.walk, Walk):
+        raise RuntimeError(f"{name} should only be called during the backward pass")
+    return state.walk
+
+
+def _current_graph_task_execution_order() -> list[Node]:
+    """The nodes of the backward that is running in this thread, as it comes to them.
+
+    Raises:
+        RuntimeError: none is running; `set_multithreading_enabled(False)` was not said.
+    """
+    walk = _running("_current_graph_task_execution_order")
+    if is_multithreading_enabled():
+        raise RuntimeError(
+            "_current_graph_task_execution_order expects the current backward to be executed with multithreading "
+            "disabled, e.g. by running: with torch.autograd.set_multithreading_enabled(False)"
+        )
+    return [with_named_class(source) if isinstance(source, Node) else AccumulateGrad(source) for source in walk.order()]
+
+
+def _will_engine_execute_node(node: Node) -> bool:
+    """Whether a gradient arrives at a node in the backward that is running in this thread.
+
+    Raises:
+        RuntimeError: none is running; no node was given; the node of a leaf in `autograd.grad`.
+    """
+    if not isinstance(node, Node):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RuntimeError(f"_will_engine_execute_node expects an grad_fn, but got {type(node).__name__}")
+    walk = _running("_get_should_execute_nodes")
+    leaf = isinstance(node, AccumulateGrad)
+    if leaf and walk.targets is not None and not walk.accumulates:
+        raise RuntimeError(
+            "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). This is "
+            "currently not supported."
+        )
+    return walk.visits(node.variable if leaf else node)
 
 
 class _WeakTensorRef:

@@ -1,0 +1,137 @@
+"""What PyTorch's own tests ask of a backward while it runs: each is run with both libraries and the texts compared."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any
+
+import pytest
+import torch
+
+import pellucid
+from tests.test_torch_own import Made, text
+
+
+def compiled(lib: Any) -> Any:
+    return importlib.import_module("torch._C" if lib is torch else "pellucid.bridge.torch._C")
+
+
+def nodes_in_order(lib: Any) -> Any:
+    """The order that is foretold is that in which the hooks are called, those of leaves too."""
+    a, b = lib.ones(1, requires_grad=True), lib.ones(1, requires_grad=True)
+    c, d = b.sin(), a.cos()
+    out, called, foretold = c * d * a, [], []
+    for name, tensor in {"a": a, "b": b, "c": c, "d": d}.items():
+        tensor.register_hook(lambda _, name=name: called.append(name))
+    out.register_hook(lambda _: foretold.extend(compiled(lib)._current_graph_task_execution_order()))
+    with lib.autograd.set_multithreading_enabled(False):
+        out.backward()
+    return called, [node.name() for node in foretold]
+
+
+def around_a_leaf(lib: Any) -> Any:
+    """A leaf's hooks are called as soon as its gradient is whole."""
+    x, y = lib.ones(1, requires_grad=True), lib.ones(1, requires_grad=True)
+    middle, called = x.exp(), []
+    out = middle * y
+    y.register_hook(lambda _: called.append("tensor"))
+    node = out.grad_fn.next_functions[1][0]
+    node.register_prehook(lambda _: called.append("before"))
+    node.register_hook(lambda *_: called.append("after"))
+    middle.register_hook(lambda _: called.append("middle"))
+    out.backward()
+    return called, node.name(), type(node).__name__
+
+
+def executed(lib: Any) -> Any:
+    a, b = lib.ones(2, requires_grad=True), lib.ones(2, requires_grad=True)
+    c = a * b
+    beside, out, found = c.cos(), c.sin(), []
+
+    def ask(_: Any) -> None:
+        found.extend(compiled(lib)._will_engine_execute_node(t.grad_fn) for t in (c, beside))
+        found.append(compiled(lib)._current_autograd_node().name())
+
+    c.register_hook(ask)
+    out.sum().backward(inputs=(a,), retain_graph=True)
+    lib.autograd.grad(out.sum(), (c,), retain_graph=True)
+    out.register_hook(lambda _: compiled(lib)._will_engine_execute_node(c.grad_fn.next_functions[0][0]))
+    lib.autograd.grad(out.sum(), (a,))
+    return found
+
+
+def counted(lib: Any, inside: bool = True) -> Any:
+    x = lib.rand(2, requires_grad=True)
+    y = x.exp()
+    saved = y.grad_fn._saved_result
+    with lib.no_grad():
+        y += 1
+    return (y._version, saved._version) if inside else y.grad_fn._saved_result
+
+
+def kept(lib: Any) -> Any:
+    """Of what two nodes saved one copy is made, and it goes with them."""
+    found = []
+    with lib.autograd.graph.allow_mutation_on_saved_tensors() as mutations:
+        a = lib.rand(2, 3, requires_grad=True).clone()
+        b, c = a**2, a**2
+        found.append((len(mutations.cloned), len(mutations.tid_to_weakhandle)))
+        a.sin_()
+        d = a**2
+        a.sin_()
+        found.append(len(mutations.cloned))
+        del b, c
+        found.append(len(mutations.cloned))
+        d.sum().backward()
+        found.append(len(mutations.cloned))
+    return found
+
+
+def without_history(lib: Any) -> None:
+    del lib.ones(1, requires_grad=True)._grad_fn
+
+
+RUNNING: dict[str, Made] = {
+    "order": nodes_in_order, "a leaf": around_a_leaf, "executed": executed, "count of a result": counted,
+    "a result that changed": lambda lib: counted(lib, False),
+    "changed": kept, "no history": without_history,
+    "no node": lambda lib: compiled(lib)._current_autograd_node(),
+    "not running": lambda lib: compiled(lib)._current_graph_task_execution_order(),
+    "a tensor": lambda lib: compiled(lib)._will_engine_execute_node(lib.ones(1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUNNING)
+def test_running(name: str) -> None:
+    assert text(pellucid, RUNNING[name]) == text(torch, RUNNING[name])
+
+
+def returning(lib: Any, made: Any) -> Any:
+    """A Function of two arguments whose backward returns what is made of the gradient."""
+    methods = {"forward": staticmethod(lambda ctx, a, b: a + b), "backward": staticmethod(lambda ctx, g: made(g))}
+    return type("Returning", (lib.autograd.Function,), methods)
+
+
+RETURNED: dict[str, Any] = {
+    "the second": lambda g: (g, g * 0 / 0), "the first": lambda g: (g + float("nan"), g),
+    "made before": lambda g: (g * float("nan"), None), "on the way": lambda g: ((g * 0 / 0).nan_to_num(1.0), g),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", RETURNED)
+def test_which_gradient_is_nan(name: str) -> None:
+    """A NaN that a Function's backward only makes on the way is no anomaly."""
+
+    def run(lib: Any) -> Any:
+        x, y = lib.ones(2, requires_grad=True), lib.ones(2, requires_grad=True)
+        with lib.autograd.detect_anomaly():
+            out = returning(lib, RETURNED[name]).apply(x, y)
+            try:
+                out.sum().backward()
+            except RuntimeError as failure:
+                return re.findall(r"Function 'ReturningBackward' returned nan values in its \dth output", str(failure))
+        return x.grad.tolist(), y.grad.tolist()
+
+    assert run(pellucid) == run(torch)
