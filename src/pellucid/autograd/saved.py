@@ -15,7 +15,7 @@ from pellucid.core.context import state
 from pellucid.core.declaration import Declaration
 from pellucid.core.door import Interpreter, below
 from pellucid.core.modes import no_grad
-from pellucid.core.node import OUT, VALUE, Arguments, Attributes, Node
+from pellucid.core.node import AUX, OUT, VALUE, Arguments, Attributes, Node
 from pellucid.core.tensor import Tensor, wrap
 from pellucid.core.views import ScatterNode
 
@@ -194,32 +194,51 @@ def pack(tensor: Tensor) -> Packed:
 class _Packing(Interpreter):
     """Packs what the nodes keep that are recorded while it is on."""
 
+    as_given = True
+
     def __init__(self, owner: saved_tensors_hooks) -> None:
         self.owner, self.pack_hook, self.unpack_hook = owner, owner.pack_hook, owner.unpack_hook
 
     def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
+        innermost = bool(state.packers) and state.packers[-1] is self
+        known = self._before(op, args) if innermost else None
         result = below(self, op, args, kwargs)
         first = cast("Arguments", result)[0] if isinstance(result, tuple) else result
         node = first.grad_fn if isinstance(first, Tensor) else None
         if isinstance(node, ScatterNode):
             node = cast("Node", node.edges[1])
         # An outer one hands on to this one's result: the innermost packs, and a node is packed once.
-        if (
-            isinstance(node, OpNode)
-            and not isinstance(node, PackedNode)
-            and node.op is op
-            and state.packers
-            and state.packers[-1] is self
-        ):
-            self._pack(node, args)
+        if isinstance(node, OpNode) and not isinstance(node, PackedNode) and node.op is op and innermost:
+            self._pack(node, args, known or {})
         return result
 
-    def _pack(self, node: OpNode, args: Arguments) -> None:
+    def _before(self, op: Declaration, args: Arguments) -> dict[int, Packed] | None:
+        """Of an op that saves inputs alone those, packed before it is computed: a hook may want no more than them."""
+        mask = sum(1 << i for i, value in enumerate(args) if isinstance(value, Tensor) and value.requires_grad)
+        if not mask or not state.grad or not op.rules or op.mutates or op.star is not None:
+            return None
+        saves = (op.plans.get(mask) or op.plan(mask)).saves
+        kept = {slot: args[which] for slot, (what, which) in enumerate(saves) if what == VALUE}
+        if any(what in (OUT, AUX) for what, _ in saves) or not all(isinstance(one, Tensor) for one in kept.values()):
+            return None
+        if len({value._array.dtype for value in args if isinstance(value, Tensor)}) > 1:
+            return None  # what is saved is what they are converted to
+        if not all(other.as_given for other in state.interpreters[: state.interpreters.index(self)]):
+            return None
+        outer, state.interpreters = state.interpreters, ()
+        try:
+            return {slot: Packed(self, wrap(tensor._array)) for slot, tensor in kept.items()}
+        finally:
+            state.interpreters = outer
+
+    def _pack(self, node: OpNode, args: Arguments, known: dict[int, Packed]) -> None:
         held: list[object] = list(node.saved)
         outer, state.interpreters = state.interpreters, ()
         try:
             for slot, (what, which) in enumerate(node.plan.saves):
-                if what == OUT:
+                if slot in known:
+                    held[slot] = known[slot]
+                elif what == OUT:
                     held[slot] = Packed(self, wrap(held[slot]))
                 elif what == VALUE and which is None:
                     held[slot] = [Packed(self, wrap(array)) for array in node.saved[slot]]

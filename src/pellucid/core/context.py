@@ -23,6 +23,7 @@ class EngineWatcher:
     and costs the ops nothing.
     """
 
+    as_given = False  # whether it is known to hand arguments on as they are
     in_backward = True  # whether it also sees what a backward applies, which then walks on Tensors
 
     def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:

@@ -16,10 +16,22 @@ from ..autograd.graph import saved_tensors_hooks
 from ..core import Tensor, enable_grad, is_grad_enabled, no_grad, state
 from ..ops import autocast
 from ..random import fork_rng, get_rng_state, set_rng_state
+from ._python_dispatch import is_behind
+from .comparison import Comparison
+from .selective import (
+    CheckpointPolicy,
+    SelectiveCheckpointContext,
+    _CachedTorchDispatchMode,
+    _CachingTorchDispatchMode,
+    create_selective_checkpoint_contexts,
+)
 
 __all__ = [
-    "CheckpointError", "CheckpointFunction", "check_backward_validity", "checkpoint", "checkpoint_sequential",
-    "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_early_stop", "set_device_states",
+    "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "SelectiveCheckpointContext",
+    "_CachedTorchDispatchMode", "_CachingTorchDispatchMode", "check_backward_validity", "checkpoint",
+    "checkpoint_sequential", "create_selective_checkpoint_contexts",
+    "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop", "set_device_states",
 ]  # fmt: skip
 
 Contexts = tuple[contextlib.AbstractContextManager[Any], contextlib.AbstractContextManager[Any]]
@@ -42,9 +54,10 @@ def checkpoint(
     """The function of its arguments, of which nothing is kept for backward but the arguments.
 
     Backward calls the function again, up to the last value that it needs (with `early_stop`), with the random numbers
-    (`preserve_rng_state`) and the autocast of the first time. `use_reentrant=True` is the older way: a `Function`,
-    whose backward runs another one. It gives no gradient where no argument requires one, and is refused in
-    `autograd.grad`. Where a tracer or another observer of ops is on, everything is computed once, and kept.
+    (`preserve_rng_state`) and the autocast of the first time. With `debug`, an error lists the ops of both times.
+    `use_reentrant=True` is the older way: a `Function`, whose backward runs another one. It gives no gradient where no
+    argument requires one, and is refused in `autograd.grad`. Where a tracer or another observer of ops is on,
+    everything is computed once, and kept.
 
     Raises:
         CheckpointError: the second time, values of other shapes or dtypes were saved, or another number of them;
@@ -71,15 +84,20 @@ def checkpoint(
     if determinism_check not in ("default", "none"):
         raise ValueError(f"determinism_check should be one of ['default', 'none'], but got {determinism_check}")
     first, second = context_fn()
+    told = None
+    if debug if not _debug or _debug[-1] is None else _debug[-1]:
+        told = Comparison()
+        first, second = told.around(first, "original"), told.around(second, "recompute")
     watched = any(
-        not isinstance(other, autocast.Autocast) and other not in state.packers for other in state.interpreters
+        not isinstance(other, autocast.Autocast) and not is_behind(other) and other not in state.packers
+        for other in state.interpreters
     )
     if watched or not is_grad_enabled():
         with first:
             return function(*args, **kwargs)
     stop = _early_stop[-1] if _early_stop else early_stop
     again = _Again(lambda *given: function(*given, **kwargs), args, second, preserve_rng_state)
-    frame = _Frame(again, stop, determinism_check == "default")
+    frame = _Frame(again, stop, determinism_check == "default", told)
     with saved_tensors_hooks(frame.pack, frame.unpack), first:
         result = function(*args, **kwargs)
     frame.complete = True
@@ -139,6 +157,19 @@ def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
         _early_stop.pop()
 
 
+_debug: list[bool | None] = []
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """Within the block, whether checkpoints tell of each op where they fail, whatever they were told; None: as told."""
+    _debug.append(enabled)
+    try:
+        yield
+    finally:
+        _debug.pop()
+
+
 class _Again:
     """A function of its arguments, to be called a second time as it was the first time."""
 
@@ -173,8 +204,8 @@ class _Stop(Exception):
 class _Frame:
     """One checkpoint: what stands for the tensors that its ops saved, in their order, and how they are found again."""
 
-    def __init__(self, again: _Again, early_stop: bool, compares: bool) -> None:
-        self.again, self.early_stop, self.compares = again, early_stop, compares
+    def __init__(self, again: _Again, early_stop: bool, compares: bool, told: Comparison | None = None) -> None:
+        self.again, self.early_stop, self.compares, self.told = again, early_stop, compares, told
         self.holders: list[weakref.ref[_Holder]] = []
         self.facts: list[dict[str, Any]] = []
         self.complete = False  # whether the first call has ended: a backward within it finds fewer holders
@@ -207,7 +238,7 @@ class _Frame:
             place, count = count, count + 1
             if place >= len(self.holders):
                 if self.complete:
-                    raise CheckpointError(
+                    raise self._failed(
                         "torch.utils.checkpoint: trying to save more tensors during recomputation than during the "
                         "original forward pass."
                     )
@@ -224,8 +255,9 @@ class _Frame:
                 raise _Stop
             return tensor
 
-        # Who listens to this backward does not listen to a forward.
-        outer, state.interpreters = (state.interpreters, state.packers), ()
+        # Who listens to this backward does not listen to a forward, but for modes, which see all ops.
+        outer = state.interpreters, state.packers
+        state.interpreters = tuple(filter(is_behind, state.interpreters))
         try:
             with saved_tensors_hooks(pack, lambda tensor: tensor):
                 self.again()
@@ -234,17 +266,20 @@ class _Frame:
         finally:
             state.interpreters, state.packers = outer
         if count < len(self.holders):
-            raise CheckpointError(
+            raise self._failed(
                 "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
                 f"recomputation.\nNumber of tensors saved during forward: {len(self.holders)}\n"
                 f"Number of tensors saved during recomputation: {count}."
             )
         if differing:
-            raise CheckpointError(
+            raise self._failed(
                 "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
                 "during the forward pass.\n" + "".join(differing)
             )
         return tensors
+
+    def _failed(self, message: str) -> CheckpointError:
+        return CheckpointError(message if self.told is None else self.told.text(message))
 
 
 def _facts(tensor: Tensor) -> dict[str, Any]:
