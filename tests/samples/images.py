@@ -1,4 +1,4 @@
-"""Rows for `ops/convolution.py`, `ops/pooling.py` and `ops/adaptive_pooling.py`."""
+"""Rows for `ops/convolution.py`, `ops/columns.py`, `ops/pooling.py` and `ops/adaptive_pooling.py`."""
 
 import numpy as np
 import torch

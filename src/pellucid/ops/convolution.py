@@ -22,7 +22,6 @@ from pellucid.kernels import convolution as native
 from .needed_taps import needed
 from .node_names import by_rank
 from .padding import pad
-from .refusals import without
 
 Pair = tuple[int, int]
 _CHUNK = 1 << 18  # numbers unfolded at a time: 1 MB in float32, about a core's cache
@@ -52,7 +51,7 @@ class Geometry(NamedTuple):
         )
 
 
-def _padded(xp: Any, x: Any, padding: Pair) -> Any:
+def padded(xp: Any, x: Any, padding: Pair) -> Any:
     if padding == (0, 0):
         return x
     n, c, h, w = x.shape
@@ -62,7 +61,7 @@ def _padded(xp: Any, x: Any, padding: Pair) -> Any:
     return out
 
 
-def _windows(xp: Any, x: Any, kernel: Pair, geometry: Geometry, out: Pair) -> Any:
+def windows_of(xp: Any, x: Any, kernel: Pair, geometry: Geometry, out: Pair) -> Any:
     """A view (n, c, kh, kw, oh, ow) of the padded image x: no copy."""
     n, c, h, w = x.strides
     (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
@@ -128,7 +127,7 @@ def convolution(
     n, per = input.shape[0], out[0] * out[1]
     result = xp.empty((n, o, per), input.dtype)
     if n and o and per:
-        view = _windows(xp, _padded(xp, input, padding), (kh, kw), geometry, out)
+        view = windows_of(xp, padded(xp, input, padding), (kh, kw), geometry, out)
         if native.is_few(n * per, o, groups):
             rows = view.transpose(0, 4, 5, 1, 2, 3).reshape(n * per, -1) @ weight.reshape(o, -1).T
             if bias is not None:
@@ -236,7 +235,7 @@ def convolution_weight(
     per = out[0] * out[1]
     total = xp.zeros((groups, o // groups, c // groups * kh * kw), input.dtype)
     if n and per and c:
-        windows = _windows(xp, _padded(xp, image, padding), (kh, kw), geometry, out)
+        windows = windows_of(xp, padded(xp, image, padding), (kh, kw), geometry, out)
         given = input.reshape(n, groups, o // groups, per)
         if groups == 1:  # one product over all images of a part
             if native.is_few(n * per, o, groups):
@@ -465,75 +464,3 @@ def conv_transpose2d(
     Shape: (n, c, h, w) with weight (c, o/groups, kh, kw) -> (n, o, oh, ow).
     """
     return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
-
-
-@op(public=False, method=False, reference="torch.nn.functional.unfold")
-def im2col(xp: Any, input: Any, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Any:
-    """(n, c, h, w) -> (n, c·kh·kw, windows): each window of the image as a column."""
-    geometry = Geometry(stride, padding, dilation)
-    out = geometry.out(input.shape[2:], kernel)
-    if min(out) <= 0:
-        raise ShapeError(f"windows {kernel} with dilation {dilation} do not fit on images {tuple(input.shape[2:])}")
-    windows = _windows(xp, _padded(xp, input, padding), kernel, geometry, out)
-    return windows.reshape(input.shape[0], input.shape[1] * kernel[0] * kernel[1], out[0] * out[1]).copy()
-
-
-@op(public=False, method=False, reference="torch.nn.functional.fold")
-def col2im(xp: Any, input: Any, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Any:
-    """(n, c·kh·kw, windows) -> (n, c, h, w): columns added into the image at their windows' places."""
-    geometry = Geometry(stride, padding, dilation)
-    oh, ow = geometry.out(size, kernel)
-    n, channels = input.shape[0], input.shape[1] // (kernel[0] * kernel[1])
-    if input.shape[1] % (kernel[0] * kernel[1]) or input.shape[2] != oh * ow:
-        raise ShapeError(
-            f"columns of shape {tuple(input.shape)} do not fit: output_size {size} with kernel {kernel} has {oh} x "
-            f"{ow} windows of {kernel[0] * kernel[1]} numbers a channel"
-        )
-    columns = input.reshape(n, channels, *kernel, oh, ow)
-    p, q = padding
-    image = xp.zeros((n, channels, size[0] + 2 * p, size[1] + 2 * q), input.dtype)
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            image[(slice(None), slice(None), *geometry.at(i, j, oh, ow))] += columns[:, :, i, j]
-    return image[:, :, p : p + size[0], q : q + size[1]]
-
-
-im2col.vjp(
-    input=lambda m, g, input_shape, kernel, stride, padding, dilation: m.col2im(
-        g, size=tuple(input_shape[2:]), kernel=kernel, stride=stride, padding=padding, dilation=dilation
-    )
-)
-col2im.vjp(
-    input=lambda m, g, kernel, stride, padding, dilation: m.im2col(
-        g, kernel=kernel, stride=stride, padding=padding, dilation=dilation
-    )
-)
-
-
-def _two(value: Any) -> Pair:
-    return numbers("value", value, 2)  # type: ignore[return-value]
-
-
-@without("integer", of=1)
-def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
-    """Windows of images as columns (F.unfold): (n, c, h, w) -> (n, c·kh·kw, windows)."""
-    if input.ndim not in (3, 4):
-        raise ShapeError(f"unfold: expected a 3-D or 4-D input, got shape {tuple(input.shape)}")
-    x = input if input.ndim == 4 else input.unsqueeze(0)
-    out = im2col(x, kernel=_two(kernel_size), stride=_two(stride), padding=_two(padding), dilation=_two(dilation))
-    return out if input.ndim == 4 else out.squeeze(0)
-
-
-@without("integer", of=1)
-def fold(
-    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-) -> Tensor:
-    """Columns added back into images (F.fold), the transpose of `unfold`."""
-    if input.ndim not in (2, 3):
-        raise ShapeError(f"fold: expected a 2-D or 3-D input, got shape {tuple(input.shape)}")
-    x = input if input.ndim == 3 else input.unsqueeze(0)
-    out = col2im(
-        x, size=_two(output_size), kernel=_two(kernel_size), stride=_two(stride), padding=_two(padding),
-        dilation=_two(dilation),
-    )  # fmt: skip
-    return out if input.ndim == 3 else out.squeeze(0)

@@ -7,7 +7,8 @@ from pellucid.torch_names import absent
 from ...declare.arguments import parsed as _parsed
 from ...ops.autocast import with_autocast as _with_autocast
 from ...ops.axes import channel_shuffle, pixel_shuffle, pixel_unshuffle
-from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
+from ...ops.columns import fold, unfold
+from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ...ops.normalize import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from ...ops.norms import cosine_similarity, normalize, pairwise_distance
 from ...ops.padding import pad
