@@ -17,7 +17,9 @@ from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import Named
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.instrument import Loops
+from pellucid.doctor.process.moving import Parameters
 from pellucid.doctor.process.paths import groups
+from pellucid.doctor.rules.backward import findings
 from pellucid.doctor.rules.cells import TensorCell
 from pellucid.doctor.rules.gradient import Judgement, by, keeping
 from pellucid.doctor.rules.own_rate import of_design
@@ -48,6 +50,38 @@ def test_a_rate_of_its_own_is_no_mistake(factor: float, source: str, own: list[s
     assert of_design(row, {"a.py": source}, GROUPS, loops.loops.get(0)) == own
     across = replace(row, verdicts={"w": "right", "b": "across"})
     assert of_design(across, {"a.py": source}, GROUPS) == []
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict", "mistake"),
+    [(-1.0, "sign", "sign"), (-0.75, "sign", "sign"), (-30.0, "sign", "sign"), (0.75, "factor", "constant-factor")],
+)
+def test_a_tensor_with_a_rate_of_its_own_that_goes_up_has_the_wrong_sign(
+    factor: float, verdict: str, mistake: str
+) -> None:
+    slopes = {"w": np.array([1.0, -2.0, 0.5]), "v": np.array([0.3, 1.0, 2.0]), "b": np.array([0.7, -0.4, 1.5])}
+    given = {name: 0.1 * s * (factor if name == "b" else 1.0) for name, s in slopes.items()}
+    entries = [
+        StudiedPass(
+            i,
+            directions={name: np.eye(3) for name in slopes},
+            given=given,
+            gradient=given,
+            slopes={LOSS: slopes},
+            losses={LOSS: 1.0},
+            update={name: -g for name, g in given.items()},
+            values=slopes,
+        )
+        for i in range(3)
+    ]
+    found = by(entries, LOSS)
+    assert found is not None
+    assert (found.verdicts["b"], found.verdicts["w"]) == (verdict, "right")
+    (told,) = findings(found, SlopeStudy(entries, [LOSS]), Parameters({}, [], {}), {30})
+    assert told.mistake == mistake
+    assert ("0.75 times" in told.explanation) is (factor == -0.75 or factor == 0.75)
+    named = Named("b", "constant-factor", 0.9, "", "", None, None)
+    assert _of_all_passes(named, found).mistake == mistake
 
 
 @pytest.mark.parametrize("alike", [True, False])

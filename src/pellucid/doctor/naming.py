@@ -246,7 +246,8 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
 
 def _of_all_passes(item: Named, judgement: gradient.Judgement, passes: Sequence[StudiedPass] = ()) -> Named:
     """What was named by one pass; not a constant factor where another pass has another one."""
-    if item.mistake == "constant-factor" and judgement.verdicts.get(item.tensor) == "sign":  # with a decay beside it
+    of_size = item.mistake in ("constant-factor", "batch-factor")
+    if of_size and judgement.verdicts.get(item.tensor) == "sign":  # with a decay beside it, or a rate of its own
         return replace(item, mistake="sign", text=f"The gradient of {item.tensor} has the opposite sign.", fix=TURN)
     if item.mistake != "constant-factor" or judgement.verdicts.get(item.tensor) != "across":
         return item

@@ -139,7 +139,7 @@ def of_factors(
 
     On the way from the loss to the update, each value is some number times a true gradient. The line is the one where
     that number changes by the factor, and no tensor that is right (`agreed`) comes by; where none does, and the factor
-    is −1, that of the update; else the one that computes the tensor's gradient.
+    is below zero, that of the update; else the one that computes the tensor's gradient.
     """
     right = Values(tape, moved)
     lines: dict[str, tuple[str, int]] = {}
@@ -158,10 +158,10 @@ def of_factors(
             culprit = _derivative(jumps[-1], right) or jumps[-1]
         elif step.value.size == 1 and len(steps) > 1:  # what the number was summed up by, before it took the rate
             culprit = steps[-1]
-        elif _near(factors[name], -1.0) and step.value.size > 1 and right.times(step) < 0:
+        elif factors[name] < 0 and step.value.size > 1 and right.times(step) < 0:
             negative = takewhile(lambda s: s.index not in cleared and right.times(s) < 0, steps)
             culprit = [step, *negative][-1]  # where the gradient begins, it has the other sign: y − p for p − y
-        elif _near(factors[name], -1.0):
+        elif factors[name] < 0:
             moves = [s for s in right.steps.values() if s.site is not None and right.updated(s, name)]
             culprit = moves[0] if moves else step
         else:
@@ -202,12 +202,12 @@ def _numbers(step: Value, right: Values) -> Iterator[Value]:
 
 
 def _puts_in(factor: float, after: Value, before: Value, right: Values) -> bool:
-    """Whether a step puts a factor in; one of −1 may come with another, that of a mean."""
+    """Whether a step puts a factor in; one below zero turns the sign, and its size may be that of a mean, or a rate."""
     if after.value.size == 1 == before.value.size:
         was, now = float(before.value.ravel()[0]), float(after.value.ravel()[0])
     else:
         was, now = right.times(before), right.times(after)
-    return was * now < 0 if _near(factor, -1.0) else _near(now, factor * was)
+    return was * now < 0 if factor < 0 else _near(now, factor * was)
 
 
 def _near(value: float, other: float) -> bool:

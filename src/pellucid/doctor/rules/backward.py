@@ -174,7 +174,7 @@ def _tensor(judgement: Judgement, name: str) -> dict[str, Any]:
         "right": f"{name} follows it",
         "unknown": f"{name} could not be compared",
         "zero": f"{name} is never moved, though the loss depends on it",
-        "sign": f"{name} is moved up the slope",
+        "sign": f"{name} is moved up the slope" + _as_far(factor, ", {} times as far as the others down"),
         "factor": f"{name} is moved {_number(factor)} times as far as the others" if factor is not None else "",
         "resting": f"of {name}, {_resting(judgement, name)} never moved, though the loss depends on them",
         "partly": f"{name} follows it in {_share(judgement, name)} passes",
@@ -183,6 +183,15 @@ def _tensor(judgement: Judgement, name: str) -> dict[str, Any]:
         else f"{name} is moved in another direction (cosine {cosine:.3g})",
     }[verdict]
     return {"name": name, "verdict": verdict, "factor": factor, "cosine": cosine, "said": said}
+
+
+def _as_far(factor: float | None, text: str) -> str:
+    """How far what goes up the slope is moved, if not as far as the others go down.
+
+    >>> _as_far(-0.75, "{} times"), _as_far(-1.0, "{} times")
+    ('0.75 times', '')
+    """
+    return "" if factor is None or abs(factor + 1) < 0.02 else text.format(_number(abs(factor)))
 
 
 def _resting(judgement: Judgement, name: str) -> str:
@@ -227,8 +236,9 @@ def mistake_of(judgement: Judgement, study: SlopeStudy, sizes: set[int]) -> tupl
         )
     if len(factors) == len(wrong):
         same = all(abs(f / factors[0] - 1) < 0.02 for f in factors)
-        if same and abs(factors[0] + 1) < 0.02:
-            return "sign", f"The gradient of {names} has the wrong sign.", "turn its sign around"
+        if same and factors[0] < 0:  # what is left is a rate of its own, or what weights that decay leave of -1
+            more = _as_far(factors[0], ", and it is moved {} times as far as the others")
+            return "sign", f"The gradient of {names} has the wrong sign{more}.", "turn its sign around"
         for size in sorted(sizes, reverse=True):
             if same and size > 1 and (abs(abs(factors[0]) / size - 1) < 0.01 or abs(abs(factors[0]) * size - 1) < 0.01):
                 more = abs(factors[0]) > 1

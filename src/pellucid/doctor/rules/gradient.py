@@ -15,7 +15,6 @@ from pellucid.doctor.probes.usual import PIECEWISE, SIGNED
 from pellucid.doctor.rules.cells import TensorCell, left_out, near, shared, table
 
 NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach
-NEARLY_TURNED = 0.02  # of a factor of -1: what weights that decay beside, or a rate that falls, leave of it
 HARDLY = 0.999  # the cosine of a direction that is nearly that of the slope
 CLOSE = 1e-4  # a residual of what follows the slope of a loss that is a guess, and not nearly that of another
 SEVERAL = 4  # passes in which a single number has one ratio by no chance
@@ -327,7 +326,7 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
             found.verdicts[name] = "right"
             return
         found.factors[name] = float(np.median(factors))
-        found.verdicts[name] = "sign" if near(factors[0], -1.0, NEARLY_TURNED) else "factor"
+        found.verdicts[name] = "sign" if factors[0] < 0 else "factor"
     elif any(right) and not all(right):
         found.verdicts[name] = "partly"
     else:
