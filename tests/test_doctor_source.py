@@ -5,7 +5,7 @@ import pytest
 
 from pellucid.doctor.process import orders, rates
 from pellucid.doctor.process.paths import Group
-from pellucid.doctor.process.source import Assignments, handed_on
+from pellucid.doctor.process.source import Assignments, handed_on, suspect
 
 FILE = "train.py"
 
@@ -143,3 +143,23 @@ def test_an_update_that_is_put_elsewhere(line: str, found: bool) -> None:
     lost = Assignments.of({FILE: f"W1 = W1 - lr * dW1\n{line}\n"}).misdirected([group("b1")])
     assert (lost is not None) is found
     assert lost is None or (lost[0], lost[1].line) == ("b1", 2)
+
+
+@pytest.mark.parametrize(
+    ("function", "sign"),
+    [
+        ("def gradient(w, g):\n    return w - 0.1 * g\n", -1),
+        ("class Net:\n    def gradient(self, w, g):\n        w -= self.lr * g\n        return w\n", -1),
+        ("def gradient(w, g):\n    w = w + 0.1 * g\n    return w\n", 1),
+        ("def gradient(w, g):\n    return np.dot(w, g)\n", 0),
+        ("def gradient(g, w):\n    return 1 - w * g\n", 0),
+    ],
+)
+def test_a_parameter_that_a_function_returns_with_its_step(function: str, sign: int) -> None:
+    """The line of its gradient is not the one of the function, which all parameters come by."""
+    source = f"{function}deV = e * h\ndeW = e * s * x\nv[0] = gradient(v[0], deV)\nw[0] = gradient(w[0], g=deW)\n"
+    made = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("deW"))
+    found = Assignments.of({FILE: source})
+    assert [update.sign for update in found.updates(group("w"))[-1:]] == [sign] * (sign != 0)
+    if sign:
+        assert suspect(found, [group("w")], [group("v")]) == (FILE, made)

@@ -7,10 +7,12 @@ only wrong tensors come by is suspect, one that a right tensor comes by is not.
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from pellucid.doctor.process.movers import MovingFunction, moved_by, moving_functions
 from pellucid.doctor.process.paths import Group
 
 NOISE = {
@@ -59,16 +61,19 @@ class Assignments:
     """Every assignment of the user's program."""
 
     assignments: list[Assignment] = field(default_factory=list)
+    called: set[str] = field(default_factory=set)  # functions that return a parameter with its step
 
     @classmethod
     def of(cls, sources: dict[str, str]) -> Assignments:
-        found = cls()
+        found, trees = cls(), dict[str, ast.AST]()
         for file, text in sources.items():
-            try:
-                tree = ast.parse(text)
-            except SyntaxError:
-                continue
-            _Visitor(found, file).visit(tree)
+            with contextlib.suppress(SyntaxError):
+                trees[file] = ast.parse(text)
+        moving = moving_functions(trees.values())
+        for file, tree in trees.items():
+            _Visitor(found, file, moving).visit(tree)
+        # what such a function moves by its own name for it is moved where it is called
+        found.assignments = [a for a in found.assignments if not (a.update and a.function in found.called)]
         return found
 
     def updates(self, group: Group) -> list[Assignment]:
@@ -309,8 +314,8 @@ def _last_name(group: Group) -> str:
 
 
 class _Visitor(ast.NodeVisitor):
-    def __init__(self, found: Assignments, file: str) -> None:
-        self.found, self.file, self.functions = found, file, ["<module>"]
+    def __init__(self, found: Assignments, file: str, moving: dict[str, MovingFunction]) -> None:
+        self.found, self.file, self.moving, self.functions = found, file, moving, ["<module>"]
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.functions.append(node.name)
@@ -322,7 +327,15 @@ class _Visitor(ast.NodeVisitor):
         sources = _names(node.value)
         moves = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add | ast.Sub)
         own = isinstance(node.value, ast.BinOp) and bool(targets & _names(node.value.left))
-        self._add(node, targets, sources, moves and own)
+        moved = moved_by(node.value, self.moving)
+        if moved is not None and targets & _names(moved[1]):  # w = step(w, dw)
+            kind, _, given = moved
+            self.found.called.add(kind.function)
+            sources = set[str]().union(*map(_names, given))
+            step = Assignment(self.file, node.lineno, targets, sources, self.functions[-1], True, kind.sign)
+            self.found.assignments.append(step)
+        else:
+            self._add(node, targets, sources, moves and own)
         self.generic_visit(node)
 
     def visit_Dict(self, node: ast.Dict) -> None:
