@@ -69,3 +69,27 @@ def test_a_path_by_which_a_gradient_is_too_large(right: str, wrong: str, expecte
         assert found is not None
         assert found.site is not None
         assert (found.named({30})[0], found.site.line, found.tensors) == (expected, 10, ["w"])
+
+
+def test_what_a_loss_takes_in_the_turns_of_a_loop_is_one_path(tmp_path: Path) -> None:
+    """A sum of log probabilities of several words, whose gradient counts the softmax once."""
+    path, rng = tmp_path / "train.py", np.random.default_rng(0)
+    source = (
+        "import numpy as np\n\nu = x @ w\nloss = 0.0\nfor m in words:\n    loss += -u[m]\n"
+        "loss += len(words) * np.log(np.sum(np.exp(u)))\ne = np.exp(u) / np.sum(np.exp(u)) - t\n"
+        "dw = np.outer(x, e)\n"
+    )
+    t = np.zeros(5)
+    words = [0, 2, 3]
+    t[words] = 1.0
+    space: dict[str, Any] = {"x": rng.normal(size=4), "t": t, "words": words}
+    with recording() as recorder:
+        space["w"] = recorder.parameter("w", rng.normal(size=(4, 5)))
+        exec(compile(source, str(path), "exec"), space)  # noqa: S102
+        recorder.tape.result = recorder.node(space["loss"])
+        given = {"w": np.asarray(recorder.node(space["dw"]).value, dtype=float)}
+    found = unequal(recorder.tape, ["w"], given, {})
+    assert found is not None and found.site is not None
+    mistake, text, _ = found.named(set())
+    assert (mistake, found.site.line) == ("constant-factor", 8)
+    assert "multiplied by 3" in text

@@ -108,8 +108,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             seen, judgement = _judged(session, options)
         doubtful = judgement is None or bool(judgement.wrong)
         partly = judgement is not None and "partly" in judgement.verdicts.values()
-        if whole and doubtful and not session.returned and (partly or conditions.strayed(session)):
-            conditions.rewind(session)  # nor where all units are saturated
+        if whole and doubtful and not session.returned and (partly or judgement is None or conditions.strayed(session)):
+            conditions.rewind(session)  # nor where all units are saturated, or off
             before = judgement
             seen, judgement = _judged(session, options)
             judgement = gradient.keeping(before, judgement, seen)

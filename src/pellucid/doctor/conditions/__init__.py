@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import LONGEST, MOST_PASSES, Case, Found, at
-from pellucid.doctor.conditions.causes import CAUSES, Cause, diverging, domain, finite, rate, symmetry
+from pellucid.doctor.conditions.causes import CAUSES, Cause, diverging, domain, finite, rate, silent, symmetry
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.training import Mended
@@ -67,11 +67,16 @@ def no_number(session: TrainingSession, study: SlopeStudy) -> Finding | None:
 
 
 def runs_away(session: TrainingSession) -> Finding | None:
-    """Parameters that become infinite or NaN, where nothing else can be told of the updates."""
-    try:
-        return diverging.find(session) if session.left() > diverging.LONGEST else None
-    except Lost:
-        return None
+    """Parameters that become infinite or NaN, or an output that becomes 0 for all rows, where nothing else can be told
+    of the updates."""
+    for cause in (diverging, silent):
+        try:
+            found = cause.find(session) if session.left() > cause.LONGEST else None
+        except Lost:
+            continue
+        if found is not None:
+            return found
+    return None
 
 
 def of_outputs(session: TrainingSession, judgement: gradient.Judgement | None, study: SlopeStudy) -> list[Finding]:

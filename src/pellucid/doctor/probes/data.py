@@ -227,8 +227,8 @@ def batch_of(seen: Seen, keys: Keys) -> Batch:
 def rows_of(seen: Seen, keys: Keys) -> Batch:
     """The rows of several passes, one below the other."""
     labels, outputs, inputs = (seen.get(key, []) if key else [] for key in (keys.labels, keys.outputs, keys.inputs))
-    inputs = _taken_one_by_one(inputs, len(labels))
     count = samples(labels[:1], outputs[:1]) if labels and not keys.single else 1
+    inputs = _taken_one_by_one(inputs, len(labels)) if count == 1 else inputs
     shapes = [{value.shape for value in series} for series in (inputs, labels, outputs)]
     stacked = (
         np.concatenate([rows(value, count) for value in series]) if len(found) == 1 else None

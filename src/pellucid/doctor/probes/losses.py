@@ -190,6 +190,7 @@ def candidates(
     running: Collection[Key] = (),
     tensors: Sequence[np.ndarray] = (),
     residuals: Collection[str] = (),
+    no_labels: Collection[str] = (),
 ) -> list[Candidate]:
     """Every loss that the values seen in a pass suggest. `moved` is the same pass with other parameters.
 
@@ -197,7 +198,7 @@ def candidates(
     the names of what the program subtracts from one another: an output and its label, often. `least`: how much a name
     has to speak for a candidate. `running`: sums that go on from pass to pass: what a pass adds to one may be its loss,
     and it is nobody's output. `tensors`: the parameters of `moved`; a multiple of one is a penalty's slope, no output.
-    `residuals`: names of errors that are a mere difference.
+    `residuals`: names of errors that are a mere difference. `no_labels`: names of sizes, and of what is an output.
     What has the same value in both is one loss, seen at several places: the name that says most is kept.
     """
     kept: dict[tuple[str, str, str], Candidate] = {}
@@ -208,7 +209,7 @@ def candidates(
         if not (_stays(key, series, seen) and _stays(key, moved.get(key, series), moved))  # alike while weights are 0
         and not (tensors and _of_penalty(moved.get(key, []), tensors, numbers))
     }
-    for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted, running), key=_rank):
+    for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted, running, no_labels), key=_rank):
         if least is not None and candidate.named < least:
             continue
         if candidate.is_seen and candidate.output[1] in residuals:
@@ -295,6 +296,7 @@ def _all(
     parameters: frozenset[float],
     subtracted: Collection[tuple[str, str]] = (),
     running: Collection[Key] = (),
+    no_labels: Collection[str] = (),
 ) -> Iterator[Candidate]:
     depends = {
         key
@@ -322,7 +324,8 @@ def _all(
     labels = [
         key
         for key in usable
-        if key not in depends and key[1] not in excluded and _may_be_label(key) and _label_like(seen[key])
+        if key not in depends and key[1] not in excluded and key[1] not in no_labels
+        if _may_be_label(key) and _label_like(seen[key])
     ]
     decisions = {key[1] for key, series in seen.items() if all(np.isin(v, (-1.0, 0.0, 1.0)).all() for v in series)}
     known = {name for _, name in seen}

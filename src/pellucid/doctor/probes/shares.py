@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,8 @@ class Unequal:
         """The mistake, what is wrong, and what to write."""
         values = [factor for _, factor in self.factors]
         where = ", ".join(
-            f"line {user.site.line} ({user.op})" if user.site is not None else user.op for user, _ in self.factors
+            user.op if user.site is None else f"line {user.site.line}" + (f" ({user.op})" if user.op != "move" else "")
+            for user, _ in self.factors
         )
         same = all(abs(value - values[0]) <= EXACT * abs(values[0]) for value in values)
         by = abs(values[0])
@@ -110,12 +112,14 @@ def _factors(value: np.ndarray, parts: list[Part]) -> np.ndarray | None:
 
 
 def _parts(way: ReversePass) -> dict[int, list[Part]]:
-    """For each node that is used several times, what it gets of each use."""
-    found: dict[int, list[Part]] = {}
+    """For each node that is used several times, what it gets of each use; of a loop, of all its turns together."""
+    found: dict[int, dict[Any, Part]] = {}
     with np.errstate(all="ignore"):
         for node in way.tape.useful():
             adjoint = way.raw.get(node.index, way.adjoints.get(node.index))
             for source, value in contributions(node, adjoint, way.change)[1] if adjoint is not None else ():
                 if value.size > 1:
-                    found.setdefault(source.index, []).append(Part(node, value))
-    return found
+                    use = (node.op, node.site) if node.site is not None else node.index
+                    own = found.setdefault(source.index, {})
+                    own[use] = Part(node, value + own[use].value) if use in own else Part(node, value)
+    return {index: list(parts.values()) for index, parts in found.items()}

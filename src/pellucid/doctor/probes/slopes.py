@@ -15,6 +15,7 @@ from pellucid.doctor.probes.losses import Candidate, Key, Seen, candidates, of_c
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass, descent
 from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
+from pellucid.doctor.process.no_labels import no_labels
 from pellucid.doctor.process.parameters import Parameters, next_move
 from pellucid.doctor.process.paths import Scope
 from pellucid.doctor.process.places import residuals
@@ -69,6 +70,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
                 running,
                 [*shift.values()],
                 residuals(lab.files) if wanted is None else (),
+                no_labels(lab.files, {name for _, name in result.depends} | {*found.parameters}),
             )
             rough = yield from _measure(lab, found, result.candidates, 0, 3, seconds * 0.25)
             chosen = _pruned(result.candidates, rough, 24, result.seen)

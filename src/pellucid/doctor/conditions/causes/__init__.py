@@ -22,6 +22,7 @@ from pellucid.doctor.conditions.causes import (
     coverage,
     dead,
     decay,
+    died,
     domain,
     finite,
     first_weights,
@@ -88,5 +89,6 @@ CAUSES = [
     Cause(("lr-too-high", "lr-too-low", "late-instability"), rate.find, "training"),
     Cause(("too-few-updates",), updates.find, "training"),
     Cause(("log-of-zero",), domain.find, "training"),
+    Cause(("dead-units",), died.find, "training"),
     Cause(("input-not-scaled", "feature-scale-mismatch"), scale.find_far, "arrived"),
 ]

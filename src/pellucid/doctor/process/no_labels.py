@@ -1,0 +1,77 @@
+"""What can be no label of a loss by how it is made: sizes, and what is computed from outputs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Mapping
+
+from pellucid.doctor.process.places import trees
+
+SIZES = {"shape", "size", "ndim", "dtype", "itemsize"}
+OF_SIZE = ("_like", "len", "range", "arange", "shape", "size")  # what takes nothing of its argument but its size
+
+
+def no_labels(sources: Mapping[str, str], depends: Collection[str] = ()) -> set[str]:
+    """The names that are only ever assigned a size, `n = X.shape[0]`, or something that is computed from what depends
+    on the parameters, `a = relu(z)`: where every unit is off, its values do not depend on them any more.
+
+    >>> source = "n = len(X)\\na = relu(z)\\nt = np.ones_like(z)\\np = a @ w\\ny = net(x)\\ny = labels[i]"
+    >>> sorted(no_labels({"train.py": source}, {"z", "net"}))
+    ['a', 'n', 'p']
+    """
+    made: dict[str, list[ast.expr | None]] = {}
+    for _, tree in trees(dict(sources)):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+                for target, value in _pairs(node):
+                    made.setdefault(target, []).append(value)
+            elif isinstance(node, ast.For | ast.comprehension):
+                for part in ast.walk(node.target):
+                    made.setdefault(ast.unparse(part), []).append(None)
+            elif isinstance(node, ast.arg):  # what a function is given is not known
+                made.setdefault(node.arg, []).append(None)
+    found: set[str] = set()
+    while True:  # what is computed from such is such
+        known = {*depends, *found}
+        more = {
+            name
+            for name, values in made.items()
+            if name not in found and all(v is not None and (_is_size(v) or _takes(v, known)) for v in values)
+        }
+        if not more:
+            return found
+        found |= more
+
+
+def _pairs(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[tuple[str, ast.expr | None]]:
+    """Each name and what it is assigned; `n, d = X.shape` is a size each."""
+    found: list[tuple[str, ast.expr | None]] = []
+    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        value = node.value
+        if not isinstance(target, ast.Tuple | ast.List):
+            found.append((ast.unparse(target), value))
+            continue
+        alone = value.elts if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts) else None
+        whole = value if value is not None and _is_size(value) else None
+        for i, part in enumerate(target.elts):
+            found.append((ast.unparse(part), alone[i] if alone is not None else whole))
+    return found
+
+
+def _is_size(value: ast.expr) -> bool:
+    if isinstance(value, ast.Subscript):
+        return _is_size(value.value)
+    if isinstance(value, ast.Attribute):
+        return value.attr in SIZES
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "len"
+
+
+def _takes(value: ast.AST, depends: Collection[str]) -> bool:
+    """Whether a value is computed from one of these, not merely as large as one, and not by comparing it."""
+    if isinstance(value, ast.Compare) or (isinstance(value, ast.Attribute) and value.attr in SIZES):
+        return False
+    if isinstance(value, ast.Call) and ast.unparse(value.func).endswith(OF_SIZE):
+        return False
+    if isinstance(value, ast.Name | ast.Attribute) and ast.unparse(value) in depends:
+        return True
+    return any(_takes(part, depends) for part in ast.iter_child_nodes(value))

@@ -1,0 +1,130 @@
+"""Units that a training switches off: for all rows, or for rows that it should tell apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid.doctor import examine_script
+from pellucid.doctor.conditions.causes.died import alike
+from pellucid.doctor.conditions.causes.silent import off
+from pellucid.doctor.probes.data import Batch, Keys, rows_of
+from pellucid.doctor.probes.losses import Seen, candidates
+from pellucid.doctor.process.no_labels import no_labels
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(6, 2))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "outputs", "rows"),
+    [
+        (X, [0, 1, 0, 1, 0, 1], [0.3, 0.3, 0.9, 0.3, 0.3, 0.2], [0, 1, 3, 4]),
+        (X, [0, 0, 1, 0, 0, 1], [0.3, 0.3, 0.9, 0.3, 0.3, 0.2], []),  # of one class
+        (np.ones((6, 2)), [0, 1, 0, 1, 0, 1], [0.3] * 6, []),  # nothing tells them apart
+        (X, [0, 1, 0, 1, 0, 1], [np.nan] * 6, []),
+    ],
+)
+def test_rows_that_are_not_told_apart(
+    inputs: np.ndarray, labels: list[float], outputs: list[float], rows: list[int]
+) -> None:
+    columns = (np.array(values, dtype=float)[:, None] for values in (labels, outputs))
+    assert alike(Batch(inputs, *columns)) == rows
+
+
+def test_all_rows_that_several_passes_see_stay_rows() -> None:
+    keys = Keys(("", "X"), ("", "y"), ("", "p"))
+    y = np.array([[0.0], [1.0]] * 3)
+    batch = rows_of({("", "X"): [X] * 6, ("", "y"): [y] * 6, ("", "p"): [y] * 6}, keys)
+    assert batch.inputs is not None and batch.inputs.shape == (36, 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "labels", "found"),
+    [
+        (abs(RNG.normal(size=5)), np.zeros(5), np.arange(5.0), "out"),
+        (abs(RNG.normal(size=5)), np.array([0.0, 0, 0, 0, 0.1]), np.arange(5.0), None),
+        (np.zeros(5), np.zeros(5), np.arange(5.0), None),  # it began so
+        (abs(RNG.normal(size=5)), np.zeros(5), np.array([0.0, 0, 0, 0, 1]), None),  # which is hardly wrong
+    ],
+)
+def test_an_output_that_is_zero_for_every_row(
+    first: np.ndarray, last: np.ndarray, labels: np.ndarray, found: str | None
+) -> None:
+    begun, ended = ({("", "out"): [value], ("", "t"): [labels]} for value in (first, last))
+    assert off(begun, ended, {("out", "t"), ("t", "out")}) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("n, d = X.shape\nm = len(X)\nbatch = X.shape[0]", {"n", "d", "m", "batch"}),
+        ("a1 = relu(z1)\nz2 = a1 @ W2\na2 = relu(z2)", {"a1", "z2", "a2"}),
+        ("target = np.ones_like(z1)\ny = (z1 > 0) * 1\nt = np.zeros(z1.shape)", set()),
+        ("y = labels[i]\nfor k in range(9):\n    y = relu(z1)", set()),
+        ("def loss(y):\n    return y\ny = relu(z1)", set()),
+        ("q = r + g * best\nfor t, y in rows:\n    pass", set()),
+    ],
+)
+def test_what_is_no_label_by_how_it_is_made(source: str, names: set[str]) -> None:
+    assert no_labels({"train.py": source}, {"z1", "W1", "W2"}) == names
+
+
+def test_a_dead_layer_is_no_label_of_the_one_before_it() -> None:
+    seen: Seen = {("", "s1"): [X], ("", "y1"): [np.zeros((6, 2))]}
+    moved: Seen = {("", "s1"): [X + 0.1], ("", "y1"): [np.zeros((6, 2))]}
+    assert any(c.label == ("", "y1") for c in candidates(seen, moved))
+    assert not candidates(seen, moved, no_labels={"y1"})
+
+
+HEAD = "import numpy as np\n\nnp.random.seed({seed})\n"
+CORNERS = HEAD + (
+    "points = np.random.randn(4, 2)\nwanted = np.array([[0], [1], [0], [1]])\n"
+    "A = np.random.randn(2, {units}) * {scale}\nc = np.zeros((1, {units}))\n"
+    "B = np.random.randn({units}, 1) * {scale}\nd = np.zeros((1, 1))\n"
+    "for step in range(1500):\n"
+    "    h = np.maximum(0, points @ A + c)\n"
+    "    out = 1 / (1 + np.exp(-(h @ B + d)))\n"
+    "    cost = -np.mean(wanted * np.log(out + 1e-8) + (1 - wanted) * np.log(1 - out + 1e-8))\n"
+    "    delta = (out - wanted) / 4\n"
+    "    back = delta @ B.T * (h > 0)\n"
+    "    B -= 0.1 * h.T @ delta\n"
+    "    d -= 0.1 * delta.sum(0, keepdims=True)\n"
+    "    A -= 0.1 * points.T @ back\n"
+    "    c -= 0.1 * back.sum(0, keepdims=True)\n"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("units", "scale", "cause"), [(2, 0.5, ["dead-units"]), (12, 0.5, [])])
+def test_rows_for_which_every_unit_is_off(units: int, scale: float, cause: list[str], tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(CORNERS.format(seed=2, units=units, scale=scale))
+    report = examine_script(script, budget=200.0)
+    assert [finding.cause for finding in report.findings] == cause, report.to_json()
+    assert not cause or report.findings[0].line == 6
+
+
+SERIES = HEAD + (
+    "x = np.array([[2.2, 3.2, 1.8], [3.2, 1.8, 4.8], [1.8, 4.8, 0.5], [4.8, 0.5, 4.2], [0.5, 4.2, 1.7],\n"
+    "              [4.2, 1.7, 4.7], [1.7, 4.7, 0.1], [4.7, 0.1, 5.7]])\n"
+    "y = np.array([4.8, 0.5, 4.2, 1.7, 4.7, 0.1, 5.7, 0.5])\n"
+    "w1 = np.random.uniform(0, 1, (4, 3))\nw2 = np.random.uniform(0, 1, 4)\n"
+    "for epoch in range(3000):\n"
+    "    s1 = w1 @ x.T\n"
+    "    y1 = np.maximum(0, s1)\n"
+    "    s2 = w2 @ y1\n"
+    "    y2 = np.maximum(0, s2)\n"
+    "    g2 = (y2 - y) @ y1.T\n"
+    "    g1 = w2[:, None] * (y2 - y)[None] @ x\n"
+    "    w2 = w2 - {rate} * g2\n"
+    "    w1 = w1 - {rate} * g1\n"
+)
+
+
+@pytest.mark.slow
+def test_an_output_that_the_first_steps_switch_off(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SERIES.format(seed=0, rate=0.02))
+    report = examine_script(script, budget=200.0)
+    assert [(f.cause, f.line) for f in report.findings] == [("dead-units", 11)], report.to_json()
