@@ -148,9 +148,10 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
         if not case.findings and case.arrived and session.left() > 3:
             _ask(case, "arrived")
     session.unfinished = not case.findings and session.left() < 3 and case.was.finite and not case.learns
-    if not case.findings and case.mended is None and (wild := rate.blown_up(case)) is not None:
+    right = "training" in stages and case.mended is None  # the data alone is asked of a gradient that is not known
+    if not case.findings and right and (wild := rate.blown_up(case)) is not None:
         case.findings.append(wild)
-    session.blown_up = not case.findings and _blown_up(case)
+    session.blown_up = not case.findings and "training" in stages and _blown_up(case)
     session.inputs_unseen = case.inputs is None
     session.gets_to_a_guess = case.as_is.passes if not case.findings and case.ends_at_a_guess else 0
     return [case.placed(finding) for finding in case.findings]
