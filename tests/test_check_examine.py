@@ -191,3 +191,18 @@ def test_an_earlier_gradient_that_is_still_in():
     given = {name: grads(p)[name] + grads(q)[name] for name in p}
     report = examine(loss, p, scaled(given, 0.1), scale=0.1, earlier=[(q, scaled(grads(q), 0.1))])
     assert set(found(report).values()) == {"accumulated"}
+
+
+def test_weights_have_no_last_sample():
+    """The error of the output in the place of the hidden layer's is that of the last unit times a number."""
+    rng = np.random.default_rng(0)
+    w0, w1, x, y = rng.normal(size=(2, 2)), rng.normal(size=(1, 2)), np.array([[0.3], [1.0]]), np.array([[1.0]])
+    with recording() as recorder:
+        a, b = recorder.parameter("w0", w0), recorder.parameter("w1", w1)
+        hidden = 1 / (1 + np.exp(-(a @ x)))
+        output = 1 / (1 + np.exp(-(b @ hidden)))
+        recorder.tape.result = recorder.node(((output - y) ** 2).sum() / 2)
+    h, o = (np.asarray(value.value if hasattr(value, "value") else value, dtype=float) for value in (hidden, output))
+    given = {"w1": (o - y) * o * (1 - o) @ h.T, "w0": (o - y) * h * (1 - h) @ x.T}
+    report = examine(recorder.tape, {"w0": w0, "w1": w1}, given, scale="free", sizes=[2], right=["w1"])
+    assert "stale-value" not in {str(finding.mistake) for finding in report.findings if finding.tensor == "w0"}

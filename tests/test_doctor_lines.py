@@ -75,6 +75,16 @@ def test_a_helper_that_holds_the_mistake_is_named(tmp_path: Path) -> None:
     assert first_wrong(tape, ["w1", "b1"], given, moved, {file: ""}) == ((file, 5), False)
 
 
+def test_a_helper_that_serves_elsewhere_is_not(tmp_path: Path) -> None:
+    """The error of the output stands where that of the hidden layer belongs; the derivative is right."""
+    source = PROGRAM.replace("out = h @ w2 + b2", "out = np.tanh(h @ w2 + b2)")
+    source = source.replace("d = 2 * (out - y)", "e = 2 * (out - y)\nd = e * derivative(out)")
+    source = source.replace("dh = (d @ w2.T) * derivative(h)", "dh = e * derivative(h)")
+    tape, given, moved, file = recorded(source, tmp_path)
+    line = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dh = e"))
+    assert first_wrong(tape, ["w1", "b1"], given, moved, {file: ""})[0] == (file, line)
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "tensor"),
     [

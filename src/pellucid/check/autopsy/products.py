@@ -212,8 +212,11 @@ def _too_early(change: Change, node: TapeNode, name: str, weight: float) -> Hypo
 
 def _last_sample(case: TapeCase, nodes: list[TapeNode], position: int, other: int) -> Iterator[Hypothesis]:
     """Every sample takes the values of one: a variable is left over from a loop."""
-    value = nodes[0].inputs[other].value
-    if nodes[0].op != "matmul" or value.ndim != 2 or len(nodes) > 1:
+    factor = nodes[0].inputs[other]
+    value = factor.value
+    while factor.op == "move":
+        factor = factor.inputs[0]
+    if nodes[0].op != "matmul" or value.ndim != 2 or len(nodes) > 1 or factor.op == "parameter":  # which has no samples
         return
     for axis in (0, 1):
         if value.shape[axis] < 2 or value.shape[axis] not in case.sizes:

@@ -382,13 +382,23 @@ def _wrong_sources(step: Value, right: Values, seen: set[int]) -> list[Value]:
 
 def _of_helper(step: Value, right: Values) -> Value | None:
     """Where a product goes wrong of a right gradient and a factor that a function of the program computes from the
-    forward pass alone, as an activation's derivative, that factor."""
+    forward pass alone, as an activation's derivative, that factor; not where it makes a right gradient elsewhere."""
     sources = [s for s in right.sources(step) if s.needs]
     if step.op not in ("multiply", "mul") or not any(right(s) for s in sources) or step.site is None:
         return None
     factors = [s for s in sources if s.nodes[0].index not in right.forward and _of_forward(s, right)]
     inner = [s for s in factors if s.site is not None and len(s.site.calls) > len(step.site.calls)]
-    return inner[0] if len(inner) == 1 else None
+    return inner[0] if len(inner) == 1 and not _serves(inner[0], step, right) else None
+
+
+def _serves(factor: Value, step: Value, right: Values) -> bool:
+    """Whether what the same place computes makes a right gradient of another one in another product."""
+    return any(
+        other.index != step.index and other.op in ("multiply", "mul") and right(other)
+        for other in right.steps.values()
+        if any(s.site == factor.site and s.op == factor.op for s in right.sources(other))
+        and any(right(s) and s.nodes[0].index not in right.forward for s in right.sources(other))
+    )
 
 
 def _derivative(step: Value, right: Values) -> Value | None:

@@ -27,8 +27,8 @@ LAYERS = 12  # values that are looked at for the layer that is off
 def find(case: Case) -> Finding | Found | None:
     """Rows of other inputs and labels that all have one output at the end, and did not at first.
 
-    Where that is so of all rows, the network is dead, whatever made it so. Of a part of them it is reported where another
-    draw of the first weights comes by far further."""
+    Where that is so of all rows, the network is dead, whatever made it so. Of a part of them it is reported where
+    another draw of the first weights comes by far further."""
     if not case.was.finite or case.was is not case.as_is or case.mended is not None:
         return None
     begun = _begun(case, 1)
