@@ -204,6 +204,54 @@ def test_rows_of_an_evaluation_are_prepared_like_those_of_the_training(written: 
     assert patches("train-val-preprocessing-mismatch", SCALED.format(both), "print") == []
 
 
+def test_what_only_changes_the_kind_of_an_array_prepares_nothing() -> None:
+    written = """X_train = s.fit_transform(X_train)
+X_train = torch.from_numpy(X_train.astype('float32'))
+X_test = torch.from_numpy(X_test.astype('float32'))
+other = torch.from_numpy(other.astype('float32'))"""
+    both = written.replace("\n", "\nX_test = s.transform(X_test)\n", 1)
+    assert patches("train-val-preprocessing-mismatch", SCALED.format(written), "print")[0] == SCALED.format(both)
+
+
+@pytest.mark.parametrize(
+    ("written", "repaired"),
+    [
+        ("losses.append(log_prob * R)", "losses.append(-(log_prob * R))"),
+        ("loss = (log_probs * returns).sum()", "loss = -(log_probs * returns).sum()"),
+        ("return torch.stack(log_probs) @ returns", "return -(torch.stack(log_probs) @ returns)"),
+    ],
+)
+def test_a_loss_of_rewards_gets_its_minus(written: str, repaired: str) -> None:
+    source = f"def end(log_probs, returns):\n    {written}\n"
+    fix = "a minus before the loss: loss = -(log_probs * returns).sum()"
+    assert patches("loss-sign-flipped", source, written, fix)[0] == source.replace(written, repaired)
+
+
+@pytest.mark.parametrize(
+    ("written", "repaired"),
+    [
+        ("fit = F.mse_loss(said, x)", 'fit = F.mse_loss(said, x, reduction="sum")'),
+        ("fit = cost(said, x)", "fit = cost(said, x)"),
+    ],
+)
+def test_a_mean_beside_a_sum_becomes_one(written: str, repaired: str) -> None:
+    source = f"import torch\ncost = nn.BCELoss()\n{written}\nloss = fit + kl.sum()\n"
+    made = 'nn.BCELoss(reduction="sum")' if written == repaired else "nn.BCELoss()"
+    found = patches("loss-reduction-scale", source, "fit =", "the same for both: reduction='sum', or the mean of …")
+    assert found[0] == source.replace(written, repaired).replace("nn.BCELoss()", made)
+
+
+def test_what_two_losses_take_is_cut_for_the_first_alone() -> None:
+    source = """made = net(z).detach()
+first = cost(judge(real), 1) + cost(judge(made), 0)
+first.backward()
+second = cost(judge(made), 1)
+second.backward()
+"""
+    wanted = source.replace("net(z).detach()", "net(z)").replace("judge(made), 0", "judge(made.detach()), 0")
+    assert patches("detached-gradient", source, "made =")[0] == wanted
+
+
 @pytest.mark.parametrize(
     ("cause", "written", "repaired"),
     [

@@ -339,8 +339,8 @@ OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "train-eval-mode": (_mode,),
 }
 KINDS = (
-    patches_parameters.PATCHES, OF_TRAINING, patches_networks.PATCHES, patches_labels.PATCHES, patches_data.PATCHES,
-    patches_rows.PATCHES, patches_targets.PATCHES,
+    patches_parameters.PATCHES, patches_targets.PATCHES, OF_TRAINING, patches_networks.PATCHES, patches_labels.PATCHES,
+    patches_data.PATCHES, patches_rows.PATCHES,
 )  # fmt: skip
 # those of each cause, the likeliest first
 PATCHES: dict[str, tuple[Patch, ...]] = {

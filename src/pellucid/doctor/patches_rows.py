@@ -12,6 +12,10 @@ from pellucid.doctor.finding import Finding
 from pellucid.doctor.patches_scale import assigned_here, tables
 
 Patch = Callable[[Finding, ast.stmt, Text], Iterator[str]]
+CONVERSIONS = (
+    r"from_numpy|tensor|as_tensor|Tensor|FloatTensor|LongTensor|Variable|float|double|long|int|astype|type|to|numpy|array|"
+    r"asarray|view|reshape|flatten|squeeze|unsqueeze|permute|transpose|clone|copy|cuda|cpu|to_numpy|values"
+)
 STATISTICS = r"mean|std|var|min|max|amin|amax|median|norm|quantile|percentile|fit"
 
 
@@ -20,15 +24,15 @@ def _prepared_too(finding: Finding, statement: ast.stmt, text: Text) -> Iterator
     tree = ast.parse(text.source)
     given = list(dict.fromkeys(tables(tree, text)))
     stored, assignments = assigned(tree), [n for n in ast.walk(tree) if isinstance(n, ast.Assign)]
-    prepared = {name for n in assignments for name in assigned_here(n) if _mentions(n.value, name)}
-    for node in assignments:
-        if len(node.targets) != 1 or not isinstance(node.targets[0], ast.Name):
+    changes = [n for n in assignments if any(_mentions(n.value, name) for name in assigned_here(n))]
+    prepared = {name for n in changes if _is_preparation(n.value) for name in assigned_here(n)}
+    for node in changes:
+        if len(node.targets) != 1 or not isinstance(node.targets[0], ast.Name) or not _is_preparation(node.value):
             continue
         own = node.targets[0].id
-        changed = [n for n in ast.walk(node.value) if isinstance(n, ast.Name) and n.id == own]
-        if not changed or not isinstance(node.value, ast.Call | ast.BinOp):
-            continue
         stem = own.split("_")[0]
+        if not any(own == name or stem == name.split("_")[0] for name in given):
+            continue
         beside = [name for name in sorted(stored) if name != own and name.split("_")[0] == stem and "_" in name]
         for other in dict.fromkeys([*(name for name in given if name != own), *beside]):
             if other in prepared:
@@ -36,6 +40,13 @@ def _prepared_too(finding: Finding, statement: ast.stmt, text: Text) -> Iterator
             fitted = calls(node.value, "fit_transform")
             line = _for(node.value, own, other, text)
             yield text.after(node, f"{other} = {line}") if fitted else text.before(node, f"{other} = {line}")
+
+
+def _is_preparation(value: ast.expr) -> bool:
+    """Whether numbers change, and not only what holds them, as in `torch.from_numpy(x.astype("float32"))`."""
+    if any(isinstance(n, ast.BinOp) for n in ast.walk(value)):
+        return True
+    return any(not re.fullmatch(CONVERSIONS, last(call)) for call in calls(value, r"\w+"))
 
 
 def _mentions(node: ast.AST, name: str) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeGuard
 
-from pellucid.doctor.calls import assigned, calls, last, to_nn
+from pellucid.doctor.calls import assigned, bracketed, calls, last, to_nn, with_option
 from pellucid.doctor.edits import Text, statement_at
 from pellucid.doctor.finding import Finding
 
@@ -139,7 +139,50 @@ def _rounded(tree: ast.Module, text: Text) -> Iterator[tuple[ast.expr, str]]:
             yield call, f"{text.of(node)}.argmax(1)"
 
 
+def _with_minus(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`losses.append(log_prob * r)`, and the loss that is a sum of such, with the minus that they lack."""
+    if "a minus before" not in finding.fix:
+        return
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    kept = isinstance(call, ast.Call) and last(call) in ("append", "extend") and len(call.args) == 1
+    value = call.args[0] if kept and isinstance(call, ast.Call) else getattr(statement, "value", None)
+    if isinstance(value, ast.expr) and (kept or isinstance(statement, ast.Assign | ast.AugAssign | ast.Return)):
+        yield text.with_expression(value, f"-{bracketed(value, text)}")
+
+
+def _summed_too(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """The sum of a loss, where what stands beside it is a sum: `reduction="sum"`, here or where the loss is made."""
+    if "reduction='sum'" not in finding.fix:
+        return
+    named = {ast.unparse(call.func) for call in calls(statement, r"\w+")}
+    for call in calls(statement, r"\w*(?:loss|cross_entropy\w*|kl_div)"):
+        if len(call.args) >= 2 and isinstance(call.func, ast.Attribute) and re.fullmatch(FUNCTIONS, text.of(call.func)):
+            yield with_option(call, "reduction", '"sum"', text)
+    for node in ast.walk(ast.parse(text.source)):
+        made = node.value if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in named else None
+        if isinstance(made, ast.Call) and re.fullmatch(r"\w+Loss", last(made)):
+            yield with_option(made, "reduction", '"sum"', text)
+
+
+def _cut_for_one(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`made = net(z).detach()`, which two losses take, cut for the first of them alone."""
+    cut = statement.value if isinstance(statement, ast.Assign) else None
+    if not isinstance(cut, ast.Call) or not isinstance(cut.func, ast.Attribute) or cut.func.attr != "detach":
+        return
+    tree, name = ast.parse(text.source), next(iter(assigned(statement)), "")
+    ends = [call.lineno for call in calls(tree, "backward") if call.lineno > statement.lineno]
+    uses = [n for n in ast.walk(tree) if _is_name(n) and n.id == name and isinstance(n.ctx, ast.Load)]
+    first = [n for n in uses if statement.lineno < n.lineno <= min(ends, default=0)]
+    if first and len(ends) > 1 and any(n.lineno > min(ends) for n in uses):
+        pairs: list[tuple[ast.expr, str]] = [(n, f"{name}.detach()") for n in first]
+        yield text.with_expressions([(cut, text.of(cut.func.value)), *pairs])
+
+
+FUNCTIONS = r"(?:F|nn\.functional|torch\.nn\.functional|pellucid\.nn\.functional)\.\w+"
 PATCHES: dict[str, tuple[Patch, ...]] = {
+    "detached-gradient": (_cut_for_one,),
+    "loss-reduction-scale": (_summed_too,),
+    "loss-sign-flipped": (_with_minus,),
     "constant-target": (_as_they_vary,),
     "noisy-labels": (_not_overwritten,),
     "wrong-loss-for-task": (_classes,),
