@@ -97,6 +97,19 @@ def test_an_optimiser_stays_where_nothing_is_replaced_after_it() -> None:
     assert all(made.startswith("opt") for made in patches("parameter-not-optimized", source, "SGD"))
 
 
+def test_gradients_are_cleared_before_they_are_computed() -> None:
+    source = "for x in rows:\n    loss = f(x)\n    loss.backward()\n    opt.zero_grad()\n    opt.step()\n"
+    wanted = "for x in rows:\n    loss = f(x)\n    opt.zero_grad()\n    loss.backward()\n    pass\n    opt.step()\n"
+    fix = "optimizer.zero_grad() before loss.backward(), or after optimizer.step()"
+    assert patches("parameter-not-optimized", source, "opt.zero", fix)[0] == wanted
+
+
+def test_a_backward_that_is_missing_comes_before_the_step() -> None:
+    source = "for x in rows:\n    losses = []\n    loss = f(x)\n    opt.step()\n"
+    made = patches("parameter-not-optimized", source, "opt.step", "loss.backward() before optimizer.step()")
+    assert made[0] == source.replace("    opt.step", "    loss.backward()\n    opt.step")
+
+
 def test_of_a_list_of_layers_all_are_optimised() -> None:
     source = f"layers = [Linear(2, 3), Linear(3, 1)]\nopt = SGD(layers[0].parameters(), lr=0.1)\n{LOOP}"
     every = source.replace("layers[0].parameters()", "[p for layer in layers for p in layer.parameters()]")

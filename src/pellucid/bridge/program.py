@@ -25,11 +25,14 @@ __all__ = ["run_module", "run_script"]
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 
 
-def run_script(path: str | os.PathLike[str], args: Sequence[str] = ()) -> int:
+def run_script(path: str | os.PathLike[str], args: Sequence[str] = (), source: str | None = None) -> int:
     """Run a script or a notebook. The exit code that `python SCRIPT` would end with.
 
     `sys.argv`, `__main__`, `__file__` and `sys.path` are what Python makes them; an error is printed with the frames of
     the program alone. What the program's `sys.exit` was given decides the exit code.
+
+    Args:
+        source: what is run in the place of what the script holds, as if it stood there.
     """
     path = os.fspath(path)
     if os.path.isdir(path):
@@ -39,6 +42,7 @@ def run_script(path: str | os.PathLike[str], args: Sequence[str] = ()) -> int:
             return 1
         return _run(_Source("__main__", inside), [path, *args], path, inside, package="")
     loader = _Notebook("__main__", path) if path.endswith(".ipynb") else _Source("__main__", path)
+    loader.instead = source
     return _run(loader, [path, *args], os.path.dirname(os.path.abspath(path)), path, package=None)
 
 
@@ -98,8 +102,11 @@ def _join_threads() -> None:
 class _Source(importlib.machinery.SourceFileLoader):
     """Compiles a file and leaves no bytecode beside it."""
 
+    instead: str | None = None
+
     def get_code(self, fullname: str) -> CodeType:
-        return compile(self.get_data(self.path), self.path, "exec", dont_inherit=True)
+        source = self.get_data(self.path) if self.instead is None else self.instead
+        return compile(source, self.path, "exec", dont_inherit=True)
 
 
 class _Notebook(_Source):

@@ -340,7 +340,7 @@ OF_TRAINING: dict[str, tuple[Patch, ...]] = {
 }
 KINDS = (
     patches_parameters.PATCHES, patches_targets.PATCHES, OF_TRAINING, patches_networks.PATCHES, patches_labels.PATCHES,
-    patches_data.PATCHES, patches_rows.PATCHES,
+    patches_rows.PATCHES, patches_data.PATCHES,
 )  # fmt: skip
 # those of each cause, the likeliest first
 PATCHES: dict[str, tuple[Patch, ...]] = {

@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from pellucid.doctor.calls import FUNCTION, calls, last, loops, to_nn
-from pellucid.doctor.edits import Text
+from pellucid.doctor.calls import FUNCTION, assigned, calls, last, loops, to_nn
+from pellucid.doctor.edits import Text, statement_at
 from pellucid.doctor.finding import Finding
 
 Patch = Callable[[Finding, ast.stmt, Text], Iterator[str]]
@@ -132,6 +132,29 @@ def _lines(node: ast.stmt, text: Text) -> str:
     return written if written.endswith("\n") else f"{written}\n"
 
 
+def _in_order(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`optimizer.zero_grad()` between a backward and its step goes above the backward; a backward that is missing comes
+    above the step."""
+    tree = ast.parse(text.source)
+    calls_of = [n for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
+    if "zero_grad() before loss.backward()" in finding.fix and calls(statement, "zero_grad"):
+        above = [n for n in calls_of if calls(n, "backward") and n.lineno < statement.lineno]
+        if above:
+            moved = Text(text.before(above[-1], _lines(statement, text).strip()))
+            again = statement_at(ast.parse(moved.source), statement.lineno + 1)
+            yield moved.without(again) if again is not None else ""
+    if "loss.backward() before" in finding.fix:
+        steps = [n for n in calls_of if calls(n, "step") and n.lineno == statement.lineno]
+        made = [n for n in ast.walk(tree) if isinstance(n, ast.Assign) and n.lineno < statement.lineno]
+        names = [name for n in sorted(made, key=lambda n: n.lineno) for name in assigned(n) if _is_loss(name)]
+        if steps and names:
+            yield text.before(steps[0], f"{names[-1]}.backward()")
+
+
+def _is_loss(name: str) -> bool:
+    return re.search(r"loss|cost|error|objective", name, re.I) is not None and not name.endswith("es")
+
+
 def _usual_size(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`torch.randn(784, 10, requires_grad=True)` over the root of 784: tensors of two axes, drawn at their usual size,
     and those of one number drawn by chance; what is done to them right where they are made goes with it."""
@@ -165,7 +188,7 @@ def _root(node: ast.expr, written: str) -> str:
 
 
 PATCHES: dict[str, tuple[Patch, ...]] = {
-    "parameter-not-optimized": (_made_after, _kept_in_list, _as_parameter),
+    "parameter-not-optimized": (_in_order, _made_after, _kept_in_list, _as_parameter),
     "init-too-large": (_usual_size,),
     "init-too-small": (_usual_size,),
     "symmetric-init": (_usual_size,),

@@ -11,6 +11,7 @@ from .suspicion import Suspicion
 LOWER = 0.2  # of what other terms come to, by which they have to be lower
 SLIGHTLY = 0.1  # of the loss, by which the program has to do worse than the fork
 FEWEST, NEARER = 10, 0.5  # updates, below which more of them need only take half of what is wrong away
+FAR_MORE = 0.2  # right answers, as a share, of rows that are given one by one
 FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
 
 
@@ -20,6 +21,8 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
         return False
     if suspicion.without is not None:
         return _others_fall(suspicion.without, was, now)
+    if suspicion.by_single and (alone := one_by_one(was, now)) and alone[1] - alone[0] > FAR_MORE:
+        return True
     if suspicion.by_recall:
         return bool(recalls(was) and recalls(now)) and _recall(now) - _recall(was) > 0.12
     if suspicion.by_held_out:
@@ -39,6 +42,12 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
         return better(was, now) or is_worse(now, was, SLIGHTLY)
     strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better
     return better(was, now, strictly, suspicion.same_loss)
+
+
+def one_by_one(was: ProgramRecord, now: ProgramRecord) -> tuple[float, float] | None:
+    """The shares of right answers of both runs where each row is given by itself; None where they are not known."""
+    a, b = (record.final.alone if record.final is not None else None for record in (was, now))
+    return (a, b) if a is not None and b is not None else None
 
 
 def _others_fall(key: tuple[str, int], was: ProgramRecord, now: ProgramRecord) -> bool:

@@ -8,9 +8,10 @@ import traceback
 from pellucid.doctor.finding import place
 from pellucid.doctor.report import Finding, Report
 
+from .by_patch import prove
 from .compare import by_guessing, does_well, explained, guesses, is_still, outcome
 from .findings import facts_of, finding_of, findings_of_error, status_of
-from .laboratory import Laboratory, is_part
+from .laboratory import Laboratory, ScriptLaboratory, is_part
 from .record import ProgramRecord
 from .rules import gradients
 from .search import ENOUGH, Search
@@ -77,6 +78,7 @@ def examine(laboratory: Laboratory) -> Report:
     if not base.steps and not findings:
         findings = [finding_of(s, base, None) for s in gradients.no_backward(base)]
         if findings:
+            _by_patch(laboratory, base, findings)
             return Report(status_of(findings), findings, facts)
         return Report("inconclusive", [], facts, reason=NO_BACKWARD)
     if not findings:
@@ -90,7 +92,14 @@ def examine(laboratory: Laboratory) -> Report:
             return Report("inconclusive", findings, facts, reason=reason)
         if search.learns and guesses(base) and status_of(findings) == "healthy":
             return Report("healthy", findings, facts, reason=LIMIT.format(len(base.steps)))
+    _by_patch(laboratory, base, findings)
     return Report(status_of(findings), findings, facts)
+
+
+def _by_patch(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]) -> None:
+    """What no treatment confirmed is proved by a run of the program as it would be repaired, where it is a script."""
+    if isinstance(laboratory, ScriptLaboratory):
+        prove(laboratory, base, findings, SPARED)
 
 
 def _cut_off(record: ProgramRecord) -> str:

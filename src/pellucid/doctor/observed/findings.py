@@ -11,6 +11,7 @@ from pellucid.doctor.finding import SEVERITIES
 from pellucid.doctor.report import Finding
 
 from .compare import outcome, reached, stands
+from .confirmation import FAR_MORE, one_by_one
 from .record import ProgramRecord
 from .rules import crash
 from .suspicion import Suspicion
@@ -32,6 +33,13 @@ def finding_of(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | No
         finding.code = linecache.getline(*suspicion.place).strip()
     finding.details = [suspicion.measured] if suspicion.measured else []
     finding.fork = curves(was, now) if now is not None else dict(suspicion.curves)
+    alone = one_by_one(was, now) if now is not None and suspicion.by_single else None
+    if alone is not None and alone[1] - alone[0] > FAR_MORE:  # in a batch, its answers may be as good
+        finding.fork = {
+            "as it was": [alone[0]] * 2,
+            "with the fix": [alone[1]] * 2,
+            "what": "share of right answers at the end, each row by itself",
+        }
     return finding
 
 

@@ -102,6 +102,15 @@ class ScriptLaboratory(Laboratory):
 
     script: Path
     args: list[str]
+    source: str | None = field(default=None, init=False)  # that is run in the place of what the script holds
+
+    def patched(self, source: str, steps: int, seconds: float) -> ProgramRecord | None:
+        """The record of a run of the script as if this stood in it; None where it gave none."""
+        self.source = source
+        try:
+            return self.run((), steps, seconds)
+        finally:
+            self.source = None
 
     def _program(self, end: ChildAnswer, treatments: Sequence[Treatment], steps: int, seconds: float) -> None:
         """In the fork: the program from its first line; it does not return."""
@@ -119,7 +128,7 @@ class ScriptLaboratory(Laboratory):
         sys.__excepthook__ = crashed  # type: ignore[misc]
         try:
             observer.start()
-            run_script(self.script, self.args)
+            run_script(self.script, self.args, self.source)
             observer.stop()
             observer.record.ended = True
             end.send(observer.finish())

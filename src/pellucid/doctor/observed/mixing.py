@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from pellucid.core import Tensor, no_grad
+from pellucid.core import Interpreter, Tensor, below, no_grad, state
 from pellucid.random import get_rng_state, set_rng_state
 
 from .criterion import LossCall
 from .record import FinalRecord, ProgramRecord
 from .rows import told_apart
+from .treatments import Treatment
+from .treatments.loss import Attribute
 
 ROWS = 1000
+SINGLE = 64  # rows that are given one by one
 MOST_PARTS = 64  # of a row, that are looked at one by one
 FEW_ROWS = 32
 
@@ -175,8 +179,13 @@ def _differs(network: Any, batch: Any, array: np.ndarray) -> float | None:
     return float(max(np.abs(a - c).max(), np.ptp(a, axis=0).max()) / (np.abs(a).max() or 1.0))
 
 
-def final(networks: list[Any], record: ProgramRecord, call: LossCall | None) -> FinalRecord | None:
-    """How well the networks do on the rows that were kept, in eval(); None where it cannot be told."""
+def final(
+    networks: list[Any], record: ProgramRecord, call: LossCall | None, treatments: Sequence[Treatment] = ()
+) -> FinalRecord | None:
+    """How well the networks do on the rows that were kept, in eval(); None where it cannot be told.
+
+    With `treatments`, how many answers are right of rows that are given one by one, with the network treated, too.
+    """
     if len(networks) != 1 or call is None or not record.inputs:
         return None
     try:
@@ -200,9 +209,56 @@ def final(networks: list[Any], record: ProgramRecord, call: LossCall | None) -> 
         if not record.classes:
             a, b = out.detach().numpy().astype(float), y[some].astype(float)
             return FinalRecord(loss=float(((a - b) ** 2).mean())) if a.shape == b.shape else None
-        return FinalRecord(end.accuracy(), _recalls(end), doubted=_doubted(networks[0], x, record, call))
+        doubted = _doubted(networks[0], x, record, call)
+        alone = _alone(networks[0], rows[:SINGLE], end, treatments) if over_rows(record, treatments) else None
+        return FinalRecord(end.accuracy(), _recalls(end), doubted=doubted, alone=alone)
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return None
+
+
+def over_rows(record: ProgramRecord, treatments: Sequence[Treatment]) -> bool:
+    """Whether something is normalised over the rows of a batch, or was before it was treated."""
+    seen = [*record.loss.chain, *record.loss.body]
+    return any(isinstance(t, Attribute) for t in treatments) or any(
+        op.key[0] in ("softmax", "log_softmax") and op.attributes.get("dim") == 0 for op in seen
+    )
+
+
+def _alone(network: Any, rows: Any, call: LossCall, treatments: Sequence[Treatment]) -> float | None:
+    """The share of right answers where each row is given by itself."""
+    treated = _Treated(treatments)
+    before = state.interpreters
+    state.interpreters = (*before, treated)
+    try:
+        answers: list[int] = []
+        for i in range(len(rows)):
+            treated.counts.clear()
+            given = first_of(quietly(network, rows[i : i + 1])).detach().numpy()
+            answers += _answers(call, given.reshape(1, -1)).tolist()
+    finally:
+        state.interpreters = before
+    target = call.target_array()
+    if target is None or len(answers) != len(rows):
+        return None
+    labels = _labels(target[: len(rows)])
+    return float((np.array(answers) == labels).mean()) if labels.shape == (len(rows),) else None
+
+
+class _Treated(Interpreter):
+    """The changes of a fork, in a pass of the doctor's own."""
+
+    def __init__(self, treatments: Sequence[Treatment]) -> None:
+        self.treatments, self.counts = treatments, Counter[str]()
+
+    def apply(self, op: Any, args: Any, kwargs: Any) -> Any:
+        key = (op.name, self.counts[op.name])
+        self.counts[op.name] += 1
+        for treatment in self.treatments:
+            args, kwargs = treatment.op(key, args, kwargs)
+        result = below(self, op, args, kwargs)
+        for treatment in self.treatments:
+            result = treatment.result(key, args, result)
+        return result
 
 
 def _doubted(network: Any, x: np.ndarray, record: ProgramRecord, call: LossCall) -> np.ndarray:

@@ -106,7 +106,7 @@ class Observer(Interpreter):
         with self.aside():
             self.parameters.finish(list(self.roots.values()), [optimizer for optimizer, _ in self.optimizers.values()])
             roots = list(self.roots.values())
-            record.final = self.apart(lambda: mixing.final(roots, record, self.passes.last_call))
+            record.final = self.apart(lambda: mixing.final(roots, record, self.passes.last_call, self.treatments))
             if self.passes.last_batch is not None and stands(record):
                 record.unused = self.apart(lambda: mixing.unused(roots, self.passes.last_batch))
             self.evaluations.finish(roots)

@@ -239,12 +239,14 @@ class FinalRecord:
         recalls: that share for each class that was seen, by class.
         loss: the mean square error, where the targets are no classes.
         doubted: rows of which the network says another class than their label, as numbers that tell them apart.
+        alone: the share of right answers of rows that are given one by one, where something is normalised over rows.
     """
 
     accuracy: float | None = None
     recalls: dict[int, float] = field(default_factory=dict)
     loss: float | None = None
     doubted: np.ndarray = field(default_factory=lambda: np.empty(0))
+    alone: float | None = None
 
 
 @dataclass

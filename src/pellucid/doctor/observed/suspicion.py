@@ -21,6 +21,7 @@ class Suspicion:
         by_final: what counts is the accuracy, or the error, in eval() at the end.
         by_recall: what counts is how much of each class is recognised at the end, all classes alike.
         by_held_out: what counts is how well it does on the rows of its own evaluation.
+        by_single: what counts, too, is the share of right answers where each row is given by itself.
         without: a term of the loss; what counts is what its other terms come to.
         curves: what the record itself proves, where that needs no fork: see `Finding.fork`.
         times: how many times as many steps a fork makes, which has to come far with them.
@@ -42,6 +43,7 @@ class Suspicion:
     by_final: bool = False
     by_recall: bool = False
     by_held_out: bool = False
+    by_single: bool = False
     without: tuple[str, int] | None = None
     times: int = 1
     direction: int = 0

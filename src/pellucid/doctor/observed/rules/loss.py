@@ -148,6 +148,7 @@ def _not_over_classes(soft: OpRecord, axis: str, sums: str, over: str, right: in
         [Attribute(soft.key, "dim", right)],
         certain=True,
         same_loss=False,
+        by_single=_axis(soft) == 0,
     )
 
 
@@ -162,8 +163,11 @@ def _other_axes(loss: LossRecord) -> Iterator[Suspicion]:
                 "Attention weights are normalised over the keys, which is the last axis.",
                 "softmax(…, dim=-1)",
                 op.place,
-                [Attribute(op.key, "dim", -1)],
+                [
+                    Attribute(o.key, "dim", -1) for o in loss.body if o.place == op.place and _axis(o) == dim
+                ],  # of each block
                 certain=dim < len(op.shape) - 2 and op.shape[-1] == op.shape[-2] > 1,  # scores of all with all
+                by_single=dim == 0,
             )
             return
 

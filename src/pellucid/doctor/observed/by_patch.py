@@ -1,0 +1,65 @@
+"""The proof of what no treatment confirmed: the program is run with the line changed, as `--fix` would change it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+from pellucid.doctor.repairs import repairs, together
+from pellucid.doctor.report import Finding
+
+from .compare import better, better_held_out, outcome, stays
+from .findings import curves
+from .laboratory import ScriptLaboratory, is_part
+from .matching import curve
+from .record import ProgramRecord
+
+TRIED = 2  # patches
+ENOUGH = 10  # backwards without which a run says nothing
+LOWER = 0.3  # of the loss at first, by which it has to fall where the program as it was made no step
+# whose targets, or whose loss, are others with the patch: what both runs come to is not the same thing
+OTHER_TARGETS = ("constant-target", "noisy-labels", "train-val-leak", "wrong-loss-for-task", "overfitting")
+
+
+def prove(laboratory: ScriptLaboratory, base: ProgramRecord, findings: list[Finding], spared: float) -> None:
+    """Run the program with the worst of these faults repaired in its source, and say so where that goes better."""
+    first = next((f for f in findings if f.severity == "error"), None)
+    script = laboratory.script
+    if first is None or first.verified or first.file is None or Path(first.file) != script or script.suffix != ".py":
+        return
+    source = script.read_text(encoding="utf-8")
+    seconds = 1.5 * base.seconds + 2.0
+    errors = [f for f in findings if f.severity == "error"]
+    for changed in itertools.islice(itertools.chain(repairs(first, source), together(errors, source)), TRIED):
+        if laboratory.left() < seconds + spared:
+            return
+        now = laboratory.patched(changed, max(len(base.steps), 20 * ENOUGH), seconds)
+        shown = _shown(first.cause, base, now) if now is not None and not now.error else {}
+        if shown:
+            first.verified, first.fork = True, shown
+            return
+
+
+def _shown(cause: str, was: ProgramRecord, now: ProgramRecord) -> dict[str, Any]:
+    """Both runs, where that with the patch went better; {} where it did not, or where that cannot be told."""
+    if len(was.steps) < ENOUGH or stays(was):  # it ended in an error, or made no update
+        end = outcome(now)
+        fell = end.finite and end.begin - end.loss > max(LOWER * abs(end.begin), 3 * end.noise)
+        return curves(was, now) if len(now.steps) >= ENOUGH and fell else {}
+    if better_held_out(was, now):
+        return _of_evaluation(was, now) or curves(was, now)
+    same = was.loss.kind == now.loss.kind
+    if cause in OTHER_TARGETS or is_part(was) or not better(was, now, same_loss=same):
+        return {}
+    return curves(was, now)
+
+
+def _of_evaluation(was: ProgramRecord, now: ProgramRecord) -> dict[str, Any]:
+    """The shares of right answers of the program's own evaluation; {} where they are not known."""
+    shares = [[hits for _, _, hits in curve(record) if hits is not None] for record in (was, now)]
+    if not all(shares) or not all(math.isfinite(share) for each in shares for share in each):
+        return {}
+    two = [each if len(each) > 1 else each * 2 for each in shares]
+    return {"as it was": two[0], "with the fix": two[1], "what": "share of right answers in the evaluation"}

@@ -1,0 +1,89 @@
+"""Faults that no treatment in a fork can mend are proved: by rows given one by one, and by the program as repaired."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+NET = """import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+x = 30 + 9 * torch.randn(300, 4)
+y = (x[:, 0] > 30).long() + (x[:, 1] > 30).long()
+x, y, x_val, y_val = x[:200], y[:200], x[200:], y[200:]
+x_val = (x_val - x.mean(0)) / x.std(0)
+x = (x - x.mean(0)) / x.std(0)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 16), nn.Linear(16, 3)
+
+    def forward(self, rows):
+        return F.log_softmax(self.two(torch.relu(self.one(rows))), dim=1)
+
+
+model = Net()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+for epoch in range(15):
+    for rows in torch.randperm(200).split(20):
+        loss = F.nll_loss(model(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        right = (model(x_val).argmax(1) == y_val).float().mean().item()
+    print(epoch, loss.item(), right)
+"""
+FAULTS = {
+    "softmax-wrong-axis": ("dim=1", "dim=0", "share of right answers at the end, each row by itself"),
+    "labels-off-by-one": ("y[rows])", "y[rows] + 1)", "loss"),
+    "train-val-preprocessing-mismatch": (
+        "x_val = (x_val - x.mean(0)) / x.std(0)\n",
+        "",
+        "share of right answers in the evaluation",
+    ),
+    "parameter-not-optimized": ("        optimizer.step()\n", "", "share of right answers in the batch"),
+}
+
+
+def examined(source: str, folder: Path) -> dict[str, Any]:
+    (folder / "train.py").write_text(source)
+    command = [sys.executable, "-m", "pellucid", "doctor", "train.py", "--json", "said.json", "--budget", "100"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    return json.loads((folder / "said.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cause", FAULTS)
+def test_a_fault_that_no_treatment_mends_is_proved(cause: str, tmp_path: Path) -> None:
+    old, new, what = FAULTS[cause]
+    assert NET.count(old) == 1
+    report = examined(NET.replace(old, new), tmp_path)
+    first = report["findings"][0]
+    assert (first["cause"], first["verified"]) == (cause, True), report
+    curves = first["fork"]
+    assert curves["what"] == what
+    if what == "loss":
+        assert curves["with the fix"][-1] < 0.5 * curves["with the fix"][0]
+    else:
+        assert curves["with the fix"][-1] > curves["as it was"][-1] + 0.2
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".py"] == ["train.py"]
+
+
+@pytest.mark.slow
+def test_the_program_without_a_fault_has_none(tmp_path: Path) -> None:
+    report = examined(NET, tmp_path)
+    assert (report["status"], report["findings"]) == ("healthy", [])
