@@ -371,13 +371,20 @@ class Optimizer(OptimizerHooks):
 
     def __getstate__(self) -> Options:
         # Not the hooks, as in PyTorch; and ``step`` may hold a scheduler's wrapper, which refers to this very object.
-        return {
+        state = {
             name: value
             for name, value in vars(self).items()
             if name != "step" and not name.endswith("_hooks") and name != "_together"
         }
+        groups = [self.defaults, *self.param_groups]
+        if any(group.get("l1") for group in groups):
+            return state
+        defaults, *groups = [{name: value for name, value in group.items() if name != "l1"} for group in groups]
+        return {**state, "defaults": defaults, "param_groups": groups}  # PyTorch has no l1
 
     def __setstate__(self, state: Options) -> None:
         self._without_hooks()
         self.__dict__.update(state)
+        for group in (self.defaults, *self.param_groups):
+            group.setdefault("l1", 0)
         self.defaults.setdefault("differentiable", False)

@@ -64,8 +64,8 @@ def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, **optio
     """Read what `save`, or ``torch.save``, wrote.
 
     Tensors come to the CPU, or to the device ``map_location``; a function or a dict there chooses among devices of the
-    file, and they come to the CPU. A file with parameters gives tensors that require a gradient. Nothing is executed
-    unless ``weights_only=False`` asks for it.
+    file, and they come to the CPU. A parameter comes back as one. Nothing is executed unless ``weights_only=False``
+    asks for it.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -21,6 +21,7 @@ from .. import torch_names
 from ..core import Tensor
 from ..core import device as device_type
 from ..core import dtype as dtype_type
+from ..types import layouts
 from ..types.size import Size
 from . import reader, writer
 
@@ -72,7 +73,10 @@ class _Pickler(_InPython):
             return _Named("torch", "device"), (str(obj),)
         if isinstance(obj, Size):
             return _Named("torch", "Size"), (tuple(obj),)
-        return NotImplemented
+        if isinstance(obj, layouts.layout) and type(obj) is layouts.layout:
+            return _Named("torch.serialization", "_get_layout"), (repr(obj),)
+        parts = _sparse_parts(obj)
+        return NotImplemented if parts is None else (_Named("torch._utils", "_rebuild_sparse_tensor"), parts)
 
     def _tensor(self, tensor: Tensor) -> Any:
         array = tensor._array if isinstance(tensor._array, np.ndarray) else tensor.detach().cpu().numpy()
@@ -87,17 +91,20 @@ class _Pickler(_InPython):
             self.numbers[key] = len(self.storages)
             self.storages.append(root.reshape(-1))
         self.kept += [root, tensor]
-        size = array.itemsize
-        kind = _Named("torch", writer.STORAGES[tensor.dtype.name])
-        storage = _Reference(("storage", kind, str(self.numbers[key]), "cpu", root.size))
+        size, name = array.itemsize, writer.STORAGES.get(tensor.dtype.name)
+        kind = _Named("torch", name) if name else _Named("torch.storage", "UntypedStorage")
+        storage = _Reference(("storage", kind, str(self.numbers[key]), "cpu", root.size if name else root.nbytes))
         offset = (array.ctypes.data - root.ctypes.data) // size if array.size else 0
-        strides = tuple(stride // size for stride in array.strides)
+        strides = tuple(stride // size for stride in array.strides) if array.size else tuple(tensor.stride())
         parameter = type(tensor).__name__ == "Parameter"
         needs = bool(tensor.requires_grad) and not parameter
-        made = (storage, offset, tuple(array.shape), strides, needs, OrderedDict())
+        made: tuple[Any, ...] = (storage, offset, tuple(array.shape), strides, needs, OrderedDict())
+        if not name:
+            made = (*made, tensor.dtype)
+        rebuild = _Named("torch._utils", "_rebuild_tensor_v2" if name else "_rebuild_tensor_v3")
         if not parameter:
-            return _Named("torch._utils", "_rebuild_tensor_v2"), made
-        data = _Made(_Named("torch._utils", "_rebuild_tensor_v2"), made)
+            return rebuild, made
+        data = _Made(rebuild, made)
         return _Named("torch._utils", "_rebuild_parameter"), (data, bool(tensor.requires_grad), OrderedDict())
 
     def save(self, obj: Any, save_persistent_id: bool = True) -> None:
@@ -130,6 +137,18 @@ class _Pickler(_InPython):
         self.memoize(obj)
 
     dispatch: ClassVar[dict[Any, Any]] = {**_InPython.dispatch, FunctionType: save_global}
+
+
+def _sparse_parts(obj: Any) -> Any:
+    """The layout and the parts of a sparse tensor, as PyTorch has them; None for another object."""
+    room = sys.modules.get("pellucid.sparse")
+    if room is None:
+        return None
+    if isinstance(obj, room.SparseTensor):
+        return obj.layout, (obj._indices(), obj._values(), obj.shape, obj.is_coalesced())
+    if isinstance(obj, room.CompressedTensor):
+        return obj.layout, (obj.crow_indices(), obj.col_indices(), obj.values(), obj.shape)
+    return None
 
 
 class _Made:
@@ -167,21 +186,12 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """What a name means."""
-        found = known(module, name)
+        found = reader.known(module, name)
         if found is not None:
             return found
         if module.split(".")[0] == "torch":
             return _answer(module, name)
         return super().find_class(module, name)
-
-
-def known(module: str, name: str) -> Any:
-    """What a name of PyTorch's means in a pickle of whole objects; None for one that has no meaning of its own."""
-    return _parameter if (module, name) == ("torch._utils", "_rebuild_parameter") else reader.known(module, name)
-
-
-def _parameter(data: Tensor, requires_grad: bool, hooks: Any = None) -> Tensor:
-    return importlib.import_module("pellucid.nn").Parameter(data, requires_grad)
 
 
 def _answer(module: str, name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import objects, reader
+from . import objects, reader, rebuilt
 
 _MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of 0x1950a86a20f9469cfc6c
 
@@ -36,7 +36,9 @@ def read(content: bytes, source: str, weights_only: bool = True) -> Any:
     def storage(key: str, dtype: np.dtype[Any], count: int) -> np.ndarray:
         if count < 0 or count * dtype.itemsize > len(content):
             raise RuntimeError(f"{source}: storage {key} of {count} elements is longer than the file")
-        return arrays.setdefault(key, np.zeros(count, dtype))  # filled below: the order is that of the keys
+        array = arrays.setdefault(key, np.zeros(count, dtype))  # filled below: the order is that of the keys
+        rebuilt.unfilled.setdefault(id(array), [])
+        return array
 
     facts = [_next(file, source) for _ in range(3)][-1]
     machine = reader.unpickled(facts, storage, source)
@@ -48,8 +50,12 @@ def read(content: bytes, source: str, weights_only: bool = True) -> Any:
         found = unpickled(stream, storage, source)
     except objects.Raised as error:  # by what the file runs: told as it is
         raise error.cause from None
+    finally:
+        later = [task for array in arrays.values() for task in rebuilt.unfilled.pop(id(array), ())]
     for key in keys:
         _fill(arrays.get(key), file, source, key)
+    for task in later:
+        task()
     return found
 
 

@@ -17,17 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor
 from ..core import device as device_type
-from ..core.tensor import wrap
-from ..types.dtypes import ALL
+from ..types.dtypes import ALL, WIDE_UNSIGNED
 from ..types.size import Size
-from . import allowed
+from . import allowed, rebuilt
 from .writer import STORAGES
 
 Storage = Callable[[str, np.dtype[Any], int], np.ndarray]
 
-_DTYPES = {dtype.name: dtype for dtype in ALL}
+_DTYPES = {dtype.name: dtype for dtype in (*ALL, *WIDE_UNSIGNED)}
 
 
 class _StorageType:
@@ -60,35 +58,6 @@ def _restore(made: Any, state: Any) -> None:
         setattr(made, name, value)
 
 
-def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor:
-    """A tensor over part of a storage; sizes that reach beyond it are refused."""
-    if not isinstance(storage, np.ndarray):
-        raise UnpicklingError("a tensor refers to something that is not a storage")
-    if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in (offset, *size, *stride)):
-        raise UnpicklingError(f"a tensor has impossible sizes: {offset=}, {size=}, {stride=}")
-    if 0 in size:
-        strides = [step * storage.itemsize for step in stride]
-        return wrap(np.lib.stride_tricks.as_strided(storage[:0], size, strides))
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if last >= storage.size:
-        raise UnpicklingError(f"a tensor of size {tuple(size)} reaches beyond its storage of {storage.size}")
-    strides = tuple(step * storage.itemsize for step in stride)
-    return wrap(np.lib.stride_tricks.as_strided(storage[offset:], size, strides))
-
-
-def _rebuild_tensor_v2(
-    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any = None, metadata: Any = None
-) -> Tensor:
-    tensor = _rebuild_tensor(storage, offset, size, stride)
-    return tensor.requires_grad_() if requires_grad else tensor
-
-
-def _rebuild_parameter(data: Any, requires_grad: Any, hooks: Any = None) -> Tensor:
-    if not isinstance(data, Tensor):
-        raise UnpicklingError("a parameter refers to something that is not a tensor")
-    return data.requires_grad_() if requires_grad else data
-
-
 def _device(*args: Any) -> Any:
     return device_type(":".join(str(arg) for arg in args))
 
@@ -107,13 +76,17 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("builtins", "complex"): _Callable(complex),
     ("builtins", "bytearray"): _Callable(bytearray),
     ("_codecs", "encode"): _Callable(_encoded),
-    ("torch._utils", "_rebuild_tensor"): _Callable(_rebuild_tensor),
-    ("torch._utils", "_rebuild_tensor_v2"): _Callable(_rebuild_tensor_v2),
-    ("torch._utils", "_rebuild_parameter"): _Callable(_rebuild_parameter),
+    ("torch._utils", "_rebuild_tensor"): _Callable(rebuilt.tensor),
+    ("torch._utils", "_rebuild_tensor_v2"): _Callable(rebuilt.tensor_v2),
+    ("torch._utils", "_rebuild_tensor_v3"): _Callable(rebuilt.tensor_v3),
+    ("torch._utils", "_rebuild_parameter"): _Callable(rebuilt.parameter),
+    ("torch._utils", "_rebuild_sparse_tensor"): _Callable(rebuilt.sparse),
+    ("torch.serialization", "_get_layout"): _Callable(rebuilt.layout),
     ("torch", "Size"): _Callable(Size),
     ("torch", "device"): _Callable(_device),
     **{("torch", name): dtype for name, dtype in _DTYPES.items()},
     **{("torch", storage): _StorageType(_DTYPES[name].numpy) for name, storage in STORAGES.items()},
+    ("torch.storage", "UntypedStorage"): _StorageType(np.dtype(np.uint8)),
 }
 
 

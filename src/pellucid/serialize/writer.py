@@ -184,24 +184,40 @@ class _Writer:
             self.storages.append((array if whole is None else whole.array).copy(order="C"))
         storage = self.storages[number]
         if strides is None:
-            strides = [step // storage.itemsize for step in (storage if storage.size else array).strides]
-        self._global("torch._utils", "_rebuild_tensor_v2")
+            strides = [step // storage.itemsize for step in storage.strides] if storage.size else tensor.stride()
+        parameter = type(tensor).__name__ == "Parameter"
+        if parameter:
+            self._global("torch._utils", "_rebuild_parameter")
+            self.emit(b"(")
+        kind = STORAGES.get(tensor.dtype.name)  # None: kept as bytes, and the dtype is said
+        reference = (kind, number, storage.size if kind else storage.nbytes)
+        self._rebuild(tensor, reference, offset, shape, strides, tensor.requires_grad and not parameter)
+        if parameter:
+            self.emit(b"\x88" if tensor.requires_grad else b"\x89")
+            self._call("collections", "OrderedDict", lambda: self.emit(b")"))
+            self.emit(b"t", b"R")
+        self._remember(id(tensor))
+        self.kept.append(tensor)
+
+    def _rebuild(self, tensor: Tensor, reference: Any, offset: int, shape: Any, strides: Any, needs: bool) -> None:
+        kind, number, count = reference
+        self._global("torch._utils", "_rebuild_tensor_v2" if kind else "_rebuild_tensor_v3")
         self.emit(b"(")
         self.emit(b"(")
         self._text("storage")
-        self._global("torch", STORAGES[tensor.dtype.name])
+        self._global(*(("torch", kind) if kind else ("torch.storage", "UntypedStorage")))
         self._text(str(number))
         self._text("cpu")
-        self._integer(storage.size)
+        self._integer(count)
         self.emit(b"t", b"Q")
         self._integer(offset)
         self._tuple(shape, "")
         self._tuple(tuple(strides), "")
-        self.emit(b"\x88" if tensor.requires_grad else b"\x89")
+        self.emit(b"\x88" if needs else b"\x89")
         self._call("collections", "OrderedDict", lambda: self.emit(b")"))
+        if not kind:
+            self._global("torch", tensor.dtype.name)
         self.emit(b"t", b"R")
-        self._remember(id(tensor))
-        self.kept.append(tensor)
 
     def _seen(self, key: Any) -> bool:
         place = self.memo.get(key)

@@ -30,7 +30,8 @@ class SparseTensor:
     layout = layouts.sparse_coo
 
     def __init__(self, indices: Tensor, values: Tensor, size: Any, coalesced: bool = False) -> None:
-        self._at, self._numbers, self.shape, self._coalesced = indices, values, Size(size), coalesced
+        self._at, self._numbers, self.shape = indices, values, Size(size)
+        self._coalesced = coalesced or indices.shape[1] < 2
         self._asked = False  # whether a gradient is wanted for this tensor itself, not for what its values come from
 
     # ------------------------------------------------------------------------------------------------ what it is

@@ -7,7 +7,7 @@ from typing import Any
 
 import pellucid
 from pellucid.core import Tensor
-from pellucid.serialize.objects import known
+from pellucid.serialize.reader import known
 
 __all__ = [
     "_element_size", "_flatten_dense_tensors", "_reorder_tensors_as", "_take_tensors", "_unflatten_dense_tensors",
