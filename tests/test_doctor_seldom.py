@@ -10,8 +10,9 @@ from pellucid.doctor import Report, examination, examine_script, progress
 from pellucid.doctor.conditions.causes.targets import _are_questions
 from pellucid.doctor.examination import _disproved
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
-from pellucid.doctor.probes.losses import Candidate, _of_penalty
+from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass
+from pellucid.doctor.probes.penalties import Penalties
 from pellucid.doctor.process.clock import OutOfTime
 from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.scout import Scout, Seen, _note, moved_again
@@ -95,12 +96,13 @@ def test_tiny_first_weights_are_told_from_a_missing_activation(tmp_path: Path) -
 
 def test_a_multiple_of_a_parameter_is_the_slope_of_its_penalty() -> None:
     w, table = np.array([0.5, -2.0, 1.0]), np.linspace(0.1, 0.9, 12)
-    assert _of_penalty([0.02 * w], [w], [])
-    assert not _of_penalty([w], [w], [])  # another name of it
-    assert not _of_penalty([0.02 * w + 1e-6], [w], [])
-    assert _of_penalty([0.02 * table[3:4]], [table], [0.5, 0.02])
-    assert _of_penalty([0.02 * table[3:6]], [table], [0.5, 0.02])
-    assert not _of_penalty([0.03 * table[3:6]], [table], [0.5, 0.02])
+    assert Penalties([w], []).has([0.02 * w])
+    assert not Penalties([w], []).has([w])  # another name of it
+    assert not Penalties([w], []).has([0.02 * w + 1e-6])
+    known = Penalties([w, table], [0.5, 0.02])
+    assert known.has([0.02 * table[3:4]])
+    assert known.has([0.02 * table[3:6]])
+    assert not known.has([0.03 * table[3:6]])
 
 
 @pytest.mark.parametrize(

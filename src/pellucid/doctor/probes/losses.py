@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.probes.usual import DECIDED, SIGNED, USUAL, aligned, signs
+from pellucid.doctor.probes.penalties import Penalties, numbers_of
+from pellucid.doctor.probes.usual import DECIDED, SIGNED, USUAL, aligned, signs, stacked
+from pellucid.doctor.process.alike import same_series
 from pellucid.doctor.process.watch import INLINE, is_margin
 
 Key = tuple[str, str]
@@ -137,6 +139,8 @@ class Candidate:
                 labels = labels * len(outputs)
             else:
                 return float("nan")
+        if self.weights is None and len(outputs) > MANY_SAMPLES:
+            outputs, labels = stacked(outputs, labels, USUAL[self.kind].classes) or (outputs, labels)
         function = USUAL[self.kind].function
         total: Any = 0.0
         for output, label in zip(outputs, labels, strict=True):
@@ -175,7 +179,7 @@ def _chosen(series: list[np.ndarray] | None, which: str) -> list[np.ndarray]:
 
 MOST_OUTPUTS, MOST_LABELS, MOST, ENOUGH = 40, 24, 300, 8
 ENOUGH_VALUES = 20  # that are those of parameters, to tell another name of one
-LARGEST_TABLE = 20_000  # numbers, in which the one that a penalty is of is looked for
+MANY_SAMPLES = 8  # of a loop, from which on their losses are computed at once
 LONGEST = 2000  # values of a series that may be the outputs of a loop over samples
 
 
@@ -202,12 +206,12 @@ def candidates(
     What has the same value in both is one loss, seen at several places: the name that says most is kept.
     """
     kept: dict[tuple[str, str, str], Candidate] = {}
-    numbers = _numbers(seen, moved) if tensors else []
+    penalties = Penalties(tensors, numbers_of(seen, moved)) if tensors else None
     seen = {
         key: series
         for key, series in seen.items()
         if not (_stays(key, series, seen) and _stays(key, moved.get(key, series), moved))  # alike while weights are 0
-        and not (tensors and _of_penalty(moved.get(key, []), tensors, numbers))
+        and not (penalties and penalties.has(moved.get(key, [])))
     }
     for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted, running, no_labels), key=_rank):
         if least is not None and candidate.named < least:
@@ -244,36 +248,7 @@ def _stays(key: Key, series: list[np.ndarray], seen: Seen) -> bool:
     """Whether a value seen in a loop inside the pass is the same at each of its turns, and is known otherwise."""
     if not key[0].startswith("loop") or ("", key[1]) not in seen or len(series) < 2:
         return False
-    return all(value.shape == series[0].shape and np.array_equal(value, series[0]) for value in series[1:])
-
-
-def _numbers(seen: Seen, moved: Seen) -> list[float]:
-    """The single numbers that the parameters do not change: rates, and what a penalty is multiplied with."""
-    found = {
-        float(series[0].ravel()[0])
-        for key, series in seen.items()
-        if key[0] == "" and series[0].size == 1 and key in moved and _same(series, moved[key])
-    }
-    return [value for value in found if np.isfinite(value) and value not in (0.0, 1.0, -1.0)][:MOST]
-
-
-def _of_penalty(series: list[np.ndarray], tensors: Sequence[np.ndarray], numbers: list[float]) -> bool:
-    """Whether a value is a parameter, or a part of one, times a number: the slope of its penalty, `2 * lam * w`,
-    `reg * b[i]`. Of a part the number is one that the program knows."""
-    if len(series) > 1 and (len(series) > LONGEST or any(value.size != 1 for value in series)):
-        return False
-    first = np.concatenate([value.ravel() for value in series]) if series else np.zeros(0)
-    if not first.size or not np.isfinite(first).all() or not first.all():
-        return False
-    for values in tensors:
-        if values.size == first.size > 1:
-            share = float(first @ values) / max(float(values @ values), 1e-300)
-            if share not in (0.0, 1.0) and np.abs(first - share * values).max() <= 1e-12 * np.abs(first).max():
-                return True
-        is_part = first.size < values.size <= LARGEST_TABLE or values.size == first.size == 1
-        if is_part and any(np.isin(first, values * number).all() for number in numbers):
-            return True
-    return False
+    return same_series(series[1:], series[:1] * (len(series) - 1))
 
 
 def _rank(candidate: Candidate) -> tuple[Any, ...]:
@@ -302,7 +277,7 @@ def _all(
         key
         for key, series in seen.items()
         if key in moved
-        and not _same(series, moved[key])
+        and not same_series(series, moved[key])
         and key[1] not in excluded
         and not all(float(v) in parameters for value in series[:3] for v in value.ravel()[:ENOUGH_VALUES])
     }
@@ -511,9 +486,3 @@ def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False, decide
                 decides = kind in DECIDED or (kind == "log-logits" and np.abs(o).min(initial=np.inf) > SATURATED)
                 decides = decides and decided and o.size == y.size
                 yield Candidate(kind, output, label, which, subtracted=subtracted or decides)
-
-
-def _same(first: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    return len(first) == len(other) and all(
-        a.shape == b.shape and np.array_equal(a, b, equal_nan=True) for a, b in zip(first, other, strict=True)
-    )

@@ -14,6 +14,7 @@ from pellucid.doctor.probes.joint import together
 from pellucid.doctor.probes.losses import Candidate, Key, Seen, candidates, of_classes
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass, descent
 from pellucid.doctor.probes.usual import PIECEWISE
+from pellucid.doctor.process.alike import same_series
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.no_labels import no_labels
 from pellucid.doctor.process.parameters import Parameters, next_move
@@ -49,7 +50,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     shift = {name: old + _size(old) * 1e-3 * _uneven(rng, old.shape) for name, old in start.items()}
     moved = yield PassRun(shift, watch="all")
     result.depends = {
-        key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
+        key for key, series in plain.seen.items() if key in moved.seen and not same_series(series, moved.seen[key])
     }
     if found.seconds * (60 + 24 * len(found.parameters)) > lab.left():
         return (yield from _slow(lab, found, wanted, result, plain, moved))
@@ -397,9 +398,3 @@ def _merge(entry: StudiedPass, other: StudiedPass) -> None:
 
 def _size(values: np.ndarray) -> float:
     return max(float(np.sqrt(np.mean(values * values))), 1e-2)
-
-
-def _differ(first: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    return len(first) != len(other) or any(
-        a.shape != b.shape or not np.array_equal(a, b, equal_nan=True) for a, b in zip(first, other, strict=True)
-    )

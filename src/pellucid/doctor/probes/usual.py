@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,6 +131,26 @@ def aligned(output: np.ndarray, label: np.ndarray, classes: bool = False) -> tup
         if out.ndim == 2 and out.shape[0] == numbers.size and numbers.max() < out.shape[1]:
             return out, np.eye(out.shape[1])[numbers]
     return None
+
+
+def stacked(
+    outputs: Sequence[Any], labels: Sequence[Any], classes: bool = False
+) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
+    """The samples of a loop as the rows of one array each, so that their losses are computed at once; None where they
+    differ in shape, or a row of classes may be turned otherwise alone."""
+    if not all(type(value) is np.ndarray for value in (*outputs, *labels)):  # what records is added up one by one
+        return None
+    if len({value.shape for value in outputs}) > 1 or len({value.shape for value in labels}) > 1:
+        return None
+    shape, other = _squeezed(outputs[0]), _squeezed(labels[0])
+    if len(shape) > 1 or other not in (shape, ()):
+        return None
+    rows, truths = np.array(outputs).reshape(-1, *shape), np.array(labels).reshape(-1, *other)
+    if other != shape and len(outputs) == outputs[0].size:  # as many samples as classes: which are which is not told
+        return None
+    if classes and other == shape and (not shape or np.abs(truths.sum(-1) - 1).max() > 1e-6):
+        return None
+    return [rows], [truths]
 
 
 def _squeezed(array: np.ndarray) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -25,6 +25,7 @@ from pellucid.doctor.process.scout import (
     Scout,
     Seen,
     back_to_start,
+    ever_moved,
     is_named,
     moved_again,
     movers,
@@ -35,6 +36,7 @@ from pellucid.doctor.process.widen import widen
 from pellucid.doctor.report import Finding
 
 WATCHED = 4  # passes, after which weights that did not move are taken to sleep
+QUICK = 0.05  # seconds of a pass, of which everything may be tried twice
 LONG = 1.0  # seconds of a test that is not made again without a reason
 
 
@@ -59,6 +61,14 @@ class Controller:
         self.waiting: Waiting | None = None  # at a loop that trains only if no other does
 
     # The hooks --------------------------------------------------------------------------------------------------
+
+    def hears(self, number: int) -> bool:
+        """Whether anything is done at a turn of a loop: in a laboratory only at that which trains, and while a pass is
+        watched. A pass may have ten thousands of turns."""
+        lab = self.lab
+        if lab is None or number == self.number or number == self.around:
+            return True
+        return lab.running and lab.watch is not None
 
     def enter(self, number: int) -> None:
         if self.lab is None:
@@ -118,7 +128,7 @@ class Controller:
                 return
             begun = {name for _, moved in seen.moves[:1] for name in moved if is_named(name)}
             stuck = begun - found.groups.keys()  # by now
-            if stuck and not slept and (put := back_to_start(seen, session.scope)):
+            if _is_stuck(stuck, found) and not slept and (put := back_to_start(seen, session.scope)):
                 session.returned = True
                 again = self._parameters(session, moving, doubtful)
                 found = again if len(again.parameters) >= len(found.parameters) else found
@@ -147,7 +157,8 @@ class Controller:
         raise Finished
 
     def _refuse(self, seen: Seen, started: float) -> None:
-        if time.monotonic() - started > LONG:
+        seen.refusals += 1
+        if seen.refusals > 1 or time.monotonic() - started > LONG:
             seen.refused = frozenset(moved_again(seen))
 
     def _recurs(self, session: TrainingSession, found: Parameters) -> bool:
@@ -200,8 +211,9 @@ class Controller:
     def _parameters(
         self, session: TrainingSession, moving: dict[str, Group], doubtful: frozenset[str] = frozenset()
     ) -> Parameters:
+        seen = ever_moved(self.scout.loops[session.number])
         for _ in range(5):
-            found = session.lab(parameters, moving, min(15.0, session.left() / 3))
+            found = session.lab(lambda lab: parameters(lab, seen), moving, min(15.0, session.left() / 3))
             if not isinstance(found, str):
                 return found.without(doubtful)
             moving = {name: group for name, group in moving.items() if name != found}
@@ -341,6 +353,12 @@ class Waiting:
     def end(self) -> None:
         os.close(self.telling)
         self.fork.end()
+
+
+def _is_stuck(names: Collection[str], found: Parameters) -> bool:
+    """Whether to go back for the parameters of these names, which no longer touch anything: not for a few of many where
+    a pass takes long."""
+    return bool(names) and (found.seconds < QUICK or len(names) > len(found.parameters))
 
 
 # How the state of a recurrent network is called.

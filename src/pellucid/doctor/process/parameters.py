@@ -23,11 +23,11 @@ from pellucid.doctor.process.scout import PARAMETER_NAME, differ, is_named, is_w
 MOST_GROUPS = 60
 
 
-def parameters(lab: Lab) -> Work:
+def parameters(lab: Lab, seen: Collection[str] | None = None) -> Work:
     """In a laboratory: which of the groups that move are parameters; or the name of one that must not be changed, since
-    the program ended when it was."""
+    the program ended when it was. `seen`: what was seen to move in this loop; what was not is not waited for."""
     try:
-        plain = yield from next_move(lab, [name for name in lab.groups if is_named(name)])
+        plain = yield from next_move(lab, [n for n in lab.groups if is_named(n) and (seen is None or n in seen)])
     except Ended:
         return Parameters({}, [], {})
     nodes: dict[str, Any] = {}

@@ -112,8 +112,11 @@ def show(path: Path) -> str:
     return text
 
 
+NUMBERS = (float, int, np.floating, np.integer)
+
+
 def is_number(value: Any) -> bool:
-    return isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool)
+    return isinstance(value, NUMBERS) and not isinstance(value, bool)
 
 
 def is_array(value: Any, largest: int = LARGEST) -> bool:

@@ -84,14 +84,17 @@ class UserProgram:
     def install(self, listener: Any) -> None:
         """Send the hooks of the loops to a listener, its `enter`, `head` and `tail`, and values to its laboratory."""
 
+        hears = listener.hears
+
         def head(number: int) -> None:
-            listener.head(number, sys._getframe(1))
+            if hears(number):
+                listener.head(number, sys._getframe(1))
 
         def tail(number: int) -> bool:
-            return listener.tail(number, sys._getframe(1))
+            return hears(number) and listener.tail(number, sys._getframe(1))
 
         def leave(number: int) -> bool:
-            again = listener.tail(number, sys._getframe(1))
+            again = hears(number) and listener.tail(number, sys._getframe(1))
             if not again:
                 self.broken.add(number)
             return again

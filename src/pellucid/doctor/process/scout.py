@@ -37,7 +37,8 @@ class Seen:
     again: set[str] = field(default_factory=set)  # what moved in the same elements twice in one run
     tested: int = 0
     asked: bool = False  # whether it was tested at all
-    refused: frozenset[str] | None = None  # what moved when a test that took long found no parameters
+    refused: frozenset[str] | None = None  # what moved when a test that took long, or two, found no parameters
+    refusals: int = 0  # of these tests
     in_vain: int = 0  # of these tests, those of a loop that moved each element once
     begun: int = 0  # passes of all loops, at its latest head
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
@@ -135,7 +136,7 @@ def _note(seen: Seen, activation: int, moved: dict[str, np.ndarray]) -> None:
 
 
 def _is_refused(seen: Seen) -> bool:
-    """Whether a test that takes long would find no parameters once more: nothing else moves that has the name of one.
+    """Whether a test would find no parameters once more: nothing else moves that has the name of one.
     One more is made, when it is sure by the number of passes that this is no loop over layers."""
     if seen.refused is None or seen.count == SURE:
         return False
@@ -145,6 +146,11 @@ def _is_refused(seen: Seen) -> bool:
 def moved_again(seen: Seen) -> set[str]:
     """What moved in the same elements in two passes of one run of the loop."""
     return set(seen.again)
+
+
+def ever_moved(seen: Seen) -> set[str]:
+    """What moved in any pass that was looked at."""
+    return moved_again(seen).union(*(moved for _, moved in seen.moves))
 
 
 def stalled(seen: Seen) -> bool:

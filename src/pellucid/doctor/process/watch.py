@@ -56,6 +56,9 @@ def is_margin(key: Key) -> bool:
 
 MOST_TIMES = 2000  # values kept of one series; one that is longer is left out whole
 LARGEST = 500_000  # elements of a value that is kept
+MOST_ITEMS = 64  # of a list or a dict that is gone through
+FEW_ITEMS = 8  # of one that is gone through as a whole at each turn of a loop
+CONTAINERS = (list, tuple, dict)
 
 
 class Watch:
@@ -78,6 +81,8 @@ class Watch:
         self.order: list[Key] = []
         self.engines = _engines(modules)
         self.too_long: set[Key] = set()
+        self.held: dict[Key, tuple[Any, np.ndarray]] = {}  # what was seen at the latest turn of a loop, and taken of it
+        self.items: dict[Key, dict[Any, Any]] = {}  # the items of a long list or dict at the latest turn of a loop
         self.left: dict[CodeType, int] = {}  # how often each function is still looked at
 
     # While the pass runs ----------------------------------------------------------------------------------------
@@ -132,21 +137,22 @@ class Watch:
         if (self.places is None or place in self.places) and frame.f_code.co_qualname.partition(".")[
             0
         ] not in self.engines:
-            self._look(place, frame)
+            self._look(place, frame, True)
 
-    def _look(self, place: str, frame: FrameType) -> None:
+    def _look(self, place: str, frame: FrameType, turn: bool = False) -> None:
         times = self.times[place] = self.times.get(place, 0) + 1
         if times > MOST_TIMES + 1:
             return
         wanted = None if self.places is None else self.places[place]
         for name, value in list(frame.f_locals.items()):
             if (wanted is None or name in wanted) and not name.startswith("__"):
-                self._keep(place, name, value, frame)
+                self._keep(place, name, value, frame, turn)
 
-    def _keep(self, place: str, name: str, value: Any, frame: FrameType) -> None:
-        for label, leaf in _parts(name, value, self.modules):
+    def _keep(self, place: str, name: str, value: Any, frame: FrameType, turn: bool = False) -> None:
+        many = turn and isinstance(value, CONTAINERS) and len(value) > FEW_ITEMS
+        for label, leaf in self._fresh(place, name, value) if many else _parts(name, value, self.modules):
             key = (place, label)
-            if (self.wanted is not None and key not in self.wanted) or np.size(leaf) > LARGEST:
+            if (self.wanted is not None and key not in self.wanted) or _size(leaf) > LARGEST:
                 continue
             series = self.series.get(key)
             if series is None:
@@ -157,7 +163,27 @@ class Watch:
             if len(series) >= MOST_TIMES:
                 self.too_long.add(key)
             else:
-                series.append(self.take(leaf))
+                series.append(self._of_turn(key, leaf) if turn and self.take is as_array else self.take(leaf))
+
+    def _of_turn(self, key: Key, leaf: Any) -> np.ndarray:
+        """A value at the end of a turn. One that is what it was a turn ago, such as all the inputs, is not copied."""
+        before = self.held.get(key)
+        if before is not None and before[0] is leaf and (type(leaf) is float or _is_still(leaf, before[1])):
+            return before[1]
+        taken = as_array(leaf)
+        self.held[key] = leaf, taken
+        return taken
+
+    def _fresh(self, place: str, name: str, value: Any) -> Iterator[tuple[str, Any]]:
+        """Of a list or a dict that each turn of a loop adds an item to, what this turn gave it."""
+        if len(value) > MOST_ITEMS:
+            return
+        now = dict(value) if isinstance(value, dict) else dict(enumerate(value))
+        before = self.items.get((place, name), {})
+        self.items[place, name] = now
+        for key, item in now.items():
+            if before.get(key, now) is not item:
+                yield from _parts(f"{name}[{key!r}]", item, self.modules, 1)
 
     # At its end -------------------------------------------------------------------------------------------------
 
@@ -219,15 +245,24 @@ def _engines(modules: Any) -> set[str]:
     return found
 
 
+def _size(leaf: Any) -> int:
+    return leaf.size if isinstance(leaf, np.ndarray) else np.size(leaf)
+
+
+def _is_still(leaf: Any, taken: np.ndarray) -> bool:
+    """Whether an array holds what was taken of it."""
+    return isinstance(leaf, np.ndarray) and leaf.shape == taken.shape and bool((leaf == taken).all())
+
+
 def _parts(name: str, value: Any, modules: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """The numbers and arrays of a value: itself, or the items of a tuple, a list, a dict, the data of an object."""
     if is_leaf(value):
         yield name, value
     elif depth < 2:
-        if isinstance(value, tuple | list) and len(value) <= 64:
+        if isinstance(value, tuple | list) and len(value) <= MOST_ITEMS:
             for i, item in enumerate(value):
                 yield from _parts(f"{name}[{i}]", item, modules, depth + 1)
-        elif isinstance(value, dict) and len(value) <= 64:
+        elif isinstance(value, dict) and len(value) <= MOST_ITEMS:
             for key, item in list(value.items()):
                 yield from _parts(f"{name}[{key!r}]", item, modules, depth + 1)
         elif is_users(value, modules) and depth == 0:
