@@ -11,6 +11,11 @@ from typing import Any
 
 import pytest
 
+from pellucid.doctor import Report
+from pellucid.doctor.page import render
+from pellucid.doctor.report import Finding
+from pellucid.doctor.text import as_text
+
 ROOT = Path(__file__).parent.parent
 
 NET = """import torch
@@ -66,6 +71,48 @@ def examined(source: str, folder: Path) -> dict[str, Any]:
     return json.loads((folder / "said.json").read_text())
 
 
+DIFF = """--- train.py
++++ train.fixed.py
+@@ -1,2 +1,2 @@
+ x = rows
+-y = kinds + 1
++y = kinds
+"""
+
+
+def told(fork: dict[str, Any]) -> Report:
+    finding = Finding(
+        "labels-off-by-one", "error", 1, "Target 3.", "Ids go from 0.", "y - 1", "t.py", 2, "y = kinds + 1"
+    )
+    finding.fork = fork
+    return Report("faults", [finding])
+
+
+def test_the_change_that_was_tried_stands_below_the_fix() -> None:
+    report = told({"with the fix": [1.0, 0.5, 0.1], "what": "loss", "diff": DIFF})
+    lines = as_text(report).splitlines()
+    at = next(i for i, line in enumerate(lines) if "Fix:" in line)
+    assert lines[at + 1 : at + 4] == ["  The change that was tried:", "    -y = kinds + 1", "    +y = kinds"]
+    page = render(report)
+    assert page.index("Fix:") < page.index("The change that was tried") < page.index("Evidence")
+    assert '<span class="should">+y = kinds</span>' in page
+    assert "train.fixed.py" not in page
+
+
+@pytest.mark.parametrize("names", [("with the fix",), ("as it was", "with the fix")])
+def test_a_curve_with_the_fix_looks_the_same_whether_or_not_there_is_another(names: tuple[str, ...]) -> None:
+    page = render(told({**{name: [1.0, 0.5] for name in names}, "what": "loss"}))
+    assert page.count('<polyline class="curve fixed"') == 1
+    assert page.count('<polyline class="curve was"') == len(names) - 1
+
+
+def test_a_mistake_without_a_name_is_called_by_its_cause() -> None:
+    found = Finding("wrong-backward", "error", 1, "", "", "", mistake="unknown")
+    assert found.title == "wrong-backward"
+    found.mistake = "sign"
+    assert found.title == "wrong-backward: sign"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cause", FAULTS)
 def test_a_fault_that_no_treatment_mends_is_proved(cause: str, tmp_path: Path) -> None:
@@ -80,6 +127,8 @@ def test_a_fault_that_no_treatment_mends_is_proved(cause: str, tmp_path: Path) -
         assert curves["with the fix"][-1] < 0.5 * curves["with the fix"][0]
     else:
         assert curves["with the fix"][-1] > curves["as it was"][-1] + 0.2
+    assert [first["line"], first["code"]] in [[number, text.strip()] for number, text in first["around"]]
+    assert len(first["around"]) > 5
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".py"] == ["train.py"]
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 
 def statement_at(tree: ast.Module, line: int) -> ast.stmt | None:
@@ -13,6 +16,13 @@ def statement_at(tree: ast.Module, line: int) -> ast.stmt | None:
         node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)
     ]
     return min(around, key=lambda node: (node.end_lineno or 0) - node.lineno, default=None)
+
+
+def diff(before: str, changed: str, script: Path) -> str:
+    """What was changed, as `diff -u` says it."""
+    names: dict[str, Any] = {"fromfile": script.name, "tofile": f"{script.stem}.fixed{script.suffix}"}
+    lines = difflib.unified_diff(before.splitlines(), changed.splitlines(), lineterm="", n=2, **names)
+    return "\n".join(lines) + "\n"
 
 
 class Text:

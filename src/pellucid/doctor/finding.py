@@ -57,7 +57,8 @@ class Finding:
 
     @property
     def title(self) -> str:
-        return f"{self.cause}: {self.mistake}" if self.mistake else self.cause
+        """The cause, and the mistake where one has a name."""
+        return f"{self.cause}: {self.mistake}" if self.mistake not in ("", "unknown") else self.cause
 
 
 @dataclass(repr=False)

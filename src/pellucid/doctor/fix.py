@@ -7,12 +7,11 @@ both programs are run, from the same random numbers, for as many steps, and what
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from pellucid.doctor.edits import diff
 from pellucid.doctor.notebook import Book, is_notebook
 from pellucid.doctor.repairs import repairs, together
 from pellucid.doctor.report import Finding, Report
@@ -64,7 +63,7 @@ def fix(report: Report, script: Path, examine: Examine, budget: float) -> None:
             _called(other, path, script)
             if other.status == "healthy" and comes_further(report, other):
                 _write(path, script, before, changed)
-                report.fix = {"path": str(path), "diff": _diff(before, changed, script), "tried": tried}
+                report.fix = {"path": str(path), "diff": diff(before, changed, script), "tried": tried}
                 if seen := what_was_seen(report, other):
                     report.fix["seen"] = seen
                 return
@@ -155,9 +154,3 @@ def _read(script: Path) -> str:
 def _write(path: Path, script: Path, before: str, changed: str) -> None:
     data = Book(script).patched(before, changed) if is_notebook(script) else changed
     write_atomically(path, data.encode())
-
-
-def _diff(before: str, changed: str, script: Path) -> str:
-    names: dict[str, Any] = {"fromfile": script.name, "tofile": f"{script.stem}.fixed{script.suffix}"}
-    lines = difflib.unified_diff(before.splitlines(), changed.splitlines(), lineterm="", n=2, **names)
-    return "\n".join(lines) + "\n"

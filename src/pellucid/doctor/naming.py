@@ -334,7 +334,7 @@ def _of_autopsy(
         finding.tensors = [row for row in finding.tensors if row["name"] in tensors]
         if finding.tensors:
             said = "; ".join(row["said"] for row in finding.tensors)
-            finding.evidence = f"Against the slope of {judgement.candidate.title} by differences: {said}."
+            finding.evidence = f"Each weight was nudged, and the slope of {judgement.candidate.title} measured: {said}."
     at = best.backward
     if at is None:
         at = _line_of(result, tensors) if best.mistake in FACTORS else result.first_wrong

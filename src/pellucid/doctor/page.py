@@ -145,6 +145,9 @@ def _finding(finding: Finding) -> str:
         parts.append(f'<h3>What it should be</h3>\n<pre><span class="should"><i></i>{escape(new)}</span></pre>\n')
     if finding.fix:
         parts.append(f'<p class="fix"><strong>Fix:</strong> {escape(finding.fix)}</p>\n')
+    if changed := str(finding.fork.get("diff", "")):
+        lines = "\n".join(changed.splitlines()[2:])  # without the names of the files
+        parts.append(f"<h3>The change that was tried</h3>\n{_diff(lines)}")
     parts.append(f"<h3>Evidence</h3>\n<p>{escape(finding.evidence)}</p>\n")
     parts += [f'<p class="soft">Note: {escape(last_line(note))}</p>\n' for note in finding.notes]
     wrong = [t for t in finding.tensors if t.get("said")]
@@ -173,17 +176,21 @@ def _patch(fix: dict[str, Any] | None) -> str:
         return ""
     if "path" not in fix:
         return f"<section>\n<h2>Patched copy</h2>\n<p>{escape(str(fix.get('reason', '')))}</p>\n</section>\n"
-    lines = []
-    for line in str(fix["diff"]).splitlines():
-        head = line.startswith(("---", "+++"))
-        kind = "" if head else {"+": ' class="should"', "-": ' class="is"'}.get(line[:1], "")
-        lines.append(f"<span{kind}>{escape(line) or ' '}</span>")
     name = escape(Path(str(fix["path"])).name)
     return (
         f"<section>\n<h2>{name}</h2>\n<p>This copy was written beside the program. The doctor finds it healthy. "
         f"{escape(str(fix.get('seen', '')))}</p>\n"
-        f'<pre class="diff">{"".join(lines)}</pre>\n</section>\n'
+        f"{_diff(str(fix['diff']))}</section>\n"
     )
+
+
+def _diff(diff: str) -> str:
+    lines: list[str] = []
+    for line in diff.splitlines():
+        head = line.startswith(("---", "+++"))
+        kind = "" if head else {"+": ' class="should"', "-": ' class="is"'}.get(line[:1], "")
+        lines.append(f"<span{kind}>{escape(line) or ' '}</span>")
+    return f'<pre class="diff">{"".join(lines)}</pre>\n'
 
 
 WIDTH, HEIGHT, TOP, BOTTOM = 640, 286, 16, 84
@@ -210,7 +217,7 @@ def _proof(fork: dict[str, Any]) -> str:
     left = 10 + LETTER * max(len(top), len(base))
     drawn, legend, words = [], [], []
     for i, (name, values) in enumerate(curves.items()):
-        kind = "was" if i == 0 else "fixed"
+        kind = "fixed" if name.startswith("with") else "was"
         points = [
             f"{left + (WIDTH - left - 12) * at / (len(values) - 1):.1f},"
             f"{TOP + (HEIGHT - TOP - BOTTOM) * (high - scale(min(value, limit))) / span:.1f}"

@@ -85,6 +85,9 @@ def _finding(finding: Finding, width: int) -> list[str]:
     lines += _wrapped(finding.explanation, width, "  ")
     if finding.fix:
         lines += _wrapped(f"Fix: {finding.fix}", width, "  ", "     ")
+    if changed := str(finding.fork.get("diff", "")):
+        lines.append("  The change that was tried:")
+        lines += [f"    {line}" for line in changed.splitlines()[2:] if line.startswith(("-", "+"))]
     lines += _wrapped(finding.evidence, width, "  ")
     for note in finding.notes:
         lines += _wrapped(f"Note: {last_line(note)}", width, "  ", "      ")

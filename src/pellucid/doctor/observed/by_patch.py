@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from pellucid.doctor.edits import diff
 from pellucid.doctor.repairs import repairs, together
 from pellucid.doctor.report import Finding
 
@@ -38,7 +39,7 @@ def prove(laboratory: ScriptLaboratory, base: ProgramRecord, findings: list[Find
         now = laboratory.patched(changed, max(len(base.steps), 20 * ENOUGH), seconds)
         shown = _shown(first.cause, base, now) if now is not None and not now.error else {}
         if shown:
-            first.verified, first.fork = True, shown
+            first.verified, first.fork = True, {**shown, "diff": diff(source, changed, script)}
             return
 
 

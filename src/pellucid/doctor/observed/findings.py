@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import math
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,7 @@ OF_SCALE = (
     "loss-reduction-scale",
 )  # fmt: skip
 POINTS = 60
+NEAR = 4  # lines above and below that are shown
 
 
 def finding_of(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) -> Finding:
@@ -31,6 +33,7 @@ def finding_of(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | No
     if suspicion.place is not None:
         finding.file, finding.line = suspicion.place
         finding.code = linecache.getline(*suspicion.place).strip()
+        finding.around = _around(*suspicion.place)
     finding.details = [suspicion.measured] if suspicion.measured else []
     finding.fork = curves(was, now) if now is not None else dict(suspicion.curves)
     alone = one_by_one(was, now) if now is not None and suspicion.by_single else None
@@ -41,6 +44,14 @@ def finding_of(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | No
             "what": "share of right answers at the end, each row by itself",
         }
     return finding
+
+
+def _around(file: str, line: int) -> list[tuple[int, str]]:
+    """The lines near one, with their numbers; what all of them are indented by is taken away."""
+    lines = linecache.getlines(file) if file.endswith(".py") else []
+    first = max(line - NEAR, 1)
+    near = textwrap.dedent("".join(lines[first - 1 : line + NEAR])).splitlines()
+    return list(enumerate(near, first))
 
 
 def findings_of_error(record: ProgramRecord) -> list[Finding]:

@@ -42,7 +42,8 @@ def findings(judgement: Judgement, study: SlopeStudy, found: Parameters, sizes: 
                 cause,
                 _gravity(still, study) if all_still else "error",
                 0.95 if judgement.score > 0.2 else 0.7,
-                f"Against the slope of {judgement.candidate.title} by differences, in {len(study.passes)} passes: "
+                f"Each weight was nudged, and the slope of {judgement.candidate.title} measured, in "
+                f"{len(study.passes)} passes: "
                 + "; ".join(t["said"] for t in tensors if t["verdict"] != "right")
                 + ".",
                 explanation or f"The update of {wrong} does not follow the slope of the loss.",

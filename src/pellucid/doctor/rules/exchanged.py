@@ -149,7 +149,7 @@ def told(session: TrainingSession, study: SlopeStudy, found: Exchange) -> tuple[
         "wrong-backward",
         "error",
         0.95,
-        f"Against the slope of {found.candidate.title} by differences, in {len(study.passes)} passes: "
+        f"Each weight was nudged, and the slope of {found.candidate.title} measured, in {len(study.passes)} passes: "
         f"{'; '.join(said.values())}, and by no multiple of its own.",
         explanation,
         fix,
