@@ -91,6 +91,37 @@ def test_what_is_not_cast(dtype: str, name: str) -> None:
     assert text(pellucid, stored) == text(torch, stored)
 
 
+# --- test_view_ops and test_type_promotion ---------------------------------------------------------------------------
+
+EXPANDED = [
+    ((5,), (1, 1, 5)),
+    ((5,), (3, 1, 5)),
+    ((5,), (1, 3, 5)),
+    ((), (1, 1)),
+    ((2, 1), (1, 2, 1)),
+    ((4, 1), (4, 3)),
+]
+
+
+@pytest.mark.parametrize(("shape", "size"), EXPANDED)
+def test_strides_of_what_is_expanded(shape: tuple[int, ...], size: tuple[int, ...]) -> None:
+    assert pellucid.ones(shape).expand(size).stride() == torch.ones(shape).expand(size).stride()
+    base = pellucid.zeros(5)
+    base.expand(1, 1, 5)[0, 0, 1] = 1  # a view still
+    assert base.tolist() == [0, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("kinds", ["float64 float32 1", "float32 float32 float64", "float32 float32 float32"])
+def test_lerp_is_of_one_dtype(kinds: str) -> None:
+    for lib in (pellucid, torch):
+        input, end, weight = (1 if kind == "1" else lib.ones(2, dtype=getattr(lib, kind)) for kind in kinds.split())
+        if len({*kinds.split()}) == 1:
+            assert lib.lerp(input, end, weight).tolist() == [1, 1]
+        else:
+            with pytest.raises(RuntimeError, match="expected dtype (double|float) for `(end|weight)` but got dtype"):
+                lib.lerp(input, end, weight)
+
+
 # --- test_sort_and_select ---------------------------------------------------------------------------------------------
 
 

@@ -134,7 +134,7 @@ def part_text(tensor: Tensor, indent: int) -> str:
     array = backend.of_array(tensor._array).to_numpy(tensor._array)
     if is_narrow(array):
         array = widened(array)
-    size = "" if array.size or array.ndim == 1 else f", size={tuple(array.shape)}"
+    size = "" if array.size else f", size={tuple(array.shape)}"
     return "tensor(" + _values(array, indent + len("tensor(")) + size + ")"
 
 

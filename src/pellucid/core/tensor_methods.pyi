@@ -568,6 +568,9 @@ class TensorMethods:
     def deg2rad_(self) -> Tensor:
         """In place: Degrees to radians: x · π / 180."""
 
+    def dense_dim(self) -> _int:
+        """How many dimensions are not given by coordinates: all of a dense tensor."""
+
     def det(self) -> Tensor:
         """The determinant of each matrix: (…, n, n) -> (…)."""
 
@@ -1538,6 +1541,9 @@ class TensorMethods:
 
     def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = False) -> Any:
         """(values, indices) in order along `dim`; equals keep their order, `stable` or not."""
+
+    def sparse_dim(self) -> _int:
+        """How many dimensions are given by coordinates: none of a dense tensor."""
 
     def split(self, split_size_or_sections: Any = None, dim: _int = 0, *, split_size: Any = None) -> tuple[Tensor, ...]:
         """Views of `split_size` elements along `dim` each, the last shorter if need be; or of the given lengths."""

@@ -350,7 +350,18 @@ def _check_value(name: str, value: Any, *arrays: Any) -> None:
     check_number(value, arrays[0].dtype)
 
 
-@elementwise(kind="arith", domain=real(), in_place=True, tensors=("input", "end"), node=by_operand("Lerp", position=2))
+def _of_one_dtype(input: Any, end: Any, weight: Any) -> None:
+    for name, other in (("end", end), ("weight", weight)):
+        if hasattr(other, "dtype") and other.dtype != input.dtype:
+            words = {"float32": "float", "float64": "double"}
+            wanted, got = (words.get(str(kind)[6:], str(kind)[6:]) for kind in (input.dtype, other.dtype))
+            raise RuntimeError(f"expected dtype {wanted} for `{name}` but got dtype {got}")
+
+
+@elementwise(
+    kind="arith", domain=real(), check=_of_one_dtype, in_place=True, tensors=("input", "end"),
+    node=by_operand("Lerp", position=2),
+)  # fmt: skip
 @in_float32
 def lerp(xp: Any, input: Any, end: Any, weight: Any) -> Any:
     """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""

@@ -19,6 +19,18 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
+@method
+def sparse_dim(self: Tensor) -> int:
+    """How many dimensions are given by coordinates: none of a dense tensor."""
+    return 0
+
+
+@method
+def dense_dim(self: Tensor) -> int:
+    """How many dimensions are not given by coordinates: all of a dense tensor."""
+    return self.ndim
+
+
 @function(method=False)
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype of `input` is a floating type."""

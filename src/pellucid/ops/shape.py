@@ -282,13 +282,28 @@ def atleast_3d(*tensors: Any) -> Any:
 @op(name="expand", view=True, method=False, public=False, reference="torch.Tensor.expand")
 def expand_to(xp: Any, input: Any, *, size: tuple[int, ...]) -> Any:
     """A view in which dimensions of length 1 are repeated, without a copy, until the shape is `size`."""
-    out = xp.broadcast_to(input, _expanded(input.shape, size))
+    full = _expanded(input.shape, size)
+    if 1 in full and hasattr(input, "strides"):
+        return xp.lib.stride_tricks.as_strided(input, full, _strides_of_expanded(input, full))
+    out = xp.broadcast_to(input, full)
     if out.size and hasattr(out.flags, "writeable") and input.flags.writeable:
         out.flags.writeable = True  # a part of it in which nothing repeats may be written to
     return out
 
 
 expand_to.vjp(input=lambda m, g, input_shape: sum_to(m, g, input_shape))
+
+
+def _strides_of_expanded(array: Any, full: tuple[int, ...]) -> tuple[int, ...]:
+    """PyTorch's: 0 where something repeats; a dimension that is new and of length 1 steps over all that follow it."""
+    extra, strides, step = len(full) - array.ndim, [0] * len(full), array.itemsize if array.ndim else 0
+    for place in reversed(range(len(full))):
+        if place >= extra:
+            strides[place] = array.strides[place - extra] if full[place] == array.shape[place - extra] else 0
+        elif full[place] == 1:
+            strides[place] = step
+        step = strides[place] * full[place]
+    return tuple(strides)
 
 
 def _expanded(shape: tuple[int, ...], size: tuple[int, ...]) -> tuple[int, ...]:

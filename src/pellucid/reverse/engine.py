@@ -314,7 +314,9 @@ def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: b
         # A copy lies as a tensor does, last index first.
         leaf._grad = wrap(gradient if owned and gradient.flags.c_contiguous else gradient.copy())
     elif getattr(gradient, "is_sparse", False) or (known is not None and known.is_sparse):
-        leaf._grad = gradient if known is None else known + (gradient if lifted else _as_tensor(gradient))
+        added = gradient if lifted else _as_tensor(gradient)
+        # A sparse tensor is added to a dense one, as in PyTorch not the other way round.
+        leaf._grad = gradient if known is None else added + known if known.is_sparse else known + added
     elif lifted:
         if known is None:
             leaf._grad = TABLE["clone"](gradient)

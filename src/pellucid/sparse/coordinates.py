@@ -10,7 +10,9 @@ from ..core import Size, Tensor, get_default_dtype
 from ..declare import FUNCTIONS
 from ..printing import part_text, with_suffixes
 from ..types import layouts
+from ..types.dtypes import bool_, int64
 from ..types.dtypes import dtype as DType
+from .arithmetic import Arithmetic
 
 __all__ = [
     "SparseTensor", "addmm", "log_softmax", "mm", "softmax", "sparse_coo_tensor", "sparse_of", "spmm", "sum",
@@ -20,13 +22,13 @@ __all__ = [
 compressors: list[Callable[[SparseTensor], Any]] = []  # how a matrix is compressed: `compressed`, which is above
 
 
-class SparseTensor:
+class SparseTensor(Arithmetic):
     """A tensor of ``shape`` that is zero but for ``values`` (nnz, …) at ``indices`` (sparse_dim, nnz).
 
     A coordinate that comes twice counts as the sum of its values, until `coalesce` adds them up.
     """
 
-    is_sparse = True
+    is_sparse, is_sparse_csr, is_cuda = True, False, False
     layout = layouts.sparse_coo
 
     def __init__(self, indices: Tensor, values: Tensor, size: Any, coalesced: bool = False) -> None:
@@ -96,6 +98,23 @@ class SparseTensor:
     def dim(self) -> int:
         """The number of dimensions."""
         return len(self.shape)
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """How many numbers there would be, zeros and all."""
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def is_floating_point(self) -> bool:
+        """Whether the values are floating point numbers."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the values are complex."""
+        return self.dtype.is_complex
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its length along ``dim``."""
@@ -179,8 +198,18 @@ class SparseTensor:
         return SparseTensor(rows, self._numbers, [*lengths, *self.shape[len(order) :]])
 
     def t(self) -> SparseTensor:
+        """The transpose of a matrix; a vector as it is."""
+        return self if len(self.shape) < 2 else self.transpose(0, 1)
+
+    @property
+    def T(self) -> SparseTensor:
         """The transpose of a matrix."""
-        return self.transpose(0, 1)
+        return self.t()
+
+    @property
+    def data(self) -> SparseTensor:
+        """The same numbers, through which no gradient flows."""
+        return self.detach()
 
     def to(self, *_: Any, dtype: DType | None = None, **__: Any) -> SparseTensor:
         """With values of another ``dtype``; devices are as for dense tensors."""
@@ -197,10 +226,6 @@ class SparseTensor:
 
     def _with(self, values: Tensor) -> SparseTensor:
         return SparseTensor(self._at, values, self.shape, self._coalesced)
-
-    # -------------------------------------------------------------------------------------------------- computation
-
-    __array_ufunc__ = None  # NumPy leaves `array + sparse` to __radd__
 
     def to_sparse_csr(self) -> Any:
         """A matrix by compressed rows."""
@@ -229,53 +254,31 @@ class SparseTensor:
         """With float64 values."""
         return self._with(self._numbers.double())
 
-    def norm(self, p: Any = "fro") -> Tensor:
-        """The norm of all numbers."""
-        return self.coalesce()._numbers.norm(p)
+    def half(self) -> SparseTensor:
+        """With float16 values."""
+        return self._with(self._numbers.half())
+
+    def int(self) -> SparseTensor:
+        """With int32 values."""
+        return self._with(self._numbers.int())
+
+    def long(self) -> SparseTensor:
+        """With int64 values."""
+        return self._with(self._numbers.long())
+
+    def bool(self) -> SparseTensor:
+        """With values that are True or False."""
+        return self._with(self._numbers.bool())
+
+    def copy_(self, src: SparseTensor) -> SparseTensor:
+        """Become a copy of another, in place; returns the tensor."""
+        self._at, self._numbers = src._at.clone(), src._numbers.to(self.dtype, copy=True)
+        self.shape, self._coalesced = src.shape, src._coalesced
+        return self
 
     def sum(self, dim: int | None = None) -> Any:
         """The sum of all numbers, or along a dimension, which is sparse."""
         return sum(self, dim)
-
-    def __matmul__(self, other: Tensor) -> Tensor:
-        return mm(self, other)
-
-    def mm(self, other: Tensor) -> Tensor:
-        """The product with a dense matrix."""
-        return mm(self, other)
-
-    def matmul(self, other: Tensor) -> Tensor:
-        """The product with a dense matrix or vector."""
-        return mm(self, other)
-
-    def __mul__(self, number: Any) -> SparseTensor:
-        if isinstance(number, Tensor) and number.ndim:
-            raise TypeError(
-                "a sparse tensor is multiplied by numbers; for a product of elements write sparse.to_dense() * other"
-            )
-        return self._with(self._numbers * number)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, number: Any) -> SparseTensor:
-        return self * (1 / number)
-
-    def __neg__(self) -> SparseTensor:
-        return self._with(-self._numbers)
-
-    def __add__(self, other: Any) -> Any:
-        if isinstance(other, Tensor):
-            return self.to_dense() + other
-        if hasattr(other, "__array_interface__"):  # the engine adds arrays
-            return self.to_dense()._array + other
-        if not isinstance(other, SparseTensor) or other.shape != self.shape:
-            shown = tuple(other.shape) if hasattr(other, "shape") else type(other).__name__
-            raise RuntimeError(f"a sparse tensor of shape {tuple(self.shape)} can be added to another, not to {shown}")
-        cat = FUNCTIONS["cat"]
-        at, values = cat([self._at, other._at], 1), cat([self._numbers, other._numbers])
-        return SparseTensor(at, values, self.shape).coalesce()
-
-    __radd__ = __add__
 
     def __repr__(self) -> str:
         parts = {"indices": self._at, "values": self._numbers}
@@ -286,7 +289,7 @@ def sparse_text(parts: dict[str, Tensor], tensor: Any) -> str:
     """How a sparse tensor of these parts prints."""
     texts = [f"{name}=" + part_text(part.detach(), len(f"tensor({name}=")) for name, part in parts.items()]
     rest = [f"size={tuple(tensor.shape)}", f"nnz={tensor._nnz()}"]
-    if tensor.dtype is not get_default_dtype():
+    if tensor.dtype not in (get_default_dtype(), get_default_dtype().to_complex(), int64, bool_):
         rest.append(f"dtype={tensor.dtype!r}")
     rest.append(f"layout={tensor.layout}")
     node = tensor._numbers.grad_fn
@@ -298,8 +301,8 @@ def sparse_text(parts: dict[str, Tensor], tensor: Any) -> str:
 
 
 def sparse_coo_tensor(
-    indices: Any,
-    values: Any,
+    indices: Any = None,
+    values: Any = None,
     size: Any = None,
     *,
     dtype: DType | None = None,
@@ -320,6 +323,10 @@ def sparse_coo_tensor(
     tensor([[0., 0., 3.],
             [4., 0., 0.]])
     """
+    if values is None:  # only a size: nothing is in it
+        size = tuple(indices if size is None else size)
+        indices = FUNCTIONS["zeros"]((len(size), 0))
+        values = FUNCTIONS["zeros"]((0,), dtype=dtype)
     at = FUNCTIONS["as_tensor"](indices).long()
     numbers = FUNCTIONS["as_tensor"](values, dtype=dtype)
     if requires_grad:
@@ -349,26 +356,15 @@ def sparse_coo_tensor(
     return made.requires_grad_() if requires_grad else made
 
 
-def mm(mat1: SparseTensor, mat2: Tensor) -> Tensor:
-    """The product of a sparse matrix (n, m) with a dense matrix (m, k) or vector (m,), which is dense.
+def mm(mat1: Any, mat2: Any) -> Any:
+    """The product of two matrices, one or both of which are sparse; with a dense factor it is dense.
 
     Raises:
         RuntimeError: shapes do not fit.
     """
     if not isinstance(mat1, SparseTensor):
-        return FUNCTIONS["mm"](mat1, mat2)
-    if not isinstance(mat2, Tensor):
-        raise TypeError(
-            f"the second factor must be a dense Tensor, but got {type(mat2).__name__}: call .to_dense() on it"
-        )
-    if mat1.ndim != 2 or mat2.ndim not in (1, 2) or mat1.shape[1] != mat2.shape[0]:
-        raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied: {tuple(mat1.shape)} (sparse) and {tuple(mat2.shape)}"
-        )
-    rows, columns = mat1._indices().unbind()
-    values = mat1._values()
-    gathered = mat2[columns] * (values.unsqueeze(-1) if mat2.ndim == 2 else values)
-    return FUNCTIONS["zeros"]((mat1.shape[0], *mat2.shape[1:]), dtype=gathered.dtype).index_add(0, rows, gathered)
+        return mat1 @ mat2 if isinstance(mat2, SparseTensor) else FUNCTIONS["mm"](mat1, mat2)
+    return mat1.matmul(mat2)
 
 
 def spmm(input: Any, mat2: Tensor) -> Tensor:
