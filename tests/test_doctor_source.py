@@ -5,6 +5,7 @@ import pytest
 
 from pellucid.doctor.process import orders, rates
 from pellucid.doctor.process.paths import Group
+from pellucid.doctor.process.places import residuals
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
 
 FILE = "train.py"
@@ -163,3 +164,27 @@ def test_a_parameter_that_a_function_returns_with_its_step(function: str, sign: 
     assert [update.sign for update in found.updates(group("w"))[-1:]] == [sign] * (sign != 0)
     if sign:
         assert suspect(found, [group("w")], [group("v")]) == (FILE, made)
+
+
+@pytest.mark.parametrize(
+    ("update", "sign"),
+    [
+        ("self.w = [w - (eta / n) * g for w, g in zip(self.w, nabla)]", -1),
+        ("self.w = [v + eta * g for v, g in zip(self.w, nabla)]", 1),
+        ("self.w = [a - b for a, b in zip(first, nabla)]", 0),
+    ],
+)
+def test_parameters_that_a_list_is_made_of_anew(update: str, sign: int) -> None:
+    found = Assignments.of({FILE: f"nabla = back(x)\n{update}\n"}).updates(group("w"))
+    assert [(a.line, a.sign) for a in found] == [(2, sign)] * (sign != 0)
+    assert all("nabla" in a.sources and not {"w", "g", "v"} & a.sources for a in found)
+
+
+@pytest.mark.parametrize(
+    ("returned", "names"),
+    [("label - out", {"error"}), ("abs(label - out)", set()), ("((label - out) ** 2).sum()", set())],
+)
+def test_an_error_that_a_function_returns_is_a_difference_if_it_is_one_there(returned: str, names: set[str]) -> None:
+    source = f"def step(x, label):\n    out = net(x)\n    error = {returned}\n    return error\nerror = step(x, y)\n"
+    assert residuals({FILE: source}) == names
+    assert residuals({FILE: source.replace(f"error = {returned}\n    return error", f"return {returned}")}) == names

@@ -1,4 +1,5 @@
-"""Functions of the program that move what they are given: `def step(w, g): return w - lr * g`."""
+"""Updates that are no plain `w = w - lr * g`: functions that move what they are given, `def step(w, g): return w - lr *
+g`, and lists that are made anew, `[w - lr * g for w, g in zip(weights, gradients)]`."""
 
 from __future__ import annotations
 
@@ -50,6 +51,24 @@ def moved_by(
     given = {word.arg: word.value for word in call.keywords}
     own = call.args[kind.own] if kind.own < len(call.args) else given.get(kind.name)
     return None if own is None else (kind, own, [*call.args, *given.values()])
+
+
+def moved_in_turn(value: ast.expr) -> tuple[str, int] | None:
+    """What a list is made of with a step added to each item, as it is written, and the sign of the step.
+
+    >>> moved_in_turn(ast.parse("[w - lr * g for w, g in zip(self.weights, nabla)]", mode="eval").body)
+    ('self.weights', -1)
+    """
+    if not isinstance(value, ast.ListComp) or len(value.generators) != 1:
+        return None
+    step, turn = _step(value.elt), value.generators[0]
+    if step is None:
+        return None
+    parts, source = [turn.target], [turn.iter]
+    if isinstance(turn.target, ast.Tuple) and isinstance(turn.iter, ast.Call):
+        parts, source = turn.target.elts, turn.iter.args
+    found = [s for part, s in zip(parts, source, strict=False) if isinstance(part, ast.Name) and part.id == step[0]]
+    return (ast.unparse(found[0]), step[1]) if found else None
 
 
 def _moving(node: ast.FunctionDef) -> MovingFunction | None:

@@ -160,12 +160,29 @@ def residuals(sources: dict[str, str]) -> set[str]:
 
     >>> residuals({"a.py": "err = y - out\\nerror = abs(y - out)\\nloss = a - b\\ntotal_err = a - b"})
     {'err'}
+    >>> residuals({"a.py": "def step(x):\\n    error = y - net(x)\\n    return error\\nerror = step(x)"})
+    {'error'}
     """
-    found: dict[str, list[bool]] = {}
+    made: dict[str, list[ast.expr]] = {}
+    returned: dict[str, list[ast.expr | None]] = {}
     for _, tree in trees(sources):
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign):
-                differs = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Sub)
                 for target in node.targets:
-                    found.setdefault(ast.unparse(target), []).append(differs)
-    return {name for name, every in found.items() if ERROR.search(name) and all(every)}
+                    made.setdefault(ast.unparse(target), []).append(node.value)
+            elif isinstance(node, ast.FunctionDef):
+                ends = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
+                returned.setdefault(node.name, []).extend(ends)
+
+    def differs(value: ast.expr | None, depth: int = 3) -> bool:
+        if isinstance(value, ast.Call) and depth:  # of a function of the program, what it returns
+            ends = returned.get(ast.unparse(value.func).rpartition(".")[2], [])
+            return bool(ends) and all(differs(end, depth - 1) or _is_of(end, depth) for end in ends)
+        return isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub)
+
+    def _is_of(value: ast.expr | None, depth: int) -> bool:
+        known = [] if value is None else made.get(ast.unparse(value), [])
+        plain = [other for other in known if not isinstance(other, ast.Call)]
+        return bool(plain) and all(differs(other, depth - 1) for other in plain)
+
+    return {name for name, every in made.items() if ERROR.search(name) and all(map(differs, every))}

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from pellucid.doctor.process.movers import MovingFunction, moved_by, moving_functions
+from pellucid.doctor.process.movers import MovingFunction, moved_by, moved_in_turn, moving_functions
 from pellucid.doctor.process.paths import Group
 
 NOISE = {
@@ -327,12 +327,23 @@ class _Visitor(ast.NodeVisitor):
         sources = _names(node.value)
         moves = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add | ast.Sub)
         own = isinstance(node.value, ast.BinOp) and bool(targets & _names(node.value.left))
-        moved = moved_by(node.value, self.moving)
+        moved, turn = moved_by(node.value, self.moving), moved_in_turn(node.value)
         if moved is not None and targets & _names(moved[1]):  # w = step(w, dw)
             kind, _, given = moved
             self.found.called.add(kind.function)
             sources = set[str]().union(*map(_names, given))
             step = Assignment(self.file, node.lineno, targets, sources, self.functions[-1], True, kind.sign)
+            self.found.assignments.append(step)
+        elif turn is not None and turn[0] in map(ast.unparse, node.targets):
+            bound = {
+                part
+                for loop in ast.walk(node.value)
+                if isinstance(loop, ast.comprehension)
+                for part in _names(loop.target)
+            }
+            step = Assignment(
+                self.file, node.lineno, targets, sources - bound - targets, self.functions[-1], True, turn[1]
+            )
             self.found.assignments.append(step)
         else:
             self._add(node, targets, sources, moves and own)
