@@ -234,6 +234,24 @@ for epoch in range(100):
             w[i] += 0.1 * err * x[i]
 """
 
+GRADES = """
+import numpy as np
+
+def squash(v):
+    return 1 / (1 + np.exp(-v))
+
+X = np.array([[1, 2], [0.2, 3], [4, 1], [6, 1], [2, 2], [5, 3]])
+grades = np.array([[1], [2], [2], [3], [1], [3]])
+w, c = np.full((2, 1), 0.1), 0.1
+for round in range(40):
+    for i in range(len(X)):
+        row, wanted = X[i].reshape(1, -1), grades[i]
+        out = squash(row @ w + c)
+        off = wanted - out
+        w += 0.1 * off * out * (1 - out) * row.T
+        c += 0.1 * off * out * (1 - out)
+"""
+
 RUNS_AWAY = """
 import numpy as np
 
@@ -256,6 +274,7 @@ for q in range(1000):
         (MAXIMUM, "output-range-mismatch", "a = 1 / (1 + np.exp(-z))"),
         (MARGIN, "labels-out-of-range", "Y = "),
         (THRESHOLD, "loss-sign-flipped", ""),
+        (GRADES, "output-range-mismatch", "grades = "),
         (RUNS_AWAY, "exploding-gradients", "m = m - (x * error)"),
     ],
 )  # fmt: skip

@@ -34,12 +34,15 @@ def _beyond_a_sigmoid(case: Case) -> Finding | None:
     """Labels above 1 or below 0 of outputs that are written as a sigmoid, however far these have come."""
     seen = case.study.seen
     values = [(case.keys.outputs, case.last.outputs, case.last.labels)]
+    subtracted = {c.output for c in case.study.candidates if c.subtracted and c.label == case.keys.labels}
     for c in case.study.candidates:
         known = c.label is not None and c.label == case.keys.labels and c.label not in case.study.depends
         if c.label is not None and known and c.subtracted and len(seen[c.output]) == len(seen[c.label]) == 1:
             values.append((c.output, seen[c.output][0], seen[c.label][0]))
     for key, o, y in values:
-        if o is None or y is None or key is None or o.size != y.size or o.size < FEWEST or classes(y) is not None:
+        if o is None or y is None or key is None or o.size != y.size or o.size < FEWEST:
+            continue
+        if classes(y) is not None and not (_one_a_row(o) and key in subtracted):  # numbers of classes go with a softmax
             continue
         beyond = (y > 1.05) | (y < -0.05)
         if not np.isfinite(y).all() or not (o >= 0).all() or o.max() > 1 or beyond.mean() < 0.3:
@@ -61,6 +64,10 @@ def _beyond_a_sigmoid(case: Case) -> Finding | None:
 
 
 FEWEST = 4  # rows
+
+
+def _one_a_row(outputs: np.ndarray) -> bool:
+    return len(outputs) == outputs.size
 
 
 def _are_inputs(batch: Batch) -> bool:
