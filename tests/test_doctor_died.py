@@ -1,4 +1,4 @@
-"""Units that a training switches off: for all rows, or for rows that it should tell apart."""
+"""Units that a training switches off, for all rows or for rows that it should tell apart, and one output for all."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 
 from pellucid.doctor import examine_script
 from pellucid.doctor.conditions.causes.died import alike
+from pellucid.doctor.conditions.causes.mixed import one_for_all
 from pellucid.doctor.conditions.causes.silent import off
 from pellucid.doctor.probes.data import Batch, Keys, rows_of
 from pellucid.doctor.probes.losses import Seen, candidates
@@ -128,3 +129,41 @@ def test_an_output_that_the_first_steps_switch_off(tmp_path: Path) -> None:
     script.write_text(SERIES.format(seed=0, rate=0.02))
     report = examine_script(script, budget=200.0)
     assert [(f.cause, f.line) for f in report.findings] == [("dead-units", 11)], report.to_json()
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "outputs", "found"),
+    [
+        (("h", "labels"), [0, 1, 0, 1, 1, 0], (0.3, 0.4), ("h", "labels", 6)),
+        (("h", "labels"), [0, 1, 0, 1, 1, 0], (0.3, 0.3), None),  # which depends on nothing: a mean
+        (("h", "labels"), [1, 1, 1, 1, 1, 1], (0.3, 0.4), None),
+        (("h", "labels"), [0, 1, 0, 1, 1], (0.3, 0.4), None),  # as many as there are no rows of
+        (("h", "scores"), [0, 1, 0, 1, 1, 0], (0.3, 0.4), None),
+        (("b", "labels"), [0, 1, 0, 1, 1, 0], (0.3, 0.4), None),  # a parameter
+    ],
+)
+def test_one_number_that_is_subtracted_from_the_labels_of_all_rows(
+    names: tuple[str, str], labels: list[float], outputs: tuple[float, float], found: tuple[str, str, int] | None
+) -> None:
+    passes = [
+        {("", names[0]): [np.array(o)], ("", names[1]): [np.array(labels, dtype=float)], ("", "X"): [X]}
+        for o in outputs
+    ]
+    assert one_for_all(passes[0], passes[1], {(names[1], names[0]), names}, {"b", "w"}) == found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("output", "status"),
+    [("1 / (1 + math.exp(-(points @ w).sum()))", "faults"), ("1 / (1 + np.exp(-(points @ w)))", "healthy")],
+)
+def test_a_sigmoid_of_the_sum_over_all_rows(output: str, status: str, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import math\nimport numpy as np\n\nnp.random.seed(3)\npoints = np.random.randn(60, 3)\n"
+        "labels = (points @ np.array([1.0, -2.0, 0.5]) > 0.2).astype(float)\nw = np.ones(3)\n"
+        f"for cycle in range(200):\n    h = {output}\n    error = labels - h\n    w = w + 0.01 * points.T @ error\n"
+    )
+    report = examine_script(script, budget=200.0)
+    assert report.status == status, report.to_json()
+    assert status == "healthy" or [(f.cause, f.line) for f in report.findings] == [("samples-mixed", 9)]

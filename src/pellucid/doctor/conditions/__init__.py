@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import LONGEST, MOST_PASSES, Case, Found, at
-from pellucid.doctor.conditions.causes import CAUSES, Cause, diverging, domain, finite, rate, silent, symmetry
+from pellucid.doctor.conditions.causes import CAUSES, Cause, diverging, domain, finite, mixed, rate, silent, symmetry
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.training import Mended
@@ -67,9 +67,9 @@ def no_number(session: TrainingSession, study: SlopeStudy) -> Finding | None:
 
 
 def runs_away(session: TrainingSession) -> Finding | None:
-    """Parameters that become infinite or NaN, or an output that becomes 0 for all rows, where nothing else can be told
-    of the updates."""
-    for cause in (diverging, silent):
+    """Parameters that become infinite or NaN, an output that is 0 or one number for all rows: asked where nothing else
+    is known of the updates."""
+    for cause in (diverging, silent, mixed):
         try:
             found = cause.find(session) if session.left() > cause.LONGEST else None
         except Lost:
