@@ -62,6 +62,7 @@ def test_an_output_that_is_zero_for_every_row(
         ("n, d = X.shape\nm = len(X)\nbatch = X.shape[0]", {"n", "d", "m", "batch"}),
         ("a1 = relu(z1)\nz2 = a1 @ W2\na2 = relu(z2)", {"a1", "z2", "a2"}),
         ("target = np.ones_like(z1)\ny = (z1 > 0) * 1\nt = np.zeros(z1.shape)", set()),
+        ("n = X.shape[1]\nT = np.zeros((2, n))\nT[L, np.arange(n)] = 1", {"n"}),  # labels of as many rows
         ("y = labels[i]\nfor k in range(9):\n    y = relu(z1)", set()),
         ("def loss(y):\n    return y\ny = relu(z1)", set()),
         ("q = r + g * best\nfor t, y in rows:\n    pass", set()),

@@ -30,16 +30,14 @@ def no_labels(sources: Mapping[str, str], depends: Collection[str] = ()) -> set[
                     made.setdefault(ast.unparse(part), []).append(None)
             elif isinstance(node, ast.arg):  # what a function is given is not known
                 made.setdefault(node.arg, []).append(None)
+    alone = {name: values for name, values in made.items() if None not in values}
+    sizes = {name for name, values in alone.items() if all(map(_is_size, filter(None, values)))}
     found: set[str] = set()
-    while True:  # what is computed from such is such
+    while True:  # what is computed from such is such; zeros of such a size are not
         known = {*depends, *found}
-        more = {
-            name
-            for name, values in made.items()
-            if name not in found and all(v is not None and (_is_size(v) or _takes(v, known)) for v in values)
-        }
+        more = {n for n, values in alone.items() if n not in found and all(_takes(v, known) for v in values if v)}
         if not more:
-            return found
+            return found | sizes
         found |= more
 
 
