@@ -29,6 +29,8 @@ from pellucid.doctor.report import Report
 from pellucid.errors import user_frame
 from pellucid.nn import Module
 
+GRACE = 5.0  # seconds beyond the budget, after which an examination is ended
+
 
 def examine_script(
     script: str | Path, args: Sequence[str] = (), loss: str | None = None, budget: float = 60.0, fix: bool = False
@@ -68,6 +70,7 @@ def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float) 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "report.json"
         asked = {"script": str(path), "args": list(args), "loss": loss, "budget": budget, "out": str(out)}
+        asked["until"] = time.monotonic() + budget + GRACE - 2.0
         environment = dict(
             os.environ, MPLBACKEND="Agg", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
         )
@@ -83,7 +86,7 @@ def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float) 
             start_new_session=True,
         )
         try:
-            _, errors = process.communicate(timeout=budget + 5)
+            _, errors = process.communicate(timeout=budget + GRACE)
         except subprocess.TimeoutExpired:
             errors = b"its time was up"
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .compare import ENOUGH_OF_IT, better, better_held_out, is_worse, outcome, reached, recalls, stays
+from .compare import ENOUGH_OF_IT, better, better_held_out, is_too_short, is_worse, outcome, reached, recalls, stays
 from .record import ProgramRecord
 from .suspicion import Suspicion
 
@@ -12,6 +12,7 @@ LOWER = 0.2  # of what other terms come to, by which they have to be lower
 SLIGHTLY = 0.1  # of the loss, by which the program has to do worse than the fork
 FEWEST, NEARER = 10, 0.5  # updates, below which more of them need only take half of what is wrong away
 FAR_MORE = 0.2  # right answers, as a share, of rows that are given one by one
+SOONER = 0.02  # of all answers of a run, that are right
 FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
 
 
@@ -48,6 +49,19 @@ def one_by_one(was: ProgramRecord, now: ProgramRecord) -> tuple[float, float] | 
     """The shares of right answers of both runs where each row is given by itself; None where they are not known."""
     a, b = (record.final.alone if record.final is not None else None for record in (was, now))
     return (a, b) if a is not None and b is not None else None
+
+
+def sooner(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) -> bool:
+    """Whether a fork came as far as the program, and sooner, which shows what a fault does that the record proves."""
+    if now is None or is_too_short(was, now) or not outcome(now).finite or suspicion.treatments == []:
+        return False
+    parts = [record.steps[: min(len(was.steps), len(now.steps))] for record in (was, now)]
+    hits = [[step.accuracy for step in steps if step.accuracy is not None] for steps in parts]
+    a, b = outcome(was), outcome(now)
+    if all(hits) and a.accuracy is not None and b.accuracy is not None:
+        return sum(hits[1]) / len(hits[1]) - sum(hits[0]) / len(hits[0]) > SOONER and b.accuracy >= a.accuracy - SOONER
+    losses = [sum(step.loss for step in steps) for steps in parts]
+    return suspicion.same_loss and b.loss <= a.loss and not losses[1] >= (1 - 2 * SOONER) * losses[0] > 0
 
 
 def _others_fall(key: tuple[str, int], was: ProgramRecord, now: ProgramRecord) -> bool:

@@ -32,6 +32,8 @@ class EvaluationNotes:
     def __init__(self, record: ProgramRecord, apart: Callable[[Callable[[], Any]], Any]) -> None:
         self.record, self.apart = record, apart
         self.loader: Any = None  # that gave a batch last
+        self.batch: Any = None
+        self.made: dict[int, Place | None] = {}  # by the id of a loader, where it was made
         self._modes: set[int] = set()
         self._still: set[int] = set()  # networks that were called in eval()
         self._last_input: tuple[Any, int] = (None, -1)  # of an evaluation, and at which step
@@ -90,6 +92,8 @@ class EvaluationNotes:
             return
         flat = x.detach().numpy().reshape(len(x), -1)
         noted = HeldOutRecord(len(record.steps), place(), numbers(args), self._names(x))
+        if any(part is x for part in _parts(self.batch)):
+            noted.source = self.made.get(id(self.loader))
         if record.held_out and record.held_out[-1].step != noted.step:
             for earlier in record.held_out:
                 earlier.inputs = earlier.outputs = earlier.target = None
@@ -172,6 +176,13 @@ class EvaluationNotes:
         """What is asked of the last evaluation, once nothing more is to come."""
         if len(networks) == 1:
             self.record.matched = self.apart(lambda: matched(networks[0], self.record))
+
+
+def _parts(batch: Any) -> list[Any]:
+    """The tensors of a batch, as a loader gives it."""
+    return (
+        list(batch) if isinstance(batch, list | tuple) else list(batch.values()) if isinstance(batch, dict) else [batch]
+    )
 
 
 class _Dropping(Interpreter):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import traceback
+from contextlib import nullcontext
 
 from pellucid.doctor.finding import place
+from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.report import Finding, Report
 
 from .by_patch import prove
 from .compare import by_guessing, does_well, explained, guesses, is_still, outcome
-from .findings import facts_of, finding_of, findings_of_error, status_of
+from .findings import facts_of, finding_of, findings_of_error, rank, status_of
 from .laboratory import Laboratory, ScriptLaboratory, is_part
 from .record import ProgramRecord
 from .rules import gradients
@@ -21,6 +23,7 @@ LATE = (
     "It learns next to nothing, and the time was up before all was tried that might help: ask again with a larger "
     "budget (--budget SECONDS)."
 )
+UP = "The time was up before all was tried that might help: ask again with a larger budget (--budget SECONDS)."
 LIMIT = (
     "In {} steps it comes hardly further than saying the same of every row, and nothing that was tried in forks does: "
     "the limit is the data, or what the network can compute, or the first weights that it begins with."
@@ -35,14 +38,27 @@ ASTRAY = 10.0  # times the loss at first
 
 
 def report_on(laboratory: Laboratory) -> Report:
-    """`examine`; whatever goes wrong in it is said to be the doctor's fault, not the program's."""
+    """`examine`, or what it found until its time was up; whatever goes wrong in it is said to be the doctor's fault,
+    not the program's."""
     try:
-        return examine(laboratory)
+        with nullcontext() if laboratory.ends is None else until(laboratory.ends):
+            return examine(laboratory)
+    except OutOfTime:
+        return _so_far(laboratory.search)
     except Exception as error:  # noqa: BLE001 (an error of our own must not look like one of the user's program)
         at = traceback.extract_tb(error.__traceback__)[-1]
         shown = "".join(traceback.format_exception_only(error)).strip()
         reason = f"The doctor itself failed, which is a mistake of pellucid: {shown} ({at.filename}:{at.lineno})"
         return Report("inconclusive", reason=reason)
+
+
+def _so_far(search: Search | None) -> Report:
+    if search is None:
+        return Report("inconclusive", reason=UP)
+    findings, facts = sorted([*search.found, *search.open], key=rank), facts_of(search.base)
+    if status_of(findings) == "faults":
+        return Report("faults", findings, facts)
+    return Report("inconclusive", findings, facts, reason=UP)
 
 
 def examine(laboratory: Laboratory) -> Report:
@@ -82,7 +98,7 @@ def examine(laboratory: Laboratory) -> Report:
             return Report(status_of(findings), findings, facts)
         return Report("inconclusive", [], facts, reason=NO_BACKWARD)
     if not findings:
-        search = Search(laboratory, base)
+        laboratory.search = search = Search(laboratory, base)
         findings = search.findings()
         reason = _cut_off(base)
         if search.learns:

@@ -73,8 +73,8 @@ def _slopes(kind: Any, args: list[Any], number: int, along: np.ndarray, step: fl
 
 
 def _line_of(kind: type[Any]) -> Place | None:
-    """The line of `backward` that computes, where there is one beside what it takes from its context; that of its `def`
-    where there are several."""
+    """The line of `backward` that computes, where there is one beside what it takes from its context, or that computes
+    what it gives back; else that of its `def`."""
     function = getattr(kind, "backward", None)
     try:
         file = inspect.getsourcefile(function)  # type: ignore[arg-type]
@@ -85,5 +85,7 @@ def _line_of(kind: type[Any]) -> Place | None:
     if not file or not isinstance(written, ast.FunctionDef):
         return None
     computing = [s for s in written.body if not isinstance(s, ast.Expr) and "ctx.saved" not in ast.unparse(s)]
-    at = computing[0] if len(computing) == 1 else written
+    last = computing[-1:]
+    by_last = last and isinstance(last[0], ast.Return) and isinstance(last[0].value, ast.BinOp | ast.Call)
+    at = computing[0] if len(computing) == 1 else last[0] if by_last else written
     return file, first + at.lineno - 1

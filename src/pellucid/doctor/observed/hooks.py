@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from . import criterion, rounds
 from .evaluations import EvaluationNotes
 from .parameters import ParameterNotes
 from .places import place
-from .record import ProgramRecord
+from .record import Place, ProgramRecord
 from .treatments import Treatment
 
 CLIPS = ("clip_grad_norm_", "clip_grad_value_")
@@ -34,6 +34,7 @@ class Watching(Protocol):
     """What is called: an observer."""
 
     record: ProgramRecord
+    stilled: Place | None
     parameters: ParameterNotes
     treatments: list[Treatment]
     inside: int
@@ -51,7 +52,11 @@ class Watching(Protocol):
     def event(self, what: str) -> None: ...
     def loader(self, loader: Any) -> None: ...
     def cut(self, result: Any, source: Any) -> None: ...
+    def before_backward(self, roots: Sequence[Any]) -> None: ...
     def after_backward(self) -> None: ...
+    def trains_by_backward(self) -> None: ...
+    def trains(self, root: Any, leaves: list[Any]) -> bool: ...
+    def after_grad(self, leaves: list[Any], gradients: Any) -> Any: ...
     def clip(self, kind: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any: ...
     @property
     def evaluations(self) -> EvaluationNotes: ...
@@ -79,6 +84,7 @@ def install(observer: Watching) -> Hooks:
     hooks = Hooks()
     _modules(observer, hooks)
     _tensors(observer, hooks)
+    _gradients(observer, hooks)
     _optimizers(observer, hooks)
     _loaders(observer, hooks)
     _losses(observer, hooks)
@@ -130,6 +136,15 @@ def _modules(observer: Watching, hooks: Hooks) -> None:
         observer.parameters.were_loaded(module)
         return load(module, *args, **kwargs)
 
+    mode = Module.train
+
+    @functools.wraps(mode)
+    def trained(module: Any, mode_: bool = True) -> Any:
+        if not observer.inside and not mode_ and (at := place()) is not None:
+            observer.stilled = at
+        return mode(module, mode_)
+
+    hooks.set(Module, "train", trained)
     hooks.set(Module, "__call__", call)
     hooks.set(Module, "__init__", made)
     hooks.set(Module, "load_state_dict", loaded)
@@ -184,6 +199,7 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
 
     @functools.wraps(backward)
     def run_backward(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        observer.trains_by_backward()
         with observer.aside():
             result = backward(tensor, *args, **kwargs)
             observer.after_backward()
@@ -213,6 +229,23 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
     hooks.set(Tensor, "data", property(bare, data.fset))
     hooks.set(Tensor, "backward", run_backward)
     hooks.set(Tensor, "detach", detached)
+
+
+def _gradients(observer: Watching, hooks: Hooks) -> None:
+    """`autograd.grad(loss, parameters)`, by which a program may train without a backward."""
+    autograd = sys.modules["pellucid"].autograd
+    grad = autograd.grad
+
+    @functools.wraps(grad)
+    def gradients(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        asked = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        if observer.inside or len(args) > 2 or kwargs.get("create_graph") or not observer.trains(outputs, asked):
+            return grad(outputs, inputs, *args, **kwargs)
+        observer.before_backward([outputs])
+        with observer.aside():
+            return observer.after_grad(asked, grad(outputs, asked, *args, **kwargs))
+
+    hooks.set(autograd, "grad", gradients)
 
 
 def _optimizers(observer: Watching, hooks: Hooks) -> None:
@@ -294,7 +327,7 @@ def _loaders(observer: Watching, hooks: Hooks) -> None:
                         batch = next(batches)
                     except StopIteration:
                         break
-                observer.evaluations.loader = made
+                observer.evaluations.loader, observer.evaluations.batch = made, batch
                 yield batch
 
     hooks.set(DataLoader, "__init__", loader)

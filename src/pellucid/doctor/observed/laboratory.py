@@ -25,6 +25,7 @@ from .record import ProgramRecord
 from .treatments import Treatment
 
 MOST = 3000  # backwards of a run that are watched
+MOST_OF_IT = 0.8  # of the time that is left, for one run
 TOGETHER = 2  # forks that run at a time
 
 
@@ -48,6 +49,8 @@ class Laboratory:
     looks: Sequence[int] = field(default=(), init=False)  # backwards that are looked at in full, beside the usual
     pace: Sequence[float] = field(default=(), init=False)  # losses of a run: others are given up where they fall behind
     patience: float = field(default=3.0, init=False)  # seconds beyond its own that the first step of a run may take
+    ends: float | None = field(default=None, init=False)  # when what was found by then has to be said
+    search: Any = field(default=None, init=False)  # that is going on
     lost: str = field(default="", init=False)  # why the last run that gave no record gave none
 
     def left(self) -> float:
@@ -64,7 +67,7 @@ class Laboratory:
         found: list[ProgramRecord | None] = []
         for start in range(0, len(each), TOGETHER):
             forks: list[Fork] = []
-            allowed = min(seconds, self.left())
+            allowed = min(seconds, MOST_OF_IT * self.left())
             if allowed < 0.5:
                 return [*found, *[None] * (len(each) - len(found))]
             for treatments in each[start : start + TOGETHER]:

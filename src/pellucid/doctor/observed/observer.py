@@ -80,6 +80,8 @@ class Observer(Interpreter):
         self.unstepped = 0  # backwards since the last update, or since gradients were cleared
         self.functions: set[tuple[str, int]] = set()  # that were asked for their slopes, and how often before
         self.examining = False
+        self.by_backward = False
+        self.stilled: Place | None = None  # where eval() was called last
         self.outside = set[Place]()  # loops in which optimisers are made
         self.inside = 0  # in a backward, a step, or work of our own
         self.looks = LOOKS | set(looks)
@@ -265,6 +267,8 @@ class Observer(Interpreter):
             if self.passes.batch is None and isinstance(first, Tensor) and not first.requires_grad:
                 self.passes.given, self.passes.network = args, module
             self.passes.mode = bool(module.training)
+            if not module.training and self.stilled is not None:
+                self.record.lines.setdefault("eval", self.stilled)
             self.record.calls += 1
             if "forward" not in self.record.lines and (at := place()) is not None:
                 self.record.lines["forward"] = at
@@ -352,6 +356,35 @@ class Observer(Interpreter):
         for treatment in self.treatments:
             treatment.after_backward(parameters, len(self.optimizers))
 
+    def trains(self, root: Any, leaves: list[Any]) -> bool:
+        """Whether `autograd.grad` is asked for what an update is to be made of, in a program that calls no backward."""
+        if self.by_backward or not isinstance(root, Tensor) or root.numel() != 1 or root.grad_fn is None:
+            return False
+        if not all(isinstance(leaf, Tensor) and leaf.is_leaf for leaf in leaves):
+            return False
+        return self.passes.network is None or all(leaf in self.parameters for leaf in leaves)
+
+    def trains_by_backward(self) -> None:
+        """A backward is called: what gradients were asked for before was of no use for a training."""
+        if self.by_backward or self.inside:
+            return
+        self.by_backward = True
+        if self.record.steps:
+            fresh, record = ProgramRecord(), self.record
+            for name in ("steps", "loss", "start", "inputs", "targets", "rows", "answers", "terms", "rewarded"):
+                setattr(record, name, getattr(fresh, name))
+
+    def after_grad(self, leaves: list[Any], gradients: Any) -> tuple[Any, ...]:
+        """These gradients are about to be given to the program, as treatments leave them."""
+        before = [leaf.grad for leaf in leaves]
+        for leaf, gradient in zip(leaves, gradients, strict=True):
+            leaf.grad = gradient
+        self.after_backward()
+        given = tuple(leaf.grad for leaf in leaves)
+        for leaf, gradient in zip(leaves, before, strict=True):
+            leaf.grad = gradient
+        return given
+
     def clip(self, kind: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Gradients are to be clipped."""
         if self.inside:
@@ -389,9 +422,10 @@ class Observer(Interpreter):
         with self.aside():
             for treatment in self.treatments:
                 treatment.after_step(optimizer)
-            held = next((p for g in optimizer.param_groups for p in g["params"] if p.grad is not None), None)
-            if held is not None:
-                self.passes.pending[id(optimizer)] = (held, float(held.grad.detach().numpy().sum()))
+            held = [p for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
+            sums = ((p, float(p.grad.detach().numpy().sum())) for p in held)
+            if held:
+                self.passes.pending[id(optimizer)] = next((one for one in sums if one[1] != 0), (held[0], 0.0))
 
     def optimizer(self, optimizer: Any) -> None:
         """An optimiser was made."""
@@ -436,6 +470,7 @@ class Observer(Interpreter):
         first = next(iter(getattr(loader.dataset, "tensors", ())), None)
         apart = distinct(first) if isinstance(first, Tensor) else 0
         self.record.loaders.append(LoaderRecord(rows, int(loader.batch_size or 0), shuffled, place(), apart))
+        self.evaluations.made[id(loader)] = self.record.loaders[-1].place
 
 
 class _Aside(AbstractContextManager[None]):

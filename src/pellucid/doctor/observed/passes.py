@@ -21,6 +21,7 @@ from .terms import terms_of
 
 TAKING = ("part", "index", "index_select")  # ops that take rows
 HEADS = 20  # rows that meet weights, which are kept of a pass
+MULTIPLYING = ("mul", "div", "true_divide", "neg")
 VIEWS = ("view", "reshape")  # and those that give numbers another shape, in their order
 
 
@@ -149,6 +150,7 @@ class PassNotes:
         record, parameters = self.record, self.parameters.all()
         if self._optimizers == 1 or "zero_grad" not in record.lines:  # one may clear what the other left
             step.stale = any(_holds(held) for held in self.pending.values())
+            step.told = not self.pending or any(value != 0 for _, value in self.pending.values())
         self.pending.clear()
         if not self._optimizers and record.steps:
             step.stale = any(p.grad is not None and bool((p.grad.detach().numpy() != 0).any()) for p in parameters)
@@ -203,6 +205,8 @@ class PassNotes:
                 record.first_bad = seen.key[0] if criterion.off_domain(seen) else f"growth of {seen.key[0]}"
                 if seen.place:
                     record.lines["first bad"] = seen.place
+        if self.calls and len(self.calls) == 1 and (last := criterion.producers(self.seen).get(id(root))) is not None:
+            self._note_factor(last)
         self._note_unused(root)
         self._note_cut(root)
         self._note_left_out(root)
@@ -218,16 +222,29 @@ class PassNotes:
                 record.lines["turned"] = turned.place
             self._note_source()
 
+    def _note_factor(self, last: SeenOp) -> None:
+        """Where the loss is multiplied, or its sign turned, before backward() is called on it."""
+        if last.key[0] in MULTIPLYING and last.place is not None:
+            self.record.lines["factor"] = last.place
+
     def _note_cut(self, root: Any) -> None:
         """What was detached, and leads to the loss."""
         made, todo, done = criterion.producers(self.seen), [root] if self.loose else [], set[int]()
         while todo:
             tensor = todo.pop()
-            at = self.loose.get(id(tensor), (None, None))[1]
-            self.record.cut = self.record.cut or at
+            self.record.cut = self.record.cut or self._loosened(tensor)
             if id(tensor) not in done and id(tensor) in made:
                 todo += criterion.tensors(made[id(tensor)].args)
             done.add(id(tensor))
+
+    def _loosened(self, tensor: Any) -> Place | None:
+        """Where a tensor was detached, or what it was made anew of, as in `Variable(code.data)`."""
+        if id(tensor) in self.loose:
+            return self.loose[id(tensor)][1]
+        if tensor.grad_fn is not None or tensor in self.parameters:
+            return None
+        values = tensor.detach().numpy()
+        return next((at for cut, at in self.loose.values() if np.array_equal(cut.detach().numpy(), values)), None)
 
     def _note_left_out(self, root: Any) -> None:
         """What a layer gives, and nothing on the way to the loss takes: no cut, as the numbers are not read either."""

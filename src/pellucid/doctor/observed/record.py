@@ -84,6 +84,7 @@ class StepRecord:
     factor: float | None = None  # what backward was called on, over the loss that was computed; None: not known
     accuracy: float | None = None
     stale: bool = False  # gradients of the update before were still in
+    told: bool = True  # whether that can be told: gradients that are 0, as of units that are off, say nothing
     mode: bool | None = None  # whether the network was in train()
     count: int = 0  # rows in the batch
     norm: float | None = None  # of all gradients, as the backward left them
@@ -183,6 +184,7 @@ class HeldOutRecord:
         rows: a number for each row that tells it apart, as in `ProgramRecord.rows`.
         names: what the program calls these rows, or the loader that they come from.
         inputs, outputs, target: kept of the last evaluation only.
+        source: where the DataLoader was made that gave these rows as they are.
     """
 
     step: int
@@ -194,6 +196,7 @@ class HeldOutRecord:
     inputs: np.ndarray | None = None
     outputs: np.ndarray | None = None
     target: np.ndarray | None = None
+    source: Place | None = None
 
 
 @dataclass

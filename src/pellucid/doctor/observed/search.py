@@ -10,13 +10,13 @@ from pellucid.doctor.report import Finding
 
 from . import joint
 from .compare import better, does_well, is_still, is_too_short, is_worse, may_fall, outcome, says_nothing, stands
-from .confirmation import as_good_as_best, confirms
+from .confirmation import as_good_as_best, confirms, sooner
 from .findings import finding_of, proved_beside, rank
 from .laboratory import Laboratory, is_part
 from .record import ProgramRecord
 from .rules import data, gradients, held_out, loss, model, numbers, objective, rate
 from .suspicion import Suspicion
-from .treatments import Treatment
+from .treatments import Clip, Treatment
 
 Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
 STATED: tuple[Rule, ...] = (
@@ -52,6 +52,7 @@ class Search:
         self.alone: list[tuple[Suspicion, ProgramRecord]] = []  # what was tried by itself
         self.unproved: list[tuple[Finding, Suspicion]] = []  # what is treated, though that did not help by itself
         self.untried: list[Suspicion] = []  # what the record states, and no fork came far enough to tell
+        self.open: list[Finding] = []  # what the record proves, while its treatment is tried
         self.unfinished = False  # whether something that was to be tried could not be, for want of time
         self.seconds = 3.0 * base.seconds + 2.0
 
@@ -206,7 +207,9 @@ class Search:
             self._ask(STATED),
             key=lambda s: (s.cause not in OF_EVALUATION or bool(s.treatments), bool(s.treatments) or not s.certain),
         )
+        self.open = [finding_of(suspicion, self.current, None) for suspicion in suspicions if suspicion.certain]
         runs = self._try(suspicions)
+        self.open = []
         for suspicion, run in zip(suspicions, runs, strict=True):
             self._is_tried(suspicion)
             if suspicion.treatments and (run is None or says_nothing(self.current, run)):
@@ -218,8 +221,9 @@ class Search:
                 continue
             finding = finding_of(suspicion, self.current, run)
             told = run is not None and not says_nothing(self.current, run)
-            finding.verified = helped if told else True if suspicion.curves else None
-            if told and not helped and suspicion.cause in REFUTABLE and self._is_refuted(run):
+            shown = helped or (suspicion.certain and sooner(suspicion, self.current, run))
+            finding.verified = shown if told else True if suspicion.curves else None
+            if told and not shown and suspicion.cause in REFUTABLE and self._is_refuted(run):
                 finding.severity = "warning"
             if not suspicion.certain and not helped:
                 finding.severity, finding.confidence = suspicion.otherwise, UNSURE
@@ -280,6 +284,8 @@ class Search:
             if of_rate and is_part(self.base) and not is_still(self.current):
                 # Of a program that learns, and of which only the beginning was seen, nobody knows how far it comes.
                 suspicions = [s for s in suspicions if s.direction <= 0]
+            if any(isinstance(treatment, Clip) for treatment in self.treatments):
+                suspicions = [s for s in suspicions if s.direction <= 0]  # of steps that a fork made short
             runs = self._try_rates(suspicions) if rules[0] is rate.near else self._try(suspicions)
             confirmed = [
                 (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)

@@ -26,6 +26,7 @@ def main() -> None:
     laboratory = ScriptLaboratory(
         deadline, Path(asked["script"]).resolve(), list(asked["args"]), loss=asked["loss"] or ""
     )
+    laboratory.ends = float(asked["until"])
     report = report_on(laboratory)
     if report.reason == NO_BACKWARD:
         sys.argv[1] = json.dumps({**asked, "budget": deadline - time.monotonic()})

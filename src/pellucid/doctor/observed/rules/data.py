@@ -101,9 +101,21 @@ def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
             f"Of {again} times that a row came again, it had another label {differ} times.",
             "Inputs and targets are put into different orders, so labels belong to other rows.",
             "draw one permutation for both: p = torch.randperm(n); x, y = x[p], y[p]",
-            orders.alone(record.lines.get("backward")) or record.lines.get("rows") or record.loss.place,
+            orders.alone(record.lines.get("backward"))
+            or _of_two_loaders(record)
+            or record.lines.get("rows")
+            or record.loss.place,
             certain=True,
         )
+
+
+def _of_two_loaders(record: ProgramRecord) -> Place | None:
+    """The second of two DataLoaders that shuffle as many rows, as of inputs and of labels; None of others."""
+    if len(record.loaders) < 2:
+        return None
+    first, second = record.loaders[:2]
+    alike = first.rows == second.rows and first.batch == second.batch
+    return second.place if alike and first.shuffled and second.shuffled else None
 
 
 def _in_parts(record: ProgramRecord) -> bool:
@@ -286,7 +298,7 @@ def unrelated(record: ProgramRecord, least: int = 150) -> Iterator[Suspicion]:
             + ("and it learns next to nothing." if stands(record) else "and on other rows it is right by chance only."),
             "The labels have nothing to do with the inputs, as where one of them was shuffled or shifted alone.",
             "keep rows and labels together in all that sorts, shuffles or cuts them",
-            orders.alone(record.lines.get("backward")) or _rows_at(record),
+            orders.alone(record.lines.get("backward")) or _of_two_loaders(record) or _rows_at(record),
             certain=True,
             confidence=0.5,
         )

@@ -191,7 +191,8 @@ def no_backward(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def stale(record: ProgramRecord) -> Iterator[Suspicion]:
     """Gradients of the update before are still in when the next backward adds to them."""
-    later, stale = record.steps[1:], sum(step.stale for step in record.steps[1:])
+    later = [step for step in record.steps[1:] if step.told]
+    stale = sum(step.stale for step in later)
     updates = sum(optimizer.steps for optimizer in record.optimizers) or len(later)  # fewer, where gradients add up
     after = min(len(later), updates)
     if after < 3 or stale < 3 or stale < 0.45 * after:

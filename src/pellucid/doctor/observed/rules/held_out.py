@@ -148,7 +148,7 @@ def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
         f"The rows of the evaluation have {how}. {found.said}{measured}",
         "They are prepared in another way than the rows of the training, so the network has never seen their like.",
         "prepare both with the same numbers: those of the training set",
-        next((h.place for h in reversed(held_out(record))), None),
+        next((h.source or h.place for h in reversed(held_out(record))), None),
         certain=True,
         confidence=0.95 if gained else 0.85 if far else 0.6,
     )
@@ -223,7 +223,7 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
             said,
             "The network learns the rows of the training by heart, and says ever less of others.",
             "stop where the evaluation is best; weight_decay=1e-2, dropout, a smaller network, or more data",
-            next((h.place for h in reversed(held_out(record))), None),
+            record.lines.get("epochs") or next((h.place for h in reversed(held_out(record))), None),
             [shrink] if shrink is not None else [],
             certain=worse,
             by_held_out=True,

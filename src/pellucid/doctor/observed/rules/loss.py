@@ -138,11 +138,13 @@ def _sums_to_one(loss: LossRecord, soft: OpRecord) -> bool:
     return bool(np.abs(np.exp(np.minimum(given.astype(float), 50.0)).sum(1) - 1).max() < UNITY)
 
 
-def _not_over_classes(soft: OpRecord, axis: str, sums: str, over: str, right: int = 1) -> Suspicion:
+def _not_over_classes(
+    soft: OpRecord, axis: str, sums: str, over: str, right: int = 1, same: str = "class"
+) -> Suspicion:
     return Suspicion(
         "softmax-wrong-axis",
         f"{soft.key[0]} of shape {soft.shape} is taken over axis {axis}.",
-        f"Probabilities of {sums} do not sum to 1; what is normalised is a class over {over}.",
+        f"Probabilities of {sums} do not sum to 1; what is normalised is a {same} over {over}.",
         f"{soft.key[0]}(…, dim={right})",
         soft.place,
         [Attribute(soft.key, "dim", right)],
@@ -154,8 +156,13 @@ def _not_over_classes(soft: OpRecord, axis: str, sums: str, over: str, right: in
 
 def _other_axes(loss: LossRecord) -> Iterator[Suspicion]:
     """A softmax within the network, as of attention, over another axis than the last."""
+    rows = None if loss.prediction is None or loss.target is None else len(np.atleast_1d(loss.target))
     for op in loss.body:
         dim = _axis(op) if op.key[0] == "softmax" else None
+        each = rows is not None and loss.prediction is not None and loss.prediction.shape[:1] == op.shape[:1] == (rows,)
+        if dim == 0 and each and len(op.shape) == 2 and 1 < op.shape[1] != op.shape[0] > 1:
+            yield _not_over_classes(op, "0, which is the batch", "one sample", "the samples of a batch", same="weight")
+            return
         if dim is not None and len(op.shape) >= 3 and dim != len(op.shape) - 1:
             yield Suspicion(
                 "softmax-wrong-axis",

@@ -15,6 +15,7 @@ from ..record import LossRecord, OpRecord, ParameterRecord, ProgramRecord, TermR
 from ..suspicion import Suspicion
 from ..treatments import (
     FreshWeights,
+    LearningRate,
     LessDropout,
     NoWeightDecay,
     Rectify,
@@ -419,16 +420,20 @@ def failed_classes(record: ProgramRecord) -> Iterator[Suspicion]:
     rare = [recall for c, recall in known.items() if c != common]
     if not rare or float(np.mean(rare)) > 0.5:
         return
-    yield Suspicion(
-        "class-imbalance",
-        f"{share:.0%} of the rows are of class {common}. Of the other classes, {np.mean(rare):.0%} of the rows are "
-        "recognised.",
-        "Saying the common class is right nearly always, so the accuracy hides that the others are not learnt.",
-        _weights_for(record.loss, counts),
-        record.loss.place,
-        [WeighClasses(counts)],
-        by_recall=True,
-    )
+    faster = [LearningRate(10.0)] if float(np.mean(rare)) == 0 else []
+    tried: list[list[Treatment]] = [[WeighClasses(counts)], [WeighClasses(counts), *faster]]
+    for treatments in tried[: 1 + len(faster)]:
+        yield Suspicion(
+            "class-imbalance",
+            f"{share:.0%} of the rows are of class {common}. Of the other classes, {np.mean(rare):.0%} of the rows are "
+            "recognised.",
+            "Saying the common class is right nearly always, so the accuracy hides that the others are not learnt.",
+            _weights_for(record.loss, counts)
+            + ("" if len(treatments) == 1 else ", and ten times the learning rate, at which it comes to them"),
+            record.loss.place,
+            treatments,
+            by_recall=True,
+        )
 
 
 def _weights_for(loss: LossRecord, counts: dict[int, int]) -> str:

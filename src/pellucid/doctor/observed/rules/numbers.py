@@ -9,10 +9,10 @@ import numpy as np
 
 from ..compare import goes_far, outcome
 from ..criterion import EDGES, QUOTIENTS
-from ..record import ParameterRecord, ProgramRecord
+from ..record import ParameterRecord, Place, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Clip, Contract, FreshWeights, NoClip, Treatment, Within
-from . import rate
+from . import model, rate
 
 LARGE = 20.0  # for the norm of all gradients at first
 DOWN = 0.001  # of the loss at first
@@ -102,10 +102,16 @@ def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
             "Slopes multiply through depth or time, and single steps throw the weights far away.",
             "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0) before optimizer.step(), and smaller first weights"
             + ("" if again is None else ": nn.init.orthogonal_ for those of the recurrence"),
-            record.lines.get("step") or record.lines.get("backward"),
+            _begins_large(record) or record.lines.get("step") or record.lines.get("backward"),
             treatments,
             strictly=True,
         )
+
+
+def _begins_large(record: ProgramRecord) -> Place | None:
+    """The line that draws first weights which are far too large; None where none does."""
+    large = any(suspicion.cause == "init-too-large" for suspicion in model.first_weights(record))
+    return record.lines.get("init") if large else None
 
 
 def _multiplied(record: ProgramRecord) -> ParameterRecord | None:

@@ -29,7 +29,7 @@ def scaled(record: ProgramRecord) -> Iterator[Suspicion]:
         f"backward() is called on {factor:.3g} times the loss.",
         "The gradients have that scale, and the learning rate does not suit it.",
         "call backward() on the loss itself",
-        record.lines.get("backward"),
+        record.lines.get("factor") or record.lines.get("backward"),
         [ScaleGradients(1 / factor)],
     )
 
@@ -47,7 +47,7 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
         "backward() is called on minus the loss." if negative else "The optimiser was made with maximize=True.",
         "Each step goes up the loss that is computed.",
         "loss.backward()" if negative else "leave maximize=True out",
-        record.lines.get("backward") if negative else record.optimizers[0].place,
+        (record.lines.get("factor") or record.lines.get("backward")) if negative else record.optimizers[0].place,
         [Descend()],
         certain=True,
     )
