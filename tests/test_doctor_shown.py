@@ -301,6 +301,52 @@ def test_rare_classes_that_a_low_rate_hides() -> None:
     assert [len(s.treatments) for s in model.failed_classes(record)] == [1, 2]
 
 
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_hold_no_numbers_are_not_told_apart() -> None:
+    """Of data with NaN in it nothing is said but that."""
+    x, y = rows(100)
+    x[:, 1] = float("nan")
+
+    def program() -> None:
+        network = nn.Linear(4, 2)
+        for _ in range(8):
+            trained(network, x[:50], y[:50], steps=1)
+            trained(network, x[50:], y[50:], steps=1)
+        with torch.no_grad():
+            for _ in range(3):
+                (network(x).argmax(1) == y).float().mean()
+
+    record = watched(program)
+    assert [s.cause for rule in (*data.RULES, held_out.leak) for s in rule(record)] == ["non-finite-data"]
+
+
+def test_a_network_that_is_given_one_number() -> None:
+    """A letter at a time, each by its id, a tensor without axes."""
+
+    class Letters(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.last = nn.Embedding(5, 4), nn.Linear(4, 5)
+
+        def forward(self, letter: Any) -> Any:
+            return self.last(self.table(letter.view(1, -1)).view(1, -1))
+
+    def program() -> None:
+        network, text = Letters(), torch.randint(0, 5, (9,))
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(8):
+            wrong = torch.zeros(())
+            for at in range(8):
+                wrong = wrong + F.cross_entropy(network(text[at]), text[at + 1].view(1))
+            optimizer.zero_grad()
+            wrong.backward()
+            optimizer.step()
+
+    assert len(watched(program).steps) == 8
+
+
 # Time -----------------------------------------------------------------------------------------------------------------
 
 

@@ -50,9 +50,9 @@ def measure(networks: list[Any], batch: Any, call: LossCall | None, before: Any 
     there are as many targets as places along the second axis, that of the samples is the second: so in sequences of
     which time comes first. They have to be others than in the batch before, as those of one graph are not.
     """
-    if len(networks) != 1 or len(batch) < 4 or call is None or not isinstance(call.target, Tensor):
+    if len(networks) != 1 or not batch.dim() or len(batch) < 4 or call is None or not isinstance(call.target, Tensor):
         return 0.0
-    if call.target.dim() == 0 or not batch.dim():
+    if call.target.dim() == 0:
         return 0.0
     several, rows = batch.dim() >= 2 and batch.shape[1] >= 4, len(call.target)
     each = several and rows == batch.shape[0] * batch.shape[1]
@@ -157,7 +157,7 @@ def ignored(networks: list[Any], batch: Any, call: LossCall | None) -> float | N
     Asked of the rows as they are, and at unit scale: rows that are far too large give the same from a network that is
     at its limits, which does not ignore them.
     """
-    if len(networks) != 1 or call is None or len(batch) < 4:
+    if len(networks) != 1 or call is None or not batch.dim() or len(batch) < 4:
         return None
     array = batch.detach().numpy()
     spread = np.ptp(array.reshape(len(array), -1).astype(float), axis=0)

@@ -169,7 +169,8 @@ class Search:
                 continue
             for suspicion in rule(self.current):
                 key = (suspicion.cause, *(suspicion.place or (None, None)))
-                if key not in found and (*key, len(self.treatments)) not in self.tried:
+                again = (*key, len(self.treatments)) in self.tried and suspicion.direction <= 0
+                if key not in found and not again:  # a higher rate is another trial than more updates, of one cause
                     new.append(suspicion)
         return new
 

@@ -127,6 +127,8 @@ def _in_parts(record: ProgramRecord) -> bool:
 def _pairs(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray] | None:
     """A number for each row and its label, for targets of one number a row."""
     count = len(record.targets)
+    if record.bad_inputs or record.bad_targets:
+        return None  # rows that hold no numbers cannot be told apart
     if not record.classes and any(t.ndim == 2 and t.shape[1] > 1 for t in record.targets):
         return None
     labels = [t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t.ravel() for t in record.targets]
@@ -171,7 +173,7 @@ def rounded(rows: np.ndarray) -> np.ndarray:
 def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
     """An epoch that shows a part of the rows, the same again and again."""
     total = max([record.distinct, *(loader.distinct or loader.rows for loader in record.loaders[:1])], default=0)
-    if not record.rows or total < 20:
+    if not record.rows or total < 20 or record.bad_inputs:
         return
     rows = rounded(np.concatenate(record.rows))
     distinct = len(np.unique(rows))

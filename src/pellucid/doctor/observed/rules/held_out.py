@@ -34,7 +34,7 @@ def leak(record: ProgramRecord) -> Iterator[Suspicion]:
     trained = trained_rows(record)
     named = [h for h in record.held_out if is_named(h)]
     others = named or [h for h in record.held_out if inside(h.rows, trained).mean() < 0.98]
-    if not others or not record.inputs:
+    if not others or not record.inputs or record.bad_inputs:
         return
     last = max(h.step for h in others)
     every = np.concatenate([h.rows for h in others if h.step == last])
