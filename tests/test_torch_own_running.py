@@ -92,16 +92,53 @@ def without_history(lib: Any) -> None:
     del lib.ones(1, requires_grad=True)._grad_fn
 
 
+def laid(lib: Any) -> Any:
+    """A gradient lies in memory as its leaf does, and is contiguous where that has gaps."""
+    found = []
+    for leaf in (
+        lib.ones(2, 3, 4, 5).to(memory_format=lib.channels_last), lib.ones(3, 2).t(), lib.ones(4, 4)[::2, ::2],
+    ):  # fmt: skip
+        for program in (lambda x: x.sum(), lambda x: (x * lib.ones(x.shape)).sum()):
+            x = leaf.detach().requires_grad_()
+            program(x).backward()
+            found.append(x.grad.stride())
+    return found
+
+
+def saved_for_backward(lib: Any) -> Any:
+    """What was saved for backward alone is not there in forward mode."""
+    seen = []
+
+    class Double(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x * 2
+
+        @staticmethod
+        def jvp(ctx: Any, t: Any) -> Any:
+            seen.append(len(ctx.saved_tensors))
+            return t * 2
+
+    ad = importlib.import_module(f"{lib.__name__}.autograd.forward_ad")
+    with ad.dual_level():
+        x = ad.make_dual(lib.ones(1), lib.ones(1))
+        return ad.unpack_dual(Double.apply(x)).tangent.tolist(), seen
+
+
 RUNNING: dict[str, Made] = {
     "order": nodes_in_order, "a leaf": around_a_leaf, "executed": executed, "count of a result": counted,
     "a result that changed": lambda lib: counted(lib, False),
     "changed": kept, "no history": without_history,
+    "layout": laid, "saved for backward": saved_for_backward,
+    "random complex numbers": lambda lib: lib.rand_like(lib.ones(2, dtype=lib.complex128)),
     "no node": lambda lib: compiled(lib)._current_autograd_node(),
     "not running": lambda lib: compiled(lib)._current_graph_task_execution_order(),
     "a tensor": lambda lib: compiled(lib)._will_engine_execute_node(lib.ones(1)),
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 @pytest.mark.parametrize("name", RUNNING)
 def test_running(name: str) -> None:
     assert text(pellucid, RUNNING[name]) == text(torch, RUNNING[name])

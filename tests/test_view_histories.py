@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import pellucid
+from tests.twins import both_raise, same
 
 USES: dict[str, Callable[[Any, Any], Any]] = {
     "multiply": lambda T, v: (v * 2).requires_grad,
@@ -111,3 +112,83 @@ def test_the_refusal_names_the_output_and_what_was_changed() -> None:
     base.mul_(2)
     with pytest.raises(RuntimeError, match="Output 1 of Unbind is a view and its base or another view of its base has"):
         part.sum()
+
+
+def complex_numbers(T: Any, change: Callable[[Any, Any, Any], Any]) -> Any:
+    """First and second gradients, of the numbers and of what changed a part of them in place."""
+    z, w = T.tensor([1 + 2j, 3 - 1j, 0.5j], requires_grad=True), T.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = z * 1
+    change(T, y, w)
+    out = (y * T.tensor([1 + 1j, 2 - 1j, 3j])).abs().pow(2).sum()
+    first = T.autograd.grad(out, (z, w), create_graph=True)
+    return [*first, *T.autograd.grad(first[0].abs().sum() + first[1].pow(2).sum(), (z, w))]
+
+
+def pairs(T: Any) -> Any:
+    x, w = T.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True), T.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 1
+    z = T.view_as_complex(y)
+    z.mul_(w * (1 + 2j))
+    return T.autograd.grad((y**3).sum() + z.abs().sum(), (x, w))
+
+
+def restrided(T: Any) -> Any:
+    x = T.arange(6.0, requires_grad=True)
+    y = x * 2
+    part = y[:4]
+    part.as_strided_((2, 2), (2, 1))
+    part.mul_(3)
+    (y * T.arange(6.0)).sum().backward()
+    return [part, x.grad]
+
+
+def turned_without_grad(T: Any) -> Any:
+    """A view keeps what it was made under, also where it is changed into another view."""
+    x = T.ones(2, 3, requires_grad=True)
+    y = x * 1
+    view = y.view_as(y)
+    with T.no_grad():
+        view.t_()
+    view.mul_(2)
+    y.sum().backward()
+    return [view.shape, x.grad]
+
+
+COMPLEX: dict[str, Callable[[Any], Any]] = {
+    "pairs of parts": lambda T: complex_numbers(T, lambda T, y, w: T.view_as_real(y)[:, 1].mul_(w)),
+    "imaginary parts": lambda T: complex_numbers(T, lambda T, y, w: y.imag.mul_(w)),
+    "real parts": lambda T: complex_numbers(T, lambda T, y, w: y.real.add_(w)),
+    "of some": lambda T: complex_numbers(T, lambda T, y, w: y[1:].imag.mul_(w[1:])),
+    "of pairs": pairs, "restrided": restrided, "turned without grad": turned_without_grad,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_a_change_through_a_view_of_another_dtype_or_layout(name: str) -> None:
+    same(COMPLEX[name], rtol=1e-5)
+
+
+def test_a_view_that_became_another_view_in_place() -> None:
+    """PyTorch's own gradient is that of the view before, or an error."""
+    found = []
+    for in_place in (True, False):
+        z = pellucid.tensor([[1 + 2j, 3 - 1j]], requires_grad=True)
+        b = pellucid.view_as_real(z * 1)
+        b = b.squeeze_(0).transpose_(0, 1) if in_place else b.squeeze(0).transpose(0, 1)
+        b += pellucid.ones(2, 2)
+        (b * pellucid.arange(4.0).reshape(2, 2)).sum().backward()
+        found.append(z.grad.tolist())
+    assert found == [[[0 + 2j, 1 + 3j]]] * 2
+
+
+@pytest.mark.parametrize("mode", ["no_grad", "inference_mode"])
+def test_the_refusal_of_a_view_of_a_view(mode: str) -> None:
+    def run(T: Any) -> None:
+        whole = T.zeros(2)
+        with getattr(T, mode)():
+            part = whole.view(2)
+        part.requires_grad_()
+        view = part.view(2)
+        view /= 2
+
+    both_raise(run, "is a view of a view which was created in", f"inside the {mode} block")

@@ -328,6 +328,10 @@ class FunctionNode(Node):
 
     def _checked(self, index: int, gradient: Any, meta: Any, lifted: bool) -> Any:
         shape, dtype = meta
+        if is_sparse(gradient) and tuple(gradient.shape) == shape:
+            if isinstance(self.edges[index], Tensor):
+                return gradient  # a leaf keeps it as it is
+            gradient = gradient.to_dense()
         if not isinstance(gradient, Tensor):
             raise RuntimeError(
                 f"function {self.name()} returned {type(gradient).__name__} as gradient {index}, expected a Tensor"
@@ -367,8 +371,7 @@ class _Transposed(Function):
     def backward(ctx: FunctionCtx, *tangents: object) -> Arguments:
         node, given = cast("FunctionNode", vars(ctx)["node"]), iter(tangents)
         kept, own = node.kept, (node.kept.saved, node.kept.guards)
-        if kept.saved_for_forward is not None:
-            kept.saved, kept.guards = kept.saved_for_forward, []
+        kept.saved, kept.guards = kept.saved_for_forward or (), []
         try:
             result = node.kind.jvp(node.ctx, *(None if meta is None else next(given) for meta in node.metas))
         finally:

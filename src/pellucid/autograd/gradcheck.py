@@ -9,15 +9,24 @@ from typing import Any
 import numpy as np
 
 from pellucid.autograd import forward_ad
+from pellucid.autograd.jacobians import get_analytical_jacobian as get_analytical_jacobian
+from pellucid.autograd.jacobians import get_numerical_jacobian as get_numerical_jacobian
 from pellucid.autograd.numeric import Slopes, beside, scale_of, slopes
+from pellucid.autograd.pairs import in_pairs, pairs_of
 from pellucid.core import Tensor, enable_grad, from_data, wrap
 from pellucid.core.node import Arguments
-from pellucid.declare import TABLE
 from pellucid.reverse import grad
 
 LARGE = 4_000  # with more elements of the inputs than this, they are not moved one by one
 TRIES = 4  # points near the given one at which an element with a kink is examined
 SAFETY = 10.0  # how many times its estimated error a difference may be off by
+
+
+_NOT_REENTRANT = (
+    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different "
+    "values"
+)
+_NO_OUTPUT = "Numerical gradient for function expected to be zero: none of its outputs requires a gradient"
 
 
 class GradcheckError(RuntimeError):
@@ -72,7 +81,7 @@ def gradcheck(
     True
     """
     _fits_together(check_backward_ad, check_forward_ad, check_batched_grad, check_batched_forward_grad)
-    func, tensors = _in_pairs(func, tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,))
+    func, tensors = in_pairs(func, tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,))
     wanted = [i for i, tensor in enumerate(tensors) if isinstance(tensor, Tensor) and tensor.requires_grad]
     if not wanted:
         raise ValueError(
@@ -126,7 +135,7 @@ def gradgradcheck(
     True
     """
     _fits_together(check_rev_over_rev, check_fwd_over_rev, check_batched_grad, False)
-    func, tensors = _in_pairs(func, tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,))
+    func, tensors = in_pairs(func, tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,))
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         with enable_grad():
@@ -134,7 +143,7 @@ def gradgradcheck(
         seeds = [_seed(tuple(out.shape), rng, gen_non_contig_grad_outputs) for out in outputs]
     else:
         seeds = list(grad_outputs) if isinstance(grad_outputs, tuple | list) else [grad_outputs]
-        seeds = [_pairs(seed) for seed in seeds]
+        seeds = [pairs_of(seed) for seed in seeds]
     count = len(tensors)
     wanted = [i for i, tensor in enumerate(tensors) if isinstance(tensor, Tensor) and tensor.requires_grad]
 
@@ -150,6 +159,7 @@ def gradgradcheck(
         found = grad(outs, [args[i] for i in wanted], list(args[count:]), create_graph=True, allow_unused=True)
         return tuple(gradient for gradient in found if gradient is not None)
 
+    vars(first)["backward"] = True
     return gradcheck(
         first, (*tensors, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
         nondet_tol=nondet_tol, check_grad_dtypes=check_grad_dtypes, fast_mode=fast_mode,
@@ -166,31 +176,6 @@ def _fits_together(backward: bool, forward: bool, batched: bool, batched_forward
         raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
     if batched_forward and not forward:
         raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
-
-
-def _pairs(value: object) -> object:
-    """A complex tensor as pairs of real numbers, (…, 2), a leaf where it is one; anything else as it is."""
-    if not isinstance(value, Tensor) or not value.is_complex():
-        return value
-    if value.is_leaf and value.requires_grad:
-        return TABLE["view_as_real"](value.detach()).clone().requires_grad_()
-    return TABLE["view_as_real"](value)
-
-
-def _in_pairs(
-    func: Callable[..., object], tensors: tuple[object, ...]
-) -> tuple[Callable[..., object], tuple[object, ...]]:
-    """The function of real numbers, and its inputs, that a function of complex ones is."""
-    wanted = [isinstance(tensor, Tensor) and tensor.is_complex() and tensor.requires_grad for tensor in tensors]
-
-    def of_pairs(*args: object) -> object:
-        pairs = zip(wanted, args, strict=False)
-        found = func(*[TABLE["view_as_complex"](value) if pair else value for pair, value in pairs],
-                     *args[len(wanted) :])  # fmt: skip
-        return tuple(map(_pairs, found)) if isinstance(found, tuple | list) else _pairs(found)
-
-    given = (_pairs(tensor) if pair else tensor for pair, tensor in zip(wanted, tensors, strict=True))
-    return of_pairs, tuple(given)
 
 
 def _advice(tensors: Arguments) -> str:
@@ -239,9 +224,10 @@ class _Gradcheck:
     def run(self, fast: bool) -> None:
         first, again = self.values(self.point), self.values(self.point)
         if first.size and not np.abs(first - again).max() <= self.nondet and not np.array_equal(first, again, True):
+            backward = getattr(self.func, "backward", False)
             raise GradcheckError(
-                "The function gives another output each time, with the same inputs: is it random? Seed it within, or "
-                "give nondet_tol."
+                f"{_NOT_REENTRANT if backward else 'The function gives another output each time, with the same inputs'}"
+                ": is it random? Seed it within, or give nondet_tol."
             )
         if not self.shapes:
             return
@@ -255,10 +241,7 @@ class _Gradcheck:
         exact, same = self.gradients(self.point), self.gradients(self.point)
         for first, other in zip(exact, same, strict=True):
             if first.size and not np.abs(first - other).max() <= self.nondet and not np.array_equal(first, other, True):
-                raise GradcheckError(
-                    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
-                    "gives different values, although analytical gradient matches numerical gradient."
-                )
+                raise GradcheckError(f"{_NOT_REENTRANT}, although analytical gradient matches numerical gradient.")
         nearby: list[Any] = []
         for index in range(len(self.point)):
             self.compare(index, exact[index], fast, nearby)
@@ -288,8 +271,8 @@ class _Gradcheck:
             with forward_ad.dual_level():
                 args = list(self.tensors)
                 for place, array in zip(self.wanted, self.point, strict=True):
-                    args[place] = from_data(array).requires_grad_(True)
-                args[i] = forward_ad.make_dual(args[i], from_data(way))
+                    leaf = from_data(array).requires_grad_(True)
+                    args[place] = forward_ad.make_dual(leaf, from_data(way if place == i else np.zeros_like(array)))
                 outs = _outputs(self.func(*args))
                 tangents = [forward_ad.unpack_dual(out).tangent for out in outs]
             given = np.concatenate([
@@ -302,10 +285,14 @@ class _Gradcheck:
 
             found = slopes(moved, scale_of(self.point[index], way))
             allowed = self.atol + self.rtol * np.abs(found.value) + SAFETY * found.error
-            if (~(np.abs(given - found.value) <= allowed) & ~found.kink).any():
+            bad = ~(np.abs(given - found.value) <= allowed) & ~found.kink
+            if bad.any():
+                ends = np.cumsum([out.numel() for out in outs])
                 raise GradcheckError(
-                    f"While considering the forward mode: the tangent with respect to input {i}, along a random "
-                    f"direction of it, is not the derivative\nnumerical:{found.value}\nanalytical:{given}"
+                    "Jacobian computed with forward mode mismatch for output "
+                    f"{np.searchsorted(ends, np.nonzero(bad)[0][0], side='right')} with respect to input {i}: its "
+                    f"tangent is not the derivative, along a random direction of it\nnumerical:{found.value}\n"
+                    f"analytical:{given}"
                 )
 
     def batched(self) -> None:
@@ -444,9 +431,11 @@ class _Gradcheck:
                 found = Slopes(np.where(open_, other.value, found.value), found.error, found.kink)
                 open_ &= other.kink
             if fast:
+                if bad.any() and not self.differentiable:
+                    raise GradcheckError(f"{_NO_OUTPUT}\nnumerical:{found.value}")
                 if bad.any():
                     raise GradcheckError(
-                        "Jacobian mismatch for output 0 with respect to input "
+                        f"Jacobian mismatch for output {int(np.nonzero(bad)[0][0])} with respect to input "
                         f"{self.wanted[index]}: its gradient is not the derivative of the function, along a random "
                         f"direction of it\nnumerical:{found.value}\nanalytical:{given}"
                     )
@@ -472,17 +461,21 @@ class _Gradcheck:
         return given, found, ~(np.abs(given - found.value) <= allowed)
 
     def _raise(self, index: int, numeric: np.ndarray, exact: np.ndarray, wrong: np.ndarray) -> None:
-        row = int(np.nonzero(wrong.reshape(len(wrong), -1).any(axis=1))[0][0])
-        number = int(np.searchsorted(np.cumsum(self.sizes), row, side="right"))
+        rows = np.nonzero(wrong.reshape(len(wrong), -1).any(axis=1))[0]
+        number = int(np.searchsorted(np.cumsum(self.sizes), rows[0], side="right"))
+        pairs, start = list(getattr(self.func, "pairs", ())), sum(self.sizes[:number])
+        part = ""
+        if pairs[number : number + 1] == [True]:
+            odd = [row for row in rows if row < start + self.sizes[number] and (row - start) % 2]
+            rows = odd or rows
+            part = f"While considering the {'imaginary' if odd else 'real'} part of complex outputs only, "
+        row = int(rows[0])
         place = np.unravel_index(row - sum(self.sizes[:number]), self.shapes[number])
         where = f", element {tuple(map(int, place))}" if place else ""
         if not self.differentiable:
-            raise GradcheckError(
-                "Numerical gradient for function expected to be zero: none of its outputs requires a gradient\n"
-                f"numerical:{numeric[row]}"
-            )
+            raise GradcheckError(f"{_NO_OUTPUT}\nnumerical:{numeric[row]}")
         raise GradcheckError(
-            f"Jacobian mismatch for output {number} with respect to input {self.wanted[index]}{where}, "
+            f"{part}Jacobian mismatch for output {number} with respect to input {self.wanted[index]}{where}, "
             f"in {int(wrong[row].sum())} of {wrong[row].size} elements\nnumerical:{numeric[row]}\n"
             f"analytical:{exact[row]}"
         )

@@ -294,10 +294,13 @@ class View:
     `untracked` says so. It is True for a view made under `no_grad()`, else a text: why it must not change in place.
     """
 
-    __slots__ = ("base", "chain", "untracked", "version")
+    __slots__ = ("base", "chain", "inherited", "untracked", "version")
 
-    def __init__(self, base: Tensor, chain: Chain, version: int, untracked: bool | str) -> None:
+    def __init__(
+        self, base: Tensor, chain: Chain, version: int, untracked: bool | str, inherited: bool = False
+    ) -> None:
         self.base = base
+        self.inherited = inherited
         self.chain = chain
         self.version = version
         self.untracked = untracked
@@ -330,14 +333,16 @@ class View:
 
     def refusal(self) -> str:
         """Why the view must not be changed in place."""
-        return self.untracked if isinstance(self.untracked, str) else _UNTRACKED
+        said = self.untracked if isinstance(self.untracked, str) else _UNTRACKED
+        # Made where ops are recorded, it would have a history, but for a view that it is a part of.
+        return said.replace("A view was", "This is a view of a view which was", 1) if self.inherited else said
 
 
 _UNTRACKED = (
     "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Make the view and the "
-    "change both inside the no_grad() block (not to be tracked), or both outside"
+    "change both inside the no_grad block (not to be tracked), or both outside"
 )
-OF_INFERENCE = _UNTRACKED.replace("no_grad mode", "inference mode").replace("no_grad()", "inference_mode()")
+OF_INFERENCE = _UNTRACKED.replace("no_grad mode", "inference mode").replace("no_grad block", "inference_mode block")
 
 
 class ReplayNode(Node):

@@ -40,9 +40,9 @@ def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: Attributes) -> No
     if known is None:
         out._view = View(source, ((op, kwargs),), version, not state.grad and _why())
     else:
-        out._view = View(
-            known.base, (*known.chain, (op, kwargs)), version, (not state.grad and _why()) or known.untracked
-        )
+        own = not state.grad and _why()
+        inherited = not own and bool(known.untracked)
+        out._view = View(known.base, (*known.chain, (op, kwargs)), version, own or known.untracked, inherited)
 
 
 def _why() -> bool | str:

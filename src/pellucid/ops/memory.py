@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from pellucid import backend
 from pellucid.core import Tensor
 from pellucid.core import device as Device
@@ -102,7 +104,7 @@ def copy_(xp: Any, input: Any, src: Any, *, non_blocking: bool = False) -> Any:
 copy_.vjp(src=lambda m, g, src_shape: sum_to(m, g, src_shape))
 
 
-@op(public=False, method=False, any_dtype=True)
+@op(public=False, method=False, any_dtype=True, holomorphic=False)
 def view_replay(xp: Any, input: Any, *, chain: Any) -> Any:
     """The part of `input` that a chain of view ops leads to (see core.views)."""
     for step, attributes in chain:
@@ -110,12 +112,12 @@ def view_replay(xp: Any, input: Any, *, chain: Any) -> Any:
     return input.copy()
 
 
-@op(public=False, method=False, any_dtype=True)
+@op(public=False, method=False, any_dtype=True, holomorphic=False)
 def view_embed(xp: Any, input: Any, *, shape: Any, chain: Any) -> Any:
     """Zeros of `shape`, to which `input` is added where the chain of view ops leads to."""
     if is_narrow(input):
         return rounded(view_embed.forward(xp, widened(input), shape=shape, chain=chain))
-    whole = xp.zeros(shape, input.dtype)
+    whole = xp.zeros(shape, _of_base(input.dtype, chain))
     if any(step.name in ("expand", "unfold") for step, _ in chain):  # several elements may share a place
         places = xp.arange(whole.size).reshape(shape)
         for step, attributes in chain:
@@ -129,7 +131,17 @@ def view_embed(xp: Any, input: Any, *, shape: Any, chain: Any) -> Any:
     return whole
 
 
-@op(public=False, method=False, any_dtype=True)
+def _of_base(kind: Any, chain: Any) -> Any:
+    """The dtype of what a chain of view ops, which leads to numbers of a dtype, begins at."""
+    for step, _ in reversed(chain):
+        if step.name in ("view_as_real", "real", "imag"):
+            kind = np.result_type(kind, np.complex64)
+        elif step.name == "view_as_complex":
+            kind = np.empty(0, kind).real.dtype
+    return kind
+
+
+@op(public=False, method=False, any_dtype=True, holomorphic=False)
 def view_zero(xp: Any, input: Any, *, chain: Any) -> Any:
     """`input` with zeros where the chain of view ops leads to."""
     whole = input.copy()
@@ -140,6 +152,7 @@ def view_zero(xp: Any, input: Any, *, chain: Any) -> Any:
     return whole
 
 
+# Linear with real coefficients, they need no conjugation, and `view_as_real` would not bear it.
 view_replay.vjp(input=lambda m, g, input_shape, chain: m.view_embed(g, shape=input_shape, chain=chain))
 view_embed.vjp(input=lambda m, g, chain: m.view_replay(g, chain=chain))
 view_zero.vjp(input=lambda m, g, chain: m.view_zero(g, chain=chain))

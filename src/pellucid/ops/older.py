@@ -18,6 +18,7 @@ from pellucid.types.layouts import preserve_format
 from pellucid.types.size import Size
 
 from .memory import RANKS
+from .view_methods import become
 
 _IN_PLACE = (
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "cumprod", "cumsum", "ldexp", "polygamma", "renorm", "tril", "triu",
@@ -107,7 +108,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
 def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """Make the tensor, in place, another part of the memory that it lies in: by sizes, strides and offset."""
     if self.requires_grad:
-        raise RuntimeError(with_line("as_strided_() on a tensor that requires grad: write x.as_strided(size, stride)"))
+        return become(self, self.as_strided(size, stride, storage_offset))
     offset = self.storage_offset() if storage_offset is None else storage_offset
     return self.set_(self, offset, tuple(size), tuple(stride))
 

@@ -28,7 +28,7 @@ _WITHOUT_ORDER = (  # complex numbers have none
     "mish softplus logsigmoid gelu hardtanh hardswish prelu logit xlogy bitwise_and bitwise_or bitwise_xor "
     "bitwise_not bitwise_left_shift bitwise_right_shift gcd lcm histc bincount histogram searchsorted unique "
     "unique_consecutive deg2rad rad2deg isposinf isneginf quantile_of_sorted softmax log_softmax cross_entropy "
-    "nll_loss binary_cross_entropy rand_like dropout_mask multinomial bernoulli max_pool layer_norm batch_norm "
+    "nll_loss binary_cross_entropy dropout_mask multinomial bernoulli max_pool layer_norm batch_norm "
     "igamma igammac isin i0 avg_pool nansum"
 )
 _WITHOUT_KERNEL = (

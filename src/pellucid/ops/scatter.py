@@ -234,11 +234,14 @@ def _reduce_grads(
         to_input = g * m.scatter_reduce(whole, index, src, dim=dim, reduce=reduce, include_self=include_self) / whole
         zero = part == 0
         zeros = spread(m.scatter_add(g * 0, index, spread(g * 0) + zero, dim=dim))
-        alone = zero & (zeros == 1)
-        others = m.scatter_reduce(
-            input, index, m.masked_fill(part, alone, 1), dim=dim, reduce=reduce, include_self=include_self
+        nonzero = m.scatter_reduce(
+            input, index, m.masked_fill(part, zero, 1), dim=dim, reduce=reduce, include_self=include_self
         )
-        to_src = m.where(alone, spread(g * others), spread(g * out) / m.masked_fill(part, zero, 1))
+        # To a zero that is alone goes the product of the others; of two, each is the last factor of the other's.
+        alone = spread(g * nonzero)
+        other = spread(m.scatter_add(g * 0, index, part * zero, dim=dim)) - part
+        few = m.where(zeros == 1, alone, alone * other)
+        to_src = m.where(zero & (zeros < 3), few, spread(g * out) / m.masked_fill(part, zero, 1))
     else:
         zeros = g * 0
         mine = zeros + (input == out)

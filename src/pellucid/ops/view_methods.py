@@ -13,7 +13,7 @@ from .axes import swapdims, t
 from .shape import squeeze, unsqueeze
 
 
-def _become(self: Tensor, view: Any) -> Tensor:
+def become(self: Tensor, view: Any) -> Tensor:
     """Make `self` what the view of it is. Memory and its count stay; views made before keep the shape they have."""
     if state.grad:
         own = self._view
@@ -32,41 +32,43 @@ def _become(self: Tensor, view: Any) -> Tensor:
     else:
         self._array = view._array
     if self._view is not None:
-        self._view = view._view
+        own, self._view = self._view, view._view
+        if not state.grad and self._view is not None:  # what is a view keeps what it was made under
+            self._view.untracked, self._view.inherited = own.untracked, own.inherited
     return self
 
 
 @method
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     """In place: without the dimensions of length 1, all of them or those of `dim`."""
-    return _become(self, squeeze(self, dim))
+    return become(self, squeeze(self, dim))
 
 
 @method
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """In place: with a dimension of length 1 inserted."""
-    return _become(self, unsqueeze(self, dim=dim))
+    return become(self, unsqueeze(self, dim=dim))
 
 
 @method
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """In place: with two dimensions exchanged."""
-    return _become(self, swapdims(self, dim0, dim1))
+    return become(self, swapdims(self, dim0, dim1))
 
 
 @method
 def swapdims_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """In place: with two dimensions exchanged."""
-    return _become(self, swapdims(self, dim0, dim1))
+    return become(self, swapdims(self, dim0, dim1))
 
 
 @method
 def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
     """In place: with two dimensions exchanged."""
-    return _become(self, swapdims(self, axis0, axis1))
+    return become(self, swapdims(self, axis0, axis1))
 
 
 @method
 def t_(self: Tensor) -> Tensor:
     """In place: the transpose of a matrix."""
-    return _become(self, t(self))
+    return become(self, t(self))

@@ -308,11 +308,21 @@ def arrive_at(leaf: Any, gradient: Any, lifted: bool, owned: bool, create: bool)
     call_after(node, leaf._arrival, [], gradient, lifted)
 
 
+def _laid_as(array: Any, gradient: Any) -> Any:
+    """A copy of the gradient that lies in memory as its leaf does, or contiguous, where the leaf has gaps."""
+    copy = np.empty_like(array, dtype=gradient.dtype)
+    copy[...] = gradient
+    return copy
+
+
 def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: bool) -> None:
     known = leaf._grad
     if known is None and type(gradient) is _ndarray:
-        # A copy lies as a tensor does, last index first.
-        leaf._grad = wrap(gradient if owned and gradient.flags.c_contiguous else gradient.copy())
+        if leaf._array.flags.c_contiguous or type(leaf._array) is not _ndarray:
+            # A copy lies as a tensor does, last index first.
+            leaf._grad = wrap(gradient if owned and gradient.flags.c_contiguous else gradient.copy())
+        else:
+            leaf._grad = wrap(_laid_as(leaf._array, gradient))
     elif getattr(gradient, "is_sparse", False) or (known is not None and known.is_sparse):
         added = gradient if lifted else _as_tensor(gradient)
         # A sparse tensor is added to a dense one, as in PyTorch not the other way round.
