@@ -68,6 +68,34 @@ def gradient_of_a_sparse_leaf(T: Any) -> Any:
     return [asked, x.requires_grad, x.is_leaf, x.grad_fn, repr(x), *parts(x.grad.coalesce())]
 
 
+def masked(T: Any) -> Any:
+    x = T.arange(6.0).reshape(2, 3).requires_grad_()
+    part = x.sparse_mask(made(T))
+    (part.to_dense() ** 2).sum().backward()
+    return [*parts(part.coalesce()), x.grad]
+
+
+def returned(T: Any) -> Any:
+    """A sparse gradient that a Function returns arrives at a leaf as it is, and adds to others."""
+
+    class Fixed(T.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, g: Any) -> Any:
+            ctx.g = g
+            return x * 1
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return ctx.g, None
+
+    found, other = [], coo(T, [[1, 0, 1], [0, 1, 2]], [2.0, 5.0, -1.0], (2, 3))
+    for grads in ([made(T)], [made(T), T.ones(2, 3)], [T.ones(2, 3), made(T), other], [made(T), other]):
+        x = T.ones(2, 3, requires_grad=True)
+        sum(Fixed.apply(x, g).sum() for g in grads).backward()
+        found += [x.grad.is_sparse, x.grad.to_dense()]
+    return found
+
+
 def flags(T: Any) -> Any:
     values = T.tensor([3.0, 4.0, 5.0, 1.0]).requires_grad_()
     of_values = coo(T, [[0, 1, 1, 0], [2, 0, 2, 2]], values, (2, 3))
@@ -108,6 +136,8 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "saved by a Function": saved_by_a_function,
     "@": lambda T: made(T) @ T.arange(6.0).reshape(3, 2),
     "a vector": lambda T: made(T) @ T.arange(3.0),
+    "masked": masked,
+    "returned by a Function": returned,
     "transposed": lambda T: made(T).t().to_dense(),
     "times": lambda T: (made(T) * 2).to_dense(),
     "plus": lambda T: parts((made(T) + made(T)).coalesce()),

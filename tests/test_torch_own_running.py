@@ -126,12 +126,54 @@ def saved_for_backward(lib: Any) -> Any:
         return ad.unpack_dual(Double.apply(x)).tangent.tolist(), seen
 
 
+def limited(lib: Any) -> Any:
+    """Hooks of leaves that a backward is limited to are called as their gradients become whole, too."""
+    x, y, called = lib.ones(1, requires_grad=True), lib.ones(1, requires_grad=True), []
+    middle = x * 3
+    out = middle * y
+    for name, tensor in {"x": x, "y": y, "middle": middle}.items():
+        tensor.register_hook(lambda g, name=name: called.append(name) or g * 2)
+    out.backward(inputs=(x, y), retain_graph=True)
+    return called, x.grad.tolist(), y.grad.tolist(), [g.tolist() for g in lib.autograd.grad(out, (y, x))], called
+
+
+def called_by_hand(lib: Any) -> Any:
+    """A node that is called does its step of backward, and records it."""
+    x, y = lib.tensor([3.0], requires_grad=True), lib.tensor([2.0], requires_grad=True)
+    one = lib.ones(1)
+    return (
+        x.exp().grad_fn(one), (x * y).grad_fn(one), (x * 2).grad_fn(one), lib.cat([x, y]).grad_fn(lib.ones(2)),
+        lib.autograd.grad(x.exp().grad_fn(one), x),
+    )  # fmt: skip
+
+
+def badly(*count: int) -> Made:
+    return lambda lib: [lib.ones(1, requires_grad=True).exp().grad_fn(*[lib.ones(1)] * n) for n in count]
+
+
+def named_after_the_op(lib: Any) -> Any:
+    found = []
+    for mode in (True, False):
+        with lib.autograd._force_original_view_tracking(mode):
+            view = (lib.ones(2, 2, requires_grad=True) * 1).view(-1)
+            view.add_(1)
+            found += [view.grad_fn.name(), lib.autograd.is_view_replay_enabled()]
+    return found, lib.autograd.is_view_replay_enabled()
+
+
+def without_hooks(lib: Any) -> None:
+    del lib.ones(1, requires_grad=True)._backward_hooks
+
+
 RUNNING: dict[str, Made] = {
     "order": nodes_in_order, "a leaf": around_a_leaf, "executed": executed, "count of a result": counted,
     "a result that changed": lambda lib: counted(lib, False),
     "changed": kept, "no history": without_history,
     "layout": laid, "saved for backward": saved_for_backward,
     "random complex numbers": lambda lib: lib.rand_like(lib.ones(2, dtype=lib.complex128)),
+    "limited": limited, "called": called_by_hand, "called with none": badly(0), "called with two": badly(2),
+    "named after the op": named_after_the_op, "no hooks": without_hooks,
+    "hooks": lambda lib: lib.ones(1, requires_grad=True)._backward_hooks,
     "no node": lambda lib: compiled(lib)._current_autograd_node(),
     "not running": lambda lib: compiled(lib)._current_graph_task_execution_order(),
     "a tensor": lambda lib: compiled(lib)._will_engine_execute_node(lib.ones(1)),
@@ -142,6 +184,12 @@ RUNNING: dict[str, Made] = {
 @pytest.mark.parametrize("name", RUNNING)
 def test_running(name: str) -> None:
     assert text(pellucid, RUNNING[name]) == text(torch, RUNNING[name])
+
+
+def test_what_dir_lists_is_there() -> None:
+    x = pellucid.ones(1, 1, dtype=pellucid.complex64)
+    assert [name for name in dir(x) if not hasattr(x, name)] == []
+    assert {"shape", "imag", "_array"} <= set(dir(x))
 
 
 def returning(lib: Any, made: Any) -> Any:

@@ -104,6 +104,11 @@ def _to_sparse_csr(self: "Tensor", *how: "_typing.Any", **named: "_typing.Any") 
     return sparse_of(self).to_sparse_csr()
 
 
+def _sparse_mask(self: "Tensor", mask: "_typing.Any") -> "_typing.Any":
+    """The numbers at the coordinates of a sparse tensor, sparse; a gradient flows through."""
+    return mask._with(self[tuple(mask._indices().unbind())])
+
+
 def _to_dense(self: "Tensor", *how: "_typing.Any", **named: "_typing.Any") -> "Tensor":
     """The tensor itself."""
     return self
@@ -111,6 +116,7 @@ def _to_dense(self: "Tensor", *how: "_typing.Any", **named: "_typing.Any") -> "T
 
 Tensor.to_sparse = Tensor.to_sparse_coo = _to_sparse
 Tensor.to_sparse_csr, Tensor.to_dense = _to_sparse_csr, _to_dense
+Tensor.sparse_mask = _sparse_mask
 Tensor.__graph__ = _graph  # here, since core does not know what watches it
 
 
@@ -132,6 +138,13 @@ class _Lacking:
             self.said = _torch_names.message("torch.Tensor", self.name, there)
         raise AttributeError(self.said, name=self.name)
 
+
+def _dir(self: Tensor) -> "list[_builtins.str]":
+    """The names of what it has."""
+    return [name for name in object.__dir__(self) if not isinstance(vars(Tensor).get(name), _Lacking)]
+
+
+Tensor.__dir__ = _dir
 
 for _name in _torch_names.known().classes["torch.Tensor"]:
     if not _name.startswith("_") and not hasattr(Tensor, _name):

@@ -7,7 +7,8 @@ from pellucid.torch_names import absent
 
 from . import anomaly_mode, forward_ad, function, functional, grad_mode, graph, profiler, variable
 from .function import Function
-from .grad_mode import is_multithreading_enabled, set_multithreading_enabled
+from .grad_mode import _force_original_view_tracking as _force_original_view_tracking
+from .grad_mode import is_multithreading_enabled, is_view_replay_enabled, set_multithreading_enabled
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .graph import _unsafe_preserve_version_counter as _unsafe_preserve_version_counter
 from .profiler import is_enabled as _profiler_enabled  # noqa: F401  under PyTorch's name
@@ -19,7 +20,7 @@ __all__ = [
     "AnomalyError", "Function", "GradcheckError", "SavedTensor", "Variable", "anomaly_mode", "backward",
     "detect_anomaly", "enable_grad", "forward_ad", "function", "functional", "grad", "grad_mode",
     "gradcheck", "gradgradcheck", "graph",
-    "inference_mode", "is_anomaly_enabled", "is_multithreading_enabled",
+    "inference_mode", "is_anomaly_enabled", "is_multithreading_enabled", "is_view_replay_enabled",
     "kineto_available", "no_grad", "profiler", "set_detect_anomaly",
     "set_grad_enabled", "set_multithreading_enabled", "variable",
 ]  # fmt: skip

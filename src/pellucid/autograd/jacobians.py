@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from pellucid.core import Tensor, wrap
+from pellucid.core.node import Arguments
 from pellucid.reverse import grad
 
 __all__ = ["get_analytical_jacobian", "get_numerical_jacobian"]
 
 
 def get_numerical_jacobian(
-    fn: Callable[[Any], Any], inputs: Any, target: Any = None, eps: float = 1e-3, grad_out: float = 1.0
+    fn: Callable[..., object], inputs: object, target: object = None, eps: float = 1e-3, grad_out: float = 1.0
 ) -> list[Tensor]:
     """For each input that requires a gradient, or for `target`, (elements of it, elements of fn's first output).
 
@@ -23,22 +24,26 @@ def get_numerical_jacobian(
 
     >>> import pellucid
     >>> x = pellucid.tensor([1.0, 2.0], dtype=pellucid.float64, requires_grad=True)
-    >>> get_numerical_jacobian(lambda given: given[0] * 2, (x,))[0].round(decimals=3)
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     get_numerical_jacobian(lambda given: given[0] * 2, (x,))[0].round(decimals=3)
     tensor([[2., 0.],
             [0., 2.]], dtype=torch.float64)
     """
     _private("get_numerical_jacobian", grad_out)
-    given = inputs if isinstance(inputs, tuple | list) else (inputs,)
-    wanted = [tensor for tensor in given if isinstance(tensor, Tensor) and tensor.requires_grad]
-    if target is not None:
-        wanted = list(target) if isinstance(target, tuple | list) else [target]
+    wanted = _tensors(inputs) if target is None else _tensors(target)
     return [wrap(_differences(fn, inputs, tensor, eps)) for tensor in wanted]
 
 
-def _differences(fn: Callable[[Any], Any], inputs: Any, moved: Tensor, eps: float) -> np.ndarray:
+def _tensors(given: object) -> list[Tensor]:
+    """Those that require a gradient."""
+    listed = cast("Arguments", given) if isinstance(given, tuple | list) else (given,)
+    return [tensor for tensor in listed if isinstance(tensor, Tensor) and tensor.requires_grad]
+
+
+def _differences(fn: Callable[..., object], inputs: object, moved: Tensor, eps: float) -> np.ndarray:
     def first() -> np.ndarray:
         found = fn(inputs)
-        out: Tensor = found[0] if isinstance(found, tuple | list) else found
+        out = cast("Tensor", cast("Arguments", found)[0] if isinstance(found, tuple | list) else found)
         return out.detach().numpy().ravel().copy()
 
     rows: list[np.ndarray] = []
@@ -54,15 +59,14 @@ def _differences(fn: Callable[[Any], Any], inputs: Any, moved: Tensor, eps: floa
 
 
 def get_analytical_jacobian(
-    inputs: Any, output: Tensor, nondet_tol: float = 0.0, grad_out: float = 1.0
+    inputs: object, output: Tensor, nondet_tol: float = 0.0, grad_out: float = 1.0
 ) -> tuple[tuple[Tensor, ...], bool, bool, bool]:
     """For each input (elements of it, elements of the output), by `autograd`, computed twice.
 
     With them: whether both times agree, and whether all gradients have the size, and the dtype, of their input.
     """
     _private("get_analytical_jacobian", grad_out)
-    given = inputs if isinstance(inputs, tuple | list) else (inputs,)
-    wanted = [tensor for tensor in given if isinstance(tensor, Tensor) and tensor.requires_grad]
+    wanted = _tensors(inputs)
     first, sizes, types = _rows(wanted, output)
     second, _, _ = _rows(wanted, output)
     agree = all(np.abs(one - other).max(initial=0) <= nondet_tol for one, other in zip(first, second, strict=True))

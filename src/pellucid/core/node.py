@@ -157,6 +157,16 @@ class Node(Source):
         """
         return hang(self.hooks_of_node().before, hook)
 
+    def __call__(self, *grads: object) -> object:
+        """The gradients of its inputs, of the gradient of its result: one step of backward, by hand.
+
+        >>> import pellucid
+        >>> y = pellucid.tensor([3.0], requires_grad=True).exp()
+        >>> y.grad_fn(pellucid.ones(1))
+        tensor([20.0855], grad_fn=<MulBackward0>)
+        """
+        return steps[0](self, grads)
+
     def hooks_of_node(self) -> NodeHooks:
         """The tables of the two, made when first needed."""
         if self.calls is None:
@@ -174,6 +184,10 @@ class Node(Source):
     def __repr__(self) -> str:
         where = "" if self.module == "builtins" else f"{self.module}."
         return f"<{where}{self.name().rsplit('::')[-1]} object at {id(self):#x}>"
+
+
+steps: list[Callable[[Node, tuple[object, ...]], object]] = []
+"""How a program that calls a node takes one step of backward: `reverse.rules`."""
 
 
 class AccumulateGrad(Node):

@@ -26,7 +26,8 @@ from pellucid.types.dtypes import OF_NUMPY, dtype
 from pellucid.types.size import Size
 
 from .declaration import Declaration
-from .node import Attributes, Counter, Node, Source, Vocabulary, next_number, with_named_class
+from .hooks import Hooks
+from .node import Attributes, Counter, Node, Source, Vocabulary, next_number, node_name, with_named_class
 
 if TYPE_CHECKING:
     from .tensor_fields import TensorFields  # which of its private names the package uses
@@ -228,6 +229,15 @@ class Tensor(Source, Declared):
         raise RuntimeError("Deletion of _grad_fn not allowed. Detach tensor instead!")
 
     @property
+    def _backward_hooks(self) -> Hooks | None:
+        """The hooks that `register_hook` hung on this tensor, by number; None where there are none."""
+        return self._hooks if self._node is None else self._node.hooks
+
+    @_backward_hooks.deleter
+    def _backward_hooks(self) -> None:
+        raise RuntimeError("Deletion of _backwards_hooks not allowed! Remove each by its handle")
+
+    @property
     def retains_grad(self) -> bool:
         """Whether `backward` also fills the `grad` of this non-leaf."""
         return self._retained
@@ -357,7 +367,18 @@ class ReplayNode(Node):
         return [(self.edges[0], vocabulary.view_embed(g, **self.kwargs))]
 
     def name(self) -> str:
+        if replays.on and self.called is None:
+            return node_name(self.kwargs["chain"][-1][0].name)
         return self.called or "AsStridedBackward0"
+
+
+class _Replays(threading.local):
+    """Whether, in a thread, a view whose base has a new history is named after its op, and not after its strides."""
+
+    on = False
+
+
+replays = _Replays()
 
 
 def pass_on_retain(before: Node | None, after: Node | None) -> None:

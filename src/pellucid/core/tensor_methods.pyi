@@ -45,6 +45,9 @@ class TensorMethods:
     def __deepcopy__(self, memo: dict[_int, Any]) -> Tensor:
         """A copy of a leaf, with its flag and its gradient. Tensors that share memory do so in the copy too."""
 
+    def __dir__(self) -> list[_builtins.str]:
+        """The names of what it has."""
+
     def __dlpack__(self, **how: Any) -> Any: ...
 
     def __dlpack_device__(self) -> Any: ...
@@ -1544,6 +1547,9 @@ class TensorMethods:
 
     def sparse_dim(self) -> _int:
         """How many dimensions are given by coordinates: none of a dense tensor."""
+
+    def sparse_mask(self, mask: _typing.Any) -> _typing.Any:
+        """The numbers at the coordinates of a sparse tensor, sparse; a gradient flows through."""
 
     def split(self, split_size_or_sections: Any = None, dim: _int = 0, *, split_size: Any = None) -> tuple[Tensor, ...]:
         """Views of `split_size` elements along `dim` each, the last shorter if need be; or of the given lengths."""

@@ -153,7 +153,7 @@ def _run(walk: Walk, seeds: list[Tensor], create: bool, lifted: bool) -> list[An
         add = accumulate if leaf._arrival is None else arrive_at
         add(leaf, gradient, lifted, leaf in owned, create)
 
-    awaited = _awaited(roots) if awaiting and targets is None else None
+    awaited = _awaited(roots, useful) if awaiting else None
     if awaited:
         gather = arrive
 
@@ -161,8 +161,14 @@ def _run(walk: Walk, seeds: list[Tensor], create: bool, lifted: bool) -> list[An
             gather(edge, gradient, fresh)
             if edge in awaited:
                 awaited[edge] -= 1
-                if not awaited[edge]:
-                    deliver(edge, pending.pop(edge))
+                if awaited[edge]:
+                    return
+                whole = pending.pop(edge)
+                if wanted is None:
+                    deliver(edge, whole)
+                else:
+                    found[edge] = call_hooks(edge._hooks, whole, lifted) if edge._hooks else whole
+                    owned.discard(edge)
 
     vocabulary: Any = LIFTED if lifted else of_array(roots[0]._array)
     for root, seed in zip(roots, seeds, strict=True):
@@ -250,12 +256,12 @@ def reached(roots: list[Tensor]) -> set[Any]:
     return seen
 
 
-def _awaited(roots: list[Tensor]) -> dict[Any, int]:
+def _awaited(roots: list[Tensor], useful: set[Any] | None) -> dict[Any, int]:
     """The leaves with hooks, which wait for the whole gradient, each with how many parts that has."""
     counts: dict[Any, int] = {}
-    for source in reached(roots):
+    for source in reached(roots) if useful is None else useful.intersection(reached(roots)):
         for edge in getattr(source, "edges", ()):
-            if edge is None or isinstance(edge, Node):
+            if edge is None or isinstance(edge, Node) or (useful is not None and edge not in useful):
                 continue
             if edge._after_hooks or edge._hooks or edge._arrival is not None:
                 counts[edge] = counts.get(edge, 0) + 1

@@ -22,7 +22,7 @@ from pellucid import backend
 from pellucid.backend import Array
 from pellucid.core.application import SECOND_TIME, OpNode
 from pellucid.core.context import is_reentry, run_within, state
-from pellucid.core.node import AUX, OUT, VALUE, Node, Source, Vocabulary
+from pellucid.core.node import AUX, OUT, VALUE, Node, Source, Vocabulary, steps
 from pellucid.core.tensor import Tensor, wrap
 from pellucid.declare import TABLE
 from pellucid.errors import with_line
@@ -273,3 +273,26 @@ def _wide_tensor(value: Any) -> Any:
     if isinstance(value, Tensor) and value._array.dtype in _HALVES:
         return TABLE["cast"](value, dtype=float32)
     return value
+
+
+def _step(node: Node, grads: tuple[Any, ...]) -> object:
+    """What a node makes of the gradients of its results, outside of any backward; recorded where ops are."""
+    whole = node.application()
+    several = len(getattr(whole, "outputs", (None,)))
+    if len(grads) != several:
+        raise TypeError(f"expected {several} arguments, got {len(grads)} instead")
+    made: list[tuple[Any, Any]] = []
+    g = whole.bundle(grads)
+
+    def arrive(edge: Source, gradient: Tensor, fresh: bool) -> None:
+        made.append((edge, gradient))
+
+    tensor_rules(whole, g, state.grad, arrive, None)
+    found: list[Any] = []
+    for edge in whole.edges:
+        at = next((place for place, (other, _) in enumerate(made) if other is edge), None)
+        found.append(None if edge is None or at is None else made.pop(at)[1])
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+steps.append(_step)
