@@ -62,6 +62,14 @@ def line_of(source: str, text: str) -> int:
         ("output-range-mismatch", "p = sigmoid(relu(z))", "p = sigmoid(z)"),
         ("double-softmax", "p = softmax(softmax(z))", "p = softmax(z)"),
         ("too-few-updates", "for epoch in range(5): step()", "for epoch in range(100): step()"),
+        (
+            "softmax-wrong-axis",
+            "a = np.exp(z)/sum(np.exp(z))",
+            "a = np.exp(z)/np.sum(np.exp(z), axis=-1, keepdims=True)",
+        ),
+        ("softmax-wrong-axis", "a = e / e.sum(axis=0)", "a = e / np.sum(e, axis=-1, keepdims=True)"),
+        ("outer-product", "w -= lr * np.dot(d[i], a[i].T)", "w -= lr * np.outer(d[i], a[i])"),
+        ("outer-product", "dw = x @ dz", "dw = np.outer(dz, x)"),
     ],
 )
 def test_a_repair_changes_the_line_it_is_asked_for(kind: str, line: str, repaired: str) -> None:
@@ -92,6 +100,25 @@ def test_a_repair_by_the_name_of_an_activation() -> None:
     )
     finding.mistake = "missing-activation-derivative"
     assert next(repairs(finding, WRONG)) == WRONG.replace("dh = dz @ W2.T", "dh = dz @ W2.T * (1 - h ** 2)")
+
+
+@pytest.mark.parametrize("sign", ["+", "-"])
+def test_steps_without_a_written_rate_are_all_made_shorter(sign: str) -> None:
+    source = f"for i in range(9):\n    n = n + 1\n    w = w {sign} 2 * diff * x\n    b {sign}= 2 * diff\n"
+    found = Finding("lr-too-high", "error", 1, "", "", "divide the learning rate by 1e+03", "t.py", 3)
+    (made,) = repairs(found, source)
+    assert made == source.replace("2 * diff * x", "(2 * diff * x) / 1000").replace(
+        "= 2 * diff\n", "= (2 * diff) / 1000\n"
+    )
+    found.line = 2
+    assert list(repairs(found, source)) == []
+
+
+def test_a_rule_of_an_engine_takes_the_gradient_of_the_output() -> None:
+    source = "def _backward():\n    self.grad += (out.data > 0) * out.data\n"
+    fix = "give self the derivative of Value.relu by self, times the gradient of the output"
+    found = Finding("wrong-backward", "error", 1, "", "", fix, "t.py", 2, mistake="missing-step")
+    assert next(repairs(found, source)) == source.replace("* out.data", "* out.grad")
 
 
 def test_an_update_that_is_missing() -> None:

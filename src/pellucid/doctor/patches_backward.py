@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from pellucid.doctor.edits import Text, statement_at
@@ -55,3 +56,64 @@ def before_line(source: str, line: int, new: str) -> str:
 
 def _calls(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name
+
+
+def over_classes(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`e / sum(e)` and `e / np.sum(e, axis=0)` of a softmax, over the axis of the classes: the last, or the first."""
+    for node in ast.walk(statement):
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Div) or not isinstance(node.right, ast.Call):
+            continue
+        called, given = ast.unparse(node.right.func), node.right.args
+        of_array = called.endswith(".sum") and called not in ("np.sum", "numpy.sum")
+        summed = called.removesuffix(".sum") if of_array else text.of(given[0]) if given else ""
+        if summed and (of_array or called in ("sum", "np.sum", "numpy.sum")):
+            for axis in (-1, 0):
+                yield text.with_expression(node.right, f"np.sum({summed}, axis={axis}, keepdims=True)")
+
+
+def as_outer(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`np.dot(d, a.T)` of two vectors as `np.outer(d, a)`, and the other way round."""
+    for node in ast.walk(statement):
+        pair: list[ast.expr] = []
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+            pair = [node.left, node.right]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("dot", "inner"):
+            pair = [node.func.value, *node.args] if len(node.args) == 1 else node.args[:2]
+        if len(pair) == 2 and isinstance(node, ast.expr):
+            a, b = (text.of(side).removesuffix(".T") for side in pair)
+            yield text.with_expression(node, f"np.outer({a}, {b})")
+            yield text.with_expression(node, f"np.outer({b}, {a})")
+
+
+def shorter(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """The steps of an update in which no rate is written, `w = w + step * diff`, each over what the rate is too large
+    by; so are those beside it."""
+    found = re.search(r"divide the learning rate by ([\d.e+]+)", finding.fix)
+    bodies = [getattr(node, "body", None) for node in ast.walk(ast.parse(text.source))]
+    for body in (b for b in bodies if found and isinstance(b, list)):
+        steps = [step for step in map(_step, body) if step is not None]
+        if any(step.lineno == statement.lineno for step in steps):
+            by = f"{float(found[1] if found else 1):g}"
+            yield text.with_expressions((step, f"({text.of(step)}) / {by}") for step in steps)
+            return
+
+
+def _step(node: ast.stmt) -> ast.expr | None:
+    """What is added to or taken from a name by an update."""
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add | ast.Sub):
+        return None if isinstance(node.value, ast.Constant) else node.value
+    value = node.value if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+    if isinstance(node, ast.Assign) and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
+        same = ast.unparse(value.left) == ast.unparse(node.targets[0])
+        return value.right if same and not isinstance(value.right, ast.Constant) else None
+    return None
+
+
+def times_gradient(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """In a rule of an engine of one's own, `out.data` where the gradient of the output belongs."""
+    value = statement.value if isinstance(statement, ast.Assign | ast.AugAssign) else None
+    if value is None or "times the gradient of the output" not in finding.fix or ".grad" in text.of(value):
+        return
+    taken = [n for n in ast.walk(value) if isinstance(n, ast.Attribute) and n.attr == "data"]
+    for node in sorted(taken, key=lambda n: -n.col_offset):
+        yield text.with_expression(node, f"{text.of(node.value)}.grad")

@@ -15,7 +15,15 @@ from typing import TypeGuard
 from pellucid.doctor.edits import Text, statement_at
 from pellucid.doctor.finding import Finding
 from pellucid.doctor.patches import PATCHES
-from pellucid.doctor.patches_backward import before_line, from_list, with_unread
+from pellucid.doctor.patches_backward import (
+    as_outer,
+    before_line,
+    from_list,
+    over_classes,
+    shorter,
+    times_gradient,
+    with_unread,
+)
 
 MOST = 4  # of one finding
 
@@ -411,7 +419,9 @@ OF_MISTAKE = {
     "missing-broadcast-sum": (_summed,),
     "zero-gradient": (_moved_too,),
     "dropped-term": (with_unread,),
-    "missing-step": (with_unread,),
+    "missing-step": (times_gradient, with_unread),
+    "outer-product": (as_outer,),
+    "softmax-wrong-axis": (over_classes,),
 }
 OF_CAUSE = {
     "loss-sign-flipped": (_other_sign,),
@@ -426,4 +436,6 @@ OF_CAUSE = {
     "activation-before-loss": (_without_inner,),
     "output-range-mismatch": (_without_inner,),
     "too-few-updates": (_longer,),
+    "lr-too-high": (shorter,),
+    "softmax-wrong-axis": (over_classes,),
 }
