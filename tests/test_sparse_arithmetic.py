@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -112,3 +114,42 @@ def test_gradients_are_those_of_the_dense_tensor(name: str) -> None:
         (compute(a.to_dense() if place else a, x) ** 2).sum().backward()
         found.append([*values.grad.tolist(), *(x.grad.flatten().tolist() if x.grad is not None else [])])
     assert found[0] == pytest.approx(found[1])
+
+
+def graph_layer(T: Any, adjacency: Any) -> Any:
+    """A layer that keeps the adjacency of its graph as a buffer."""
+
+    class Layer(T.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = T.nn.Linear(3, 2)
+            self.register_buffer("adjacency", adjacency)
+
+        def forward(self, x: Any) -> Any:
+            return self.adjacency @ self.linear(x)
+
+    return Layer()
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+@pytest.mark.parametrize("kind", ["to_sparse", "to_sparse_csr"])
+def test_a_sparse_buffer(kind: str) -> None:
+    found = []
+    for T in (pellucid, torch):
+        T.manual_seed(0)
+        first, other = (T.tensor([[0.0, n], [2.0, 1.0]]) for n in (1.0, 3.0))
+        layer = graph_layer(T, getattr(first, kind)()).to("cpu")
+        layer(T.ones(2, 3)).sum().backward()
+        assert T.is_tensor(layer.adjacency)
+        names = [name for name, _ in layer.named_buffers()]
+        file = io.BytesIO()
+        T.save(graph_layer(T, getattr(other, kind)()).state_dict(), file)
+        file.seek(0)
+        loaded = layer.load_state_dict(T.load(file)) if kind == "to_sparse" else None
+        kept = (copy.deepcopy(layer) if kind == "to_sparse" else layer).adjacency  # PyTorch copies no CSR
+        grad = layer.linear.weight.grad.tolist()
+        found.append([names, list(layer.state_dict()), str(loaded), kept.to_dense().tolist(), grad])
+        assert layer.double().adjacency.dtype == T.float64
+        with pytest.raises(TypeError, match="cannot assign"):
+            layer.adjacency = 3
+    assert found[0] == found[1]

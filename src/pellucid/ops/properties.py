@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from .memory import RANKS
 
 @function(method=False)
 def is_tensor(obj: Any) -> bool:
-    """Whether `obj` is a Tensor."""
-    return isinstance(obj, Tensor)
+    """Whether `obj` is a Tensor, dense or sparse."""
+    return isinstance(obj, Tensor) or hasattr(cast("Any", type(obj)), "is_sparse")
 
 
 @method

@@ -11,6 +11,7 @@ from ..core.tensor import wrap
 from ..declare import FUNCTIONS
 from ..types import layouts
 from ..types.dtypes import dtype as DType
+from ..types.dtypes import float16, float32, float64
 from .coordinates import SparseTensor, compressors, sparse_text
 
 __all__ = ["CompressedTensor", "sparse_csr_tensor"]
@@ -39,6 +40,40 @@ class CompressedTensor:
     def requires_grad(self) -> bool:
         """Whether a gradient flows to the values."""
         return self._numbers.requires_grad
+
+    def is_floating_point(self) -> bool:
+        """Whether the values are floating point numbers."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the values are complex."""
+        return self.dtype.is_complex
+
+    def detach(self) -> CompressedTensor:
+        """The same numbers, through which no gradient flows."""
+        return CompressedTensor(self._rows, self._columns, self._numbers.detach(), self.shape)
+
+    def float(self) -> CompressedTensor:
+        """With float32 values."""
+        return self.to(dtype=float32)
+
+    def double(self) -> CompressedTensor:
+        """With float64 values."""
+        return self.to(dtype=float64)
+
+    def half(self) -> CompressedTensor:
+        """With float16 values."""
+        return self.to(dtype=float16)
+
+    def cpu(self) -> CompressedTensor:
+        """The tensor itself."""
+        return self
+
+    def copy_(self, src: CompressedTensor) -> CompressedTensor:
+        """Become a copy of another, in place; returns the tensor."""
+        self._rows, self._columns, self.shape = src._rows.clone(), src._columns.clone(), src.shape
+        self._numbers = src._numbers.to(self.dtype, copy=True)
+        return self
 
     ndim = 2
 

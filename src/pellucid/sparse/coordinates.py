@@ -220,6 +220,10 @@ class SparseTensor(Arithmetic):
         """The tensor itself."""
         return self
 
+    def cuda(self, device: Any = None) -> SparseTensor:
+        """On a CUDA device; an error where there is none."""
+        return self._with(self._numbers.cuda(device))
+
     def detach(self) -> SparseTensor:
         """The same numbers, through which no gradient flows."""
         return self._with(self._numbers.detach())

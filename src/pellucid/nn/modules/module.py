@@ -21,7 +21,7 @@ from ...ops.tensor_types import typename
 from ..parameter import Parameter
 from .hooks import *  # noqa: F403 - PyTorch has the hooks on all modules at this path
 from .hooks import Hooked, call_with_hooks, global_hooks, registered
-from .registry import REGISTRIES, Registry, RegistryOf, registry_for
+from .registry import REGISTRIES, TENSORS, Registry, RegistryOf, registry_for
 from .state import IncompatibleKeys as _IncompatibleKeys
 from .state import load_into, load_tree, save_tree
 from .text import module_text, options_text
@@ -179,7 +179,7 @@ class Module(Tree, Hooked):
         ``persistent=False`` keeps it out of ``state_dict``.
         """
         self._check_name("buffer", name, self.__dict__.get("_buffers"))
-        if tensor is not None and not isinstance(tensor, Tensor):
+        if tensor is not None and not isinstance(tensor, TENSORS):
             raise TypeError(
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
@@ -247,15 +247,15 @@ class Module(Tree, Hooked):
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a dotted path."""
-        return self._get_member(target, Tensor, "a buffer")
+        return self._get_member(target, TENSORS, "a buffer")
 
-    def _get_member(self, target: str, kind: type, described: str) -> Any:
+    def _get_member(self, target: str, kind: Any, described: str) -> Any:
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
         if not hasattr(module, name):
             raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
         member = getattr(module, name)
-        if not isinstance(member, kind) or (kind is Tensor and name not in module._buffers):
+        if not isinstance(member, kind) or (kind is TENSORS and name not in module._buffers):
             raise AttributeError(f"`{name}` is not {described}")
         return member
 

@@ -7,11 +7,13 @@ from typing import Any, Generic, Self, TypeVar
 
 from ...core import Tensor
 from ...ops.tensor_types import typename
+from ...sparse import CompressedTensor, SparseTensor
 from ..parameter import Buffer, Parameter
 
 T = TypeVar("T")
 
 REGISTRIES = ("_parameters", "_buffers", "_modules")
+TENSORS: Any = (Tensor, SparseTensor, CompressedTensor)  # what a buffer may be: a graph's adjacency is sparse
 
 
 class Registry(dict[str, T], Generic[T]):
@@ -116,7 +118,7 @@ def registry_for(own: dict[str, Any], name: str, value: Any, module: bool) -> st
         ("_buffers", "torch.Tensor or None expected"),
     ):
         if name in own.get(registry, ()):
-            if value is not None and not (registry == "_buffers" and isinstance(value, Tensor)):
+            if value is not None and not (registry == "_buffers" and isinstance(value, TENSORS)):
                 kind = {"_parameters": "parameter", "_modules": "child module", "_buffers": "buffer"}[registry]
                 raise TypeError(f"cannot assign '{typename(value)}' as {kind} '{name}' ({wanted})")
             return registry

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...core import Tensor, no_grad
 from ..parameter import Parameter
+from .registry import TENSORS
 
 Module = Any  # `module.Module`, which is above this file
 
@@ -127,7 +128,7 @@ def load_into(
 
 def _load_one(module: Module, name: str, key: str, tensor: Tensor, given: Any, assign: bool) -> str | None:
     """Put one value in place; the text of what is wrong, or None."""
-    if not isinstance(given, Tensor):
+    if not isinstance(given, TENSORS):
         return (
             f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint '
             f"but received {type(given)}"
