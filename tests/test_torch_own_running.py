@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -165,6 +166,16 @@ def without_hooks(lib: Any) -> None:
     del lib.ones(1, requires_grad=True)._backward_hooks
 
 
+def hooks_put_in(lib: Any) -> Any:
+    """Those of what no gradient arrives at are not called."""
+    x, plain, called = lib.ones(2, requires_grad=True), lib.ones(2), []
+    y = x + plain
+    for name, tensor in {"x": x, "plain": plain}.items():
+        tensor._backward_hooks = OrderedDict({0: lambda g, name=name: called.append(name)})
+    y.sum().backward()
+    return called, [list(tensor._backward_hooks) for tensor in (x, plain)]
+
+
 RUNNING: dict[str, Made] = {
     "order": nodes_in_order, "a leaf": around_a_leaf, "executed": executed, "count of a result": counted,
     "a result that changed": lambda lib: counted(lib, False),
@@ -173,6 +184,7 @@ RUNNING: dict[str, Made] = {
     "random complex numbers": lambda lib: lib.rand_like(lib.ones(2, dtype=lib.complex128)),
     "limited": limited, "called": called_by_hand, "called with none": badly(0), "called with two": badly(2),
     "named after the op": named_after_the_op, "no hooks": without_hooks,
+    "hooks put in": hooks_put_in,
     "hooks": lambda lib: lib.ones(1, requires_grad=True)._backward_hooks,
     "no node": lambda lib: compiled(lib)._current_autograd_node(),
     "not running": lambda lib: compiled(lib)._current_graph_task_execution_order(),

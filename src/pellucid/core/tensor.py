@@ -233,6 +233,13 @@ class Tensor(Source, Declared):
         """The hooks that `register_hook` hung on this tensor, by number; None where there are none."""
         return self._hooks if self._node is None else self._node.hooks
 
+    @_backward_hooks.setter
+    def _backward_hooks(self, hooks: Hooks | None) -> None:
+        if self._node is None:
+            self._hooks = hooks
+        else:
+            self._node.hooks = hooks
+
     @_backward_hooks.deleter
     def _backward_hooks(self) -> None:
         raise RuntimeError("Deletion of _backwards_hooks not allowed! Remove each by its handle")
