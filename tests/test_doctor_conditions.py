@@ -242,6 +242,19 @@ def test_the_output_and_the_label_that_a_loss_is_computed_from(summed):
     assert pair.factor == pytest.approx(1 / 8)
 
 
+@pytest.mark.parametrize("subtracted", [False, True])
+def test_zeros_are_labels_only_of_what_they_are_subtracted_from(subtracted):
+    """The square of a residual is the squared error of it and 0, by whatever name: the last number of a loop, say."""
+    rng = np.random.default_rng(0)
+    series = []
+    for residual in rng.normal(size=5):
+        seen = {("f", "dby"): [np.array([[residual]])], ("f", "t"): [np.zeros(())]}
+        series.append({**seen, ("", "loss"): [np.array(0.5 * residual**2)]})
+    pairs = {("dby", "t")} if subtracted else set()
+    pair = roles.pair_of(series, {("f", "dby"), ("", "loss")}, frozenset(), Candidate("seen", ("", "loss")), pairs)
+    assert (pair is not None) is subtracted
+
+
 A_CLASS = """class A:
     def __init__(self, n):
         self.n = n

@@ -12,6 +12,7 @@ from pellucid.doctor.conditions.causes.silent import off
 from pellucid.doctor.probes.data import Batch, Keys, rows_of
 from pellucid.doctor.probes.losses import Seen, candidates
 from pellucid.doctor.process.no_labels import no_labels
+from pellucid.doctor.process.paths import is_leaf
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 2))
@@ -63,6 +64,11 @@ def test_an_output_that_is_zero_for_every_row(
         ("a1 = relu(z1)\nz2 = a1 @ W2\na2 = relu(z2)", {"a1", "z2", "a2"}),
         ("target = np.ones_like(z1)\ny = (z1 > 0) * 1\nt = np.zeros(z1.shape)", set()),
         ("n = X.shape[1]\nT = np.zeros((2, n))\nT[L, np.arange(n)] = 1", {"n"}),  # labels of as many rows
+        (
+            "D, H, T = 1, 8, 10\nW = np.random.randn(H, D)\nb = np.zeros((H, 1))\nfor t in range(T):\n    pass",
+            {"D", "H", "T"},
+        ),
+        ("y = 1\nx = np.random.randn(4)", set()),  # the label of a single sample
         ("y = labels[i]\nfor k in range(9):\n    y = relu(z1)", set()),
         ("def loss(y):\n    return y\ny = relu(z1)", set()),
         ("q = r + g * best\nfor t, y in rows:\n    pass", set()),
@@ -70,6 +76,10 @@ def test_an_output_that_is_zero_for_every_row(
 )
 def test_what_is_no_label_by_how_it_is_made(source: str, names: set[str]) -> None:
     assert no_labels({"train.py": source}, {"z1", "W1", "W2"}) == names
+
+
+def test_labels_of_ten_thousand_rows_may_be_a_list() -> None:
+    assert is_leaf([0, 1] * 5_000) and not is_leaf([0, 1] * 50_000) and not is_leaf([0, "a"] * 10)
 
 
 def test_a_dead_layer_is_no_label_of_the_one_before_it() -> None:

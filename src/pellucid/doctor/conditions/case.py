@@ -17,6 +17,7 @@ from pellucid.doctor.probes.training import Mended
 from pellucid.doctor.probes.trials import BURST, WIDE, Change, Remedy, Trial, shaken, to_values, trial
 from pellucid.doctor.process import culprits, places, settings
 from pellucid.doctor.process.controller import TrainingSession
+from pellucid.doctor.process.no_labels import no_labels
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.scout import is_named, movers
 from pellucid.doctor.report import Finding
@@ -115,8 +116,8 @@ class Case:
             self.pair = Pair(self.candidate, 1.0)
             return
         session, depends = self.session, self.study.depends
-        # What counts the passes is no label of theirs, though a loss of it can be as near as one of the rows'.
-        excluded = frozenset(session.found.groups) | settings.counters(self.sources)
+        # What counts the passes, or the units, is no label of theirs, though a loss of it can be as near as of one.
+        excluded = frozenset(session.found.groups) | settings.counters(self.sources) | no_labels(self.sources)
         series = session.lab(lambda lab: watched(lab), session.found.groups, 3.0 + 12 * session.found.seconds)
         pairs = session.program.loops.pairs
         self.pair = pair_of(series, depends, excluded, self.candidate, pairs)

@@ -115,7 +115,8 @@ def _pair(
             continue
         likely = candidate.label is not None and LABEL_NAME.search(candidate.label[1].lower()) is not None
         labels = [value for seen in series for value in seen.get(candidate.label or ("", ""), [])]
-        if not likely and not any(value.any() for value in labels):
+        beside = candidate.label is not None and (candidate.output[1], candidate.label[1]) in subtracted
+        if not beside and not any(value.any() for value in labels):
             continue  # nothing, from which residuals differ by what they are
         if factor <= 0 or off > min(PENALTY if likely else CLOSE, TOLD * float(np.ptp(own)) / abs(float(own.mean()))):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Mapping
 
 from pellucid.doctor.process.places import trees
@@ -12,8 +13,8 @@ OF_SIZE = ("_like", "len", "range", "arange", "shape", "size")  # what takes not
 
 
 def no_labels(sources: Mapping[str, str], depends: Collection[str] = ()) -> set[str]:
-    """The names that are only ever assigned a size, `n = X.shape[0]`, or something that is computed from what depends
-    on the parameters, `a = relu(z)`: where every unit is off, its values do not depend on them any more.
+    """The names that are only ever assigned a size, `n = X.shape[0]`, `H = 8` for `np.zeros((H, 1))`, or something that
+    is computed from what depends on the parameters, `a = relu(z)`: where every unit is off, its values do not.
 
     >>> source = "n = len(X)\\na = relu(z)\\nt = np.ones_like(z)\\np = a @ w\\ny = net(x)\\ny = labels[i]"
     >>> sorted(no_labels({"train.py": source}, {"z", "net"}))
@@ -30,8 +31,9 @@ def no_labels(sources: Mapping[str, str], depends: Collection[str] = ()) -> set[
                     made.setdefault(ast.unparse(part), []).append(None)
             elif isinstance(node, ast.arg):  # what a function is given is not known
                 made.setdefault(node.arg, []).append(None)
+    used = _used_as_sizes(sources)
     alone = {name: values for name, values in made.items() if None not in values}
-    sizes = {name for name, values in alone.items() if all(map(_is_size, filter(None, values)))}
+    sizes = {n for n, values in alone.items() if all(_is_size(v) or (n in used and _is_whole(v)) for v in values if v)}
     found: set[str] = set()
     while True:  # what is computed from such is such; zeros of such a size are not
         known = {*depends, *found}
@@ -39,6 +41,28 @@ def no_labels(sources: Mapping[str, str], depends: Collection[str] = ()) -> set[
         if not more:
             return found | sizes
         found |= more
+
+
+MAKERS = re.compile(
+    r"(^|[._])(zeros|ones|empty|full|rand|randn|random|normal|uniform|init\w*|reshape|range|arange|eye)$"
+)
+
+
+def _used_as_sizes(sources: Mapping[str, str]) -> set[str]:
+    """The names that are given to what makes arrays, or counts: `np.zeros((H, D))`, `range(T)`."""
+    return {
+        part.id
+        for _, tree in trees(dict(sources))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and MAKERS.search(ast.unparse(node.func))
+        for given in node.args
+        for part in ([given, *given.elts] if isinstance(given, ast.Tuple | ast.List) else [given])
+        if isinstance(part, ast.Name)
+    }
+
+
+def _is_whole(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and type(value.value) is int
 
 
 def _pairs(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[tuple[str, ast.expr | None]]:

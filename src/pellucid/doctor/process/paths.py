@@ -20,6 +20,7 @@ Path = tuple[Step, ...]
 OF_LIST = "__of_list"  # what ends the name of a comprehension's variable where it is written as a loop: no name of one
 MOST_PLACES = 60_000
 LONGEST = 4_000  # items of a list or dict that is still gone through
+LONGEST_VECTOR = 20_000  # numbers in a list, as of the labels of all rows
 LARGEST = 8_000_000  # elements of an array that is still looked at
 LARGEST_DATA = 100_000_000  # the same of one that holds rows of data, which is not read in each pass
 MANY_ROWS = 64  # tuples in a list, from which on they are rows of data: they are no layers of a network
@@ -127,7 +128,7 @@ def is_vector(value: Any) -> bool:
     """A list of numbers, as programs without NumPy hold a row of weights."""
     return (
         type(value) is list
-        and 0 < len(value) <= LONGEST
+        and 0 < len(value) <= LONGEST_VECTOR
         and all(type(item) in (float, int) or isinstance(item, np.floating) for item in value)
     )
 
