@@ -84,6 +84,34 @@ def test_a_tensor_with_a_rate_of_its_own_that_goes_up_has_the_wrong_sign(
     assert _of_all_passes(named, found).mistake == mistake
 
 
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize(
+    ("beside", "verdict"), [("weights", "right"), ("signs", "right"), ("shifted", "across"), ("against", "across")]
+)
+def test_weights_that_decay_beside_their_slope_follow_it(beside: str, verdict: str, few: bool) -> None:
+    """By a share of themselves, or of their signs; of few directions the passes tell it together."""
+    rng, entries = np.random.default_rng(0), []
+    for i in range(6):
+        values, slope, bias = rng.normal(size=9), rng.normal(size=9), rng.normal(size=4)
+        kinds = {"weights": values, "signs": np.sign(values), "shifted": np.roll(np.sign(values), 1)}
+        gradient = 0.5 * slope + 0.05 * kinds.get(beside, -np.sign(values))
+        directions = rng.choice([-1.0, 1.0], (2, 9)) if few else np.eye(9)
+        entries.append(
+            StudiedPass(
+                i,
+                directions={"w": directions, "b": np.eye(4)},
+                given={"w": directions @ gradient, "b": 0.5 * bias},
+                gradient={"w": gradient, "b": 0.5 * bias},
+                slopes={LOSS: {"w": directions @ slope, "b": bias}},
+                losses={LOSS: 1.0},
+                update={"w": -gradient, "b": -0.5 * bias},
+                values={"w": values, "b": bias},
+            )
+        )
+    found = by(entries, LOSS)
+    assert found is not None and found.verdicts == {"w": verdict, "b": "right"}
+
+
 @pytest.mark.parametrize("alike", [True, False])
 def test_of_losses_with_one_slope_the_first_is_kept(alike: bool) -> None:
     hinge, squared = (Candidate(kind, ("", "o"), ("", "y")) for kind in ("hinge", "squared"))

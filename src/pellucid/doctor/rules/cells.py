@@ -102,8 +102,9 @@ def cell(entry: StudiedPass, candidate: Candidate, name: str, still: np.ndarray 
     ratio = float(s @ g) / ss
     residual = math.sqrt(max(0.0, float(((g - ratio * s) ** 2).sum())) / gg)
     cosine = float(s @ g) / math.sqrt(ss * gg)
-    if residual >= WRONG and len(s) >= 4:  # weights that decay beside: given ≈ ratio · slope + decay · weight
-        w = _weights(entry, name)[fine]
+    # weights that decay beside: given ≈ ratio · slope + decay · weight, or decay · its sign
+    for signs in (False, True) if residual >= WRONG and len(s) >= 4 else ():
+        w = _weights(entry, name, signs)[fine]
         (own, decay), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
         rest = math.sqrt(float(((g - own * s - decay * w) ** 2).sum()) / gg)
         if rest < WRONG / 10 and own * decay > 0:
@@ -190,18 +191,23 @@ def _at_full_length(passes: list[StudiedPass], cells: dict[str, list[TensorCell]
 def _decaying(passes: list[StudiedPass], candidate: Candidate, name: str, row: list[TensorCell]) -> list[TensorCell]:
     """The same cells, if in all passes together one rate, one decay of the weights and one share of each momentum
     explain what each pass, with few directions, cannot tell: given = ratio · slope + decay · weight."""
-    return _explained(passes, candidate, name, row, False) or _explained(passes, candidate, name, row, True) or row
+    for beside in ("weights", "signs", "momentum"):
+        if (found := _explained(passes, candidate, name, row, beside)) is not None:
+            return found
+    return row
 
 
 def _explained(
-    passes: list[StudiedPass], candidate: Candidate, name: str, row: list[TensorCell], momentum: bool
+    passes: list[StudiedPass], candidate: Candidate, name: str, row: list[TensorCell], beside: str
 ) -> list[TensorCell] | None:
+    """`beside`: what the update has beside the slope: a share of the weights, of their signs, or of its memories."""
+    momentum = beside == "momentum"
     told: list[tuple[int, np.ndarray, np.ndarray]] = []
     for i, entry in enumerate(passes):
         if row[i].state not in ("along", "across"):
             continue
         slopes, given = entry.slopes[candidate][name], entry.given[name]
-        columns = [slopes, _weights(entry, name)]
+        columns = [slopes, _weights(entry, name, beside == "signs")]
         if momentum:  # the update itself, not what is left of it without what its memory is thought to add
             given = -(entry.directions[name] @ entry.update[name])
             columns = [slopes, *(entry.directions[name] @ values for values in entry.memory.get(name, ()))]
@@ -224,9 +230,10 @@ def _explained(
     return [TensorCell("along", float(ratio), rests[i], c.cosine) if i in rests else c for i, c in enumerate(row)]
 
 
-def _weights(entry: StudiedPass, name: str) -> np.ndarray:
-    """The weights along the directions; of an embedding, only the rows that the pass moved decay."""
-    return entry.directions[name] @ np.where(entry.update[name] != 0, entry.values[name], 0.0)
+def _weights(entry: StudiedPass, name: str, signs: bool = False) -> np.ndarray:
+    """The weights along the directions, or their signs; of an embedding, only the rows that the pass moved decay."""
+    values = np.sign(entry.values[name]) if signs else entry.values[name]
+    return entry.directions[name] @ np.where(entry.update[name] != 0, values, 0.0)
 
 
 def near(value: float, other: float, tolerance: float = WRONG) -> bool:
