@@ -383,3 +383,41 @@ def test_a_rate_is_not_called_low_beside_gradients_that_a_fork_clips(monkeypatch
     search.treatments.append(Clip())
     search._conditions()
     assert set(asked) == {-1}
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_recurrence_that_reads_a_long_tail_of_padding(padded: bool) -> None:
+    """After it, nothing is left of what came before; the network does not ignore that."""
+
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.last = nn.Embedding(9, 6, 0), nn.Linear(6, 2)
+            self.memory = nn.RNN(6, 6, batch_first=True)
+
+        def forward(self, x: Any) -> Any:
+            _, state = self.memory(self.table(x))
+            return self.last(state.squeeze(0))
+
+    words = torch.randint(1, 9, (40, 6))
+    x = torch.cat([words, torch.zeros(40, 94 if padded else 0, dtype=torch.long)], 1)
+    record = watched(lambda: trained(Reader(), x, (words[:, 0] > 4).long(), steps=25))
+    line = line_of(Reader, "self.memory = nn.RNN")
+    assert found(model.ignored, record) == ([("vanishing-gradients", line)] if padded else [])
+
+
+@pytest.mark.parametrize("gathered", [1, 10])
+def test_updates_of_many_backwards_are_few_where_they_are_made(gathered: int) -> None:
+    def program() -> None:
+        network, (x, y) = nn.Linear(4, 2), rows()
+        optimizer = optim.SGD(network.parameters(), lr=1e-9)
+        for step in range(4 * gathered):
+            (F.cross_entropy(network(x), y) / gathered).backward()
+            if step % gathered == gathered - 1:
+                optimizer.step()
+                optimizer.zero_grad()
+
+    record = watched(program)
+    record.ended = True
+    text = "optimizer.step()" if gathered > 1 else "optimizer = "
+    assert found(rate.hardly_any, record) == [("too-few-updates", line_of(program, text))]

@@ -26,6 +26,7 @@ WEIGHTED = frozenset(
     ("linear", "matmul", "mm", "addmm", "bmm", "convolution", "conv_transpose", "lstm_scan", "gru_scan", "rnn_scan",
      "bilinear", "embedding", "einsum")
 )  # fmt: skip
+SCANS = ("rnn_scan", "gru_scan", "lstm_scan")  # recurrences over a whole sequence
 LOOKING_UP = ("index", "index_select")  # rows of a table, as of vectors of letters
 SHAPING = frozenset(
     ("view", "reshape", "squeeze", "unsqueeze", "flatten", "transpose", "permute", "part", "cast", "matrix_transpose",
@@ -284,6 +285,8 @@ def _described(seen: SeenOp, names: dict[int, str]) -> OpRecord:
     kwargs = {k: v for k, v in seen.kwargs.items() if isinstance(v, int | float | str | bool | None)}
     weight = next((names[id(a)] for a in seen.args if id(a) in names), "")
     record = OpRecord(seen.key, seen.place, shape, inputs, kwargs, weight, called=seen.called)
+    if seen.key[0] in SCANS:
+        record.varies = bool(np.ptp(seen.args[0].detach().numpy(), axis=1).max(initial=0.0) > 0)  # (steps, rows, gates)
     if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
         values = output.detach().numpy()
         known = values[np.isfinite(values)]

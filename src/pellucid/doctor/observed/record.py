@@ -36,6 +36,7 @@ class OpRecord:
     low: float = 0.0
     high: float = 0.0
     called: Place | None = None
+    varies: bool = False  # of a recurrence over a whole sequence, whether what goes in differs between the rows
 
 
 @dataclass

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import fits
 from ..compare import chance, does_well, outcome, reached, recalls, stands
-from ..criterion import LINEAR, LOOKING_UP, WEIGHTED
+from ..criterion import LINEAR, LOOKING_UP, SCANS, WEIGHTED
 from ..record import LossRecord, OpRecord, ParameterRecord, ProgramRecord, TermRecord
 from ..suspicion import Suspicion
 from ..treatments import (
@@ -37,6 +37,7 @@ APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay i
 USUAL_DECAY = 0.1  # at most, for weights that are decayed apart from the gradient
 LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
 RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
+LONG_TIME = 15  # steps of a recurrence
 LONG = 5  # sigmoids in a row
 SAME = 1e-6  # of its mean, for the spread of numbers that are one number, by rounding
 FAR_OFF = 3.0  # times the loss of a guess
@@ -111,6 +112,21 @@ def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
                 off.place,
                 [treatment],
             )
+        return
+    scan = next((op for op in loss.body if op.key[0] in SCANS and op.varies and op.inputs[0][0] >= LONG_TIME), None)
+    if scan is not None:
+        yield Suspicion(
+            "vanishing-gradients",
+            f"What a recurrence is given differs from row to row, and after its {scan.inputs[0][0]} steps nothing is "
+            "left of that: the network gives the same output for all.",
+            "Each step keeps a part of the state only, and slopes fade with it. What comes after the last word, as a "
+            "long tail of padding does, wipes out what was read before.",
+            "pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False), or the state at the last word; "
+            "shorter sequences, and nn.LSTM or nn.GRU for long ones",
+            scan.place,
+            certain=True,
+            confidence=0.8,
+        )
         return
     same = bool(record.rows) and all(len(r) > 1 and np.ptp(r) == 0 for r in record.rows[:5])
     yield Suspicion(

@@ -15,6 +15,7 @@ FURTHER = (1e3, 1e4, 1e5)
 FURTHEST = 1e12
 MORE = 10  # times as many updates, that are tried
 HARDLY_ANY = 10  # updates in all
+GATHERED = 4  # backwards for an update
 FEW_RATES = 20
 FADED = 0.01  # of its highest, for a rate that does next to nothing
 MEANT = 0.2  # of all updates, within which nobody means a rate to fade
@@ -88,7 +89,8 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
         ),
         "Each update is a small step: hundreds of them are usual.",
         "more epochs, or smaller batches",
-        record.loaders[0].place if record.loaders else optimizer,
+        (record.lines.get("step") if len(record.steps) >= GATHERED * updates else None)
+        or (record.loaders[0].place if record.loaders else optimizer),
         [] if nothing else treatments,
         certain=nothing,
         times=1 if nothing else MORE,
