@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import pellucid as torch
 from pellucid import nn, optim
 from pellucid.autograd import Variable
 from pellucid.doctor.observed import examination
-from pellucid.doctor.observed.compare import outcome
+from pellucid.doctor.observed.compare import guesses, outcome, stands
 from pellucid.doctor.observed.confirmation import confirms, sooner
 from pellucid.doctor.observed.laboratory import Laboratory
-from pellucid.doctor.observed.record import ParameterRecord, Place, ProgramRecord, StepRecord
+from pellucid.doctor.observed.record import LossRecord, ParameterRecord, Place, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, numbers, objective, rate
 from pellucid.doctor.observed.search import Search
 from pellucid.doctor.observed.suspicion import Suspicion
@@ -421,3 +422,33 @@ def test_updates_of_many_backwards_are_few_where_they_are_made(gathered: int) ->
     record.ended = True
     text = "optimizer.step()" if gathered > 1 else "optimizer = "
     assert found(rate.hardly_any, record) == [("too-few-updates", line_of(program, text))]
+
+
+@pytest.mark.parametrize(("what", "told"), [("weight", True), ("none", False)])
+def test_weights_that_are_frozen_as_they_were_drawn(what: str, told: bool) -> None:
+    """A layer whose bias alone is trained, in a network of which the rest was trained before."""
+
+    def program() -> None:
+        network, (x, y) = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), rows()
+        trained(network, x, y)
+        network[2] = nn.Linear(8, 2)
+        network[0].weight.requires_grad = True
+        for name, parameter in network.named_parameters():
+            if what in name:
+                parameter.requires_grad = False
+        trained(network, x, 1 - y)
+
+    suspicions = [s for s in gradients.unknown(watched(program)) if s.certain]
+    line = line_of(test_weights_that_are_frozen_as_they_were_drawn, "requires_grad = False")
+    assert [(s.cause, s.place and s.place[1]) for s in suspicions] == (
+        [("parameter-not-optimized", line)] if told else []
+    )
+
+
+def test_a_code_that_says_something_of_pictures_is_no_guess() -> None:
+    shades = np.linspace(0.05, 0.95, 40).reshape(-1, 1)
+    record = ProgramRecord(loss=LossRecord("binary_cross_entropy", reduction="mean"), targets=[shades])
+    record.steps = [StepRecord(loss) for loss in [0.9] * 8 + [0.665] * 32]
+    assert stands(record) and not guesses(record)
+    record.steps = [StepRecord(loss) for loss in [0.9] * 8 + [0.692] * 32]
+    assert guesses(record)

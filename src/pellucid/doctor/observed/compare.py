@@ -16,6 +16,7 @@ LITTLE = 0.25  # of the way from chance to all answers right
 ENOUGH_OF_IT = 0.6  # of the steps of a run, that another needs to be compared with it
 LIKELIHOODS = ("cross_entropy", "nll_loss")
 BELOW_GUESSING = 0.95  # of the cross entropy of a guess, below which something is known of the inputs
+SHADES = 0.1  # of what can be known of pictures, which a code of a few numbers does not hold all of
 UNMOVED = 0.03  # of the size of a parameter
 MUCH = 0.3  # of what can be known
 AWAY = 100.0  # times the loss at first
@@ -153,7 +154,8 @@ def guesses(record: ProgramRecord) -> bool:
     can be known, of the next letter of a name."""
     guess, end = by_guessing(record), outcome(record)
     below = record.classes and record.loss.kind in LIKELIHOODS and end.finite and end.loss < 0.9 * guess
-    return stands(record) and not below
+    shades = (explained(record) or 0.0) > SHADES if record.loss.kind in BINARY else False
+    return stands(record) and not below and not shades
 
 
 def goes_far(record: ProgramRecord) -> bool:

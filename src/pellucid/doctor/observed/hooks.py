@@ -218,6 +218,15 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
                 return tensor
         return result
 
+    freeze = Tensor.requires_grad_
+
+    @functools.wraps(freeze)
+    def frozen(tensor: Any, requires_grad: bool = True) -> Any:
+        if not requires_grad and not observer.inside and isinstance(tensor, Parameter) and (at := place()) is not None:
+            observer.record.lines.setdefault("frozen", at)
+        return freeze(tensor, requires_grad)
+
+    hooks.set(Tensor, "requires_grad_", frozen)
     data: property = next(vars(kind)["data"] for kind in Tensor.__mro__ if "data" in vars(kind))
 
     def bare(tensor: Any) -> Any:

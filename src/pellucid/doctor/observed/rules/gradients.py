@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..compare import outcome, stands
+from ..compare import does_well, outcome, stands
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attached, ByForward, OptimizeAll, StepEach, TrainStrangers, Treatment, ZeroGradients
@@ -121,15 +121,25 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             )
     frozen = [p for p in record.parameters.values() if p.frozen and p.used]
     if frozen:
+        half = _half_frozen(record, frozen)
         yield Suspicion(
             "parameter-not-optimized",
-            f"requires_grad of {listed(frozen)} is False.",
+            f"requires_grad of {listed(half or frozen)} is False"
+            + (f", and {half[0].name} was never trained, while the bias beside it is." if half else "."),
             "They stay as they were at first.",
             "leave requires_grad at True for the layers that are to be trained",
             record.lines.get("frozen") or frozen[0].place,
             [OptimizeAll()],
             strictly=True,
+            certain=bool(half) and not does_well(record),
         )
+
+
+def _half_frozen(record: ProgramRecord, frozen: list[ParameterRecord]) -> list[ParameterRecord]:
+    """Weights as they were drawn, that nothing ever trained and nobody loaded, of layers whose biases are trained."""
+    trained = {p.name for p in record.parameters.values() if p.known and p.reached and not p.frozen}
+    drawn = [p for p in frozen if not p.loaded and p.moved == 0 and p.std > 0]
+    return [p for p in drawn if "weight" in p.name and p.name.replace("weight", "bias") in trained]
 
 
 def autoencodes(record: ProgramRecord) -> bool:
