@@ -116,7 +116,7 @@ def test_a_rare_class_of_a_network_of_bare_tensors() -> None:
 
     was = watched(program)
     assert was.final is None and set(recalls(was)) == {0, 1} and recalls(was)[1] < 0.2 < recalls(was)[0]
-    (found,) = list(model.failed_classes(was))
+    found, *_ = model.failed_classes(was)  # at a higher rate as well, where none of the rare ones is recognised
     assert confirms(found, was, watched(program, *found.treatments))
 
 
