@@ -44,6 +44,7 @@ RESULTS: list[Made] = [
     # sums
     lambda T: e(T) + twice(T), lambda T: e(T).add(s(T)), lambda T: T.add(e(T), s(T), alpha=2), lambda T: e(T) - s(T),
     lambda T: s(T).add(whole(T)), lambda T: s(T).add(whole(T), alpha=2), lambda T: s(T) - s(T),
+    lambda T: whole(T) - s(T).to(T.uint8), lambda T: s(T).to(T.uint8).sub(whole(T), alpha=2),
     lambda T: e(T).add_(s(T)), lambda T: e(T).sub_(s(T)), lambda T: s(T).add_(whole(T)),
     # products of elements
     lambda T: s(T).mul(2), lambda T: 2 * s(T), lambda T: s(T) * T.tensor(2.0), lambda T: s(T) * s(T),
@@ -68,7 +69,8 @@ RESULTS: list[Made] = [
 ]  # fmt: skip
 REFUSED: list[Made] = [
     lambda T: s(T) + e(T), lambda T: s(T) - 2, lambda T: 2 + s(T), lambda T: s(T) / s(T), lambda T: s(T) / e(T),
-    lambda T: e(T) / s(T), lambda T: whole(T).mul_(2.5), lambda T: whole(T).add_(s(T)), lambda T: s(T).pow(0),
+    lambda T: e(T) / s(T), lambda T: e(T).div_(s(T)), lambda T: whole(T).mul_(2.5),
+    lambda T: whole(T).add_(s(T)), lambda T: s(T).pow(0),
     lambda T: s(T)[5], lambda T: s(T).numpy(), lambda T: s(T) @ T.ones(2, 2), lambda T: bools(T) - bools(T),
     lambda T: s(T).requires_grad_().mul_(2),
 ]  # fmt: skip

@@ -61,7 +61,7 @@ class Arithmetic:
                 return getattr(first, name)(second.to_dense(), **options)
             if name in ("mul", "mm", "matmul"):
                 return second.mul(first) if name == "mul" else first @ second
-            if name == "div":
+            if name in ("div", "div_"):
                 raise RuntimeError(ONLY_NUMBERS)
         raise TypeError(
             f"{name}() is not there for sparse tensors; write sparse.to_dense(), or compute with sparse.indices() and "
@@ -115,9 +115,9 @@ class Arithmetic:
                 f"add: expected sizes of 'self' and 'other' to match, but {list(self.shape)} != {list(other.shape)}"
             )
         kind = result_type(self._numbers, other._numbers)
-        values = other._numbers if alpha == 1 else other._numbers * alpha
+        values = other._numbers.to(kind)  # first: -1 times a uint8 would stay one
         cat = FUNCTIONS["cat"]
-        numbers = cat([self._numbers.to(kind), values.to(kind)])
+        numbers = cat([self._numbers.to(kind), values if alpha == 1 else values * alpha])
         return self._like(cat([self._at, other._at], 1), numbers, self.shape).coalesce()
 
     def sub(self, other: Any, *, alpha: Any = 1) -> Any:
