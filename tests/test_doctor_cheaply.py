@@ -104,6 +104,10 @@ def test_a_loop_that_two_tests_refused_is_tested_again_for_a_reason_alone() -> N
     assert seen.refused is None
     Controller._refuse(cast(Any, None), seen, time.monotonic())
     assert seen.refused == {"total"}
+    seen = Seen(again={"w"})  # which may be a parameter that a pass did not touch
+    for _ in range(2):
+        Controller._refuse(cast(Any, None), seen, time.monotonic())
+    assert seen.refused is None
 
 
 def test_in_a_laboratory_other_loops_are_heard_while_a_pass_is_watched() -> None:

@@ -15,6 +15,7 @@ from pellucid.doctor.probes.data import Batch, Keys, held_rows, holders
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import culprits, origins, parameters
+from pellucid.doctor.process.no_labels import no_labels
 from pellucid.doctor.process.paths import Scope, groups, leaves, store
 from pellucid.doctor.process.scout import Seen, back_to_start
 from pellucid.doctor.process.state import SavedState
@@ -60,6 +61,21 @@ def test_of_two_names_the_one_that_a_parameter_may_have() -> None:
     known = groups(leaves(scope))
     assert len(known) == 3
     assert parameters._without_aliases(list(known), known, scope) == [n for n in known if n != "caches[0][0][1]"]
+
+
+def test_a_view_of_a_part_of_a_parameter_is_none() -> None:
+    table, flat = np.ones((5, 3)), np.zeros(6)
+    names = {"w_in": table, "h": table[2], "theta": flat, "W1": flat[:4]}
+    scope = Scope(None, {"__main__": names})
+    known = groups(leaves(scope))
+    assert set(parameters._without_aliases(list(known), known, scope)) == {"w_in", "theta", "W1"}
+
+
+def test_what_a_loop_counts_is_no_label() -> None:
+    source = (
+        "for t in reversed(range(9)):\n    x = f(t)\nfor y in labels:\n    pass\nfor i, k in enumerate(rows):\n    pass"
+    )
+    assert no_labels({"train.py": source}) == {"t"}
 
 
 def test_rows_of_millions_of_numbers_are_found() -> None:

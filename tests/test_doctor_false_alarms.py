@@ -11,12 +11,13 @@ from pellucid.doctor.examination import _doubted, _is_guess
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, _rooted
+from pellucid.doctor.probes.usual import USUAL
 from pellucid.doctor.process.moving import classify
 from pellucid.doctor.process.paths import Group
-from pellucid.doctor.proof import as_note, at_ties, hardly_told
+from pellucid.doctor.proof import as_note, at_ties, changes_nothing, hardly_told
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import moves_any
-from pellucid.doctor.rules.cells import TensorCell, _at_full_length
+from pellucid.doctor.rules.cells import TensorCell, _at_full_length, table
 from pellucid.doctor.rules.gradient import Judgement, _exact
 
 HEAD = """
@@ -624,3 +625,41 @@ def test_a_loss_that_is_not_computed_and_explains_nothing_is_a_guess(kind: str, 
     cell = TensorCell(state, 1.0)
     judgement = Judgement(Candidate(kind, ("", "o"), ("", "y")), 0.9, 1.0, [1.0], cells={"u": [cell], "w": [cell]})
     assert _is_guess(judgement) is guess
+
+
+@pytest.mark.parametrize(
+    ("better", "verified", "said"),
+    [(0.401, False, True), (0.40, True, False), (0.6, False, False)],
+    ids=["the same", "better", "worse"],
+)
+def test_a_mistake_without_which_a_fork_trains_by_the_same_curve_changes_nothing(
+    better: float, verified: bool, said: bool
+) -> None:
+    curves = {"what": "loss", "as it is": [1.0, 0.6, 0.4], "with the right gradient": [1.0, 0.6, better]}
+    finding = Finding("wrong-backward", "error", 0.9, "", "", "", fork=curves, verified=verified)
+    assert changes_nothing(finding) is said
+
+
+def test_a_bias_that_moves_by_one_number_is_not_cut_where_it_keeps_to_the_rate() -> None:
+    """As that of a hinge loss does, in a program that clips the norm of its weights."""
+    candidate = Candidate("hinge", ("", "p"), ("", "y"))
+    rng = np.random.default_rng(0)
+    passes: list[StudiedPass] = []
+    for i in range(4):
+        slopes, sign = rng.normal(size=3), (-1.0) ** i
+        entry = StudiedPass(i, clips=True)
+        entry.slopes[candidate] = {"w": slopes, "b": np.array([sign])}
+        for name, slope in entry.slopes[candidate].items():
+            entry.directions[name] = np.eye(slope.size)
+            entry.gradient[name] = entry.given[name] = 0.1 * slope
+            entry.update[name], entry.values[name] = -0.1 * slope, np.ones(slope.size)
+        passes.append(entry)
+    assert {cell.state for cell in table(passes, candidate)["b"]} == {"along"}
+    for entry in passes:
+        entry.given["b"] = entry.gradient["b"] = 3 * entry.gradient["b"]
+    assert {cell.state for cell in table(passes, candidate)["b"]} == {"silent"}
+
+
+def test_within_the_margin_labels_of_two_signs_suggest_a_hinge_before_an_absolute_error() -> None:
+    kinds = list(USUAL)
+    assert kinds.index("hinge") < kinds.index("absolute")

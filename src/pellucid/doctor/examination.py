@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from pellucid.doctor import conditions, engines, uncleared
 from pellucid.doctor.against import against_its_own
 from pellucid.doctor.conditions import regime
 from pellucid.doctor.naming import by_another_loss, by_classes, by_exact_loss, explain, is_named, sizes_of, sure
+from pellucid.doctor.probes import batches
 from pellucid.doctor.probes.decisions import without_decisions
 from pellucid.doctor.probes.losses import of_classes
 from pellucid.doctor.probes.noise import drawn
@@ -36,7 +38,7 @@ from pellucid.doctor.progress import (
     no_such_loss,
     no_usual_loss,
 )
-from pellucid.doctor.proof import as_note, at_ties, hardly_told, prove, rest_is_wrong
+from pellucid.doctor.proof import as_note, at_ties, changes_nothing, hardly_told, prove, rest_is_wrong
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, exchanged, gradient, own_rate, update
 
@@ -152,7 +154,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         return Report("inconclusive", facts=facts, reason=no_such_loss(options.loss, seen))
     if judgement is not None:
         facts |= loss_facts(judgement)
-        if seen.passes and (rule := update.of(seen, judgement)):
+        if seen.passes and not session.found.batches and (rule := update.of(seen, judgement)):
             facts["update"] = rule
         if not judgement.wrong and not judgement.climbs and gradient.tells(judgement):
             progress.right(judgement, len(seen.passes))
@@ -217,9 +219,11 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             mended = prove(finding, session, rated, facts.get("update", {}).get("rule", "")) or mended
         if findings and not more and whole and all(_disproved(finding) for finding in findings):
             return Report("inconclusive", facts=facts, reason=no_better(findings[0]))
-        if taken and taken[0].mistake == "updated-too-early" and gradient.by_turns(judgement, seen.passes):
+        if taken and taken[0].mistake == "updated-too-early":
+            turns = gradient.by_turns(judgement, seen.passes)
             for finding in taken:
-                finding.severity = finding.severity if finding.verified else "warning"
+                harmless = changes_nothing(finding) or (turns and not finding.verified)
+                finding.severity = "warning" if harmless else finding.severity
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified
         findings += more
@@ -378,6 +382,7 @@ def _judged(
 ) -> tuple[SlopeStudy, gradient.Judgement | None]:
     """The study of some passes, and what it says; in another regime, with these changes made first."""
     found = session.found
+    _of_batches(session)
 
     def work(lab: Lab) -> Any:
         steps = study(lab, found, options.loss)
@@ -391,6 +396,16 @@ def _judged(
     while without_decisions(session, seen, judgement.candidate if judgement is not None else None):
         judgement = gradient.judge(seen)
     return seen, judgement
+
+
+def _of_batches(session: TrainingSession) -> None:
+    """Find out whether the gradients of several passes are added up on purpose."""
+    found = session.found
+    names = batches.may_add_up(found)
+    if names and not found.batches and found.seconds < batches.QUICK:
+        with contextlib.suppress(Lost):
+            if session.lab(lambda lab: batches.added_up(lab, names), found.groups, 3.0):
+                found.batches = tuple(names)
 
 
 def _where_slopes_tell(

@@ -17,6 +17,7 @@ from pellucid.doctor.rules import gradient
 PASSES = 200
 BY_MEMORY = ("AdaGrad", "RMSProp", "Adam")  # rules whose steps are no multiple of the gradient
 SAME = 0.02  # of the range of a curve: two that are no farther apart are one training
+ALIKE = 0.05  # the same of two that are no reason to call one of them wrong
 SOME = 4  # passes, the fewest that say how often a gradient is right
 MOSTLY = 0.75  # of the passes: a gradient that is wrong at ties alone is right in as many
 ALONG = 0.95  # a cosine, beyond which a direction may be a slope as well, where there are several
@@ -95,6 +96,15 @@ def at_ties(finding: Finding, judgement: gradient.Judgement) -> bool:
         if judgement.verdicts[name] != "partly" or len(told) < SOME or right < MOSTLY * len(told):
             return False
     return bool(np.abs(curves[0] - curves[1]).max() <= SAME * np.ptp(curves[0]))
+
+
+def changes_nothing(finding: Finding) -> bool:
+    """Whether the right gradient trains no better, by nearly the same curve: what is wrong is no reason why a program
+    does not learn."""
+    curves = [np.array(curve) for name, curve in (finding.fork or {}).items() if name != "what"]
+    if finding.verified is not False or len(curves) != 2 or len(curves[0]) != len(curves[1]):
+        return False
+    return bool(np.abs(curves[0] - curves[1]).max() <= ALIKE * np.ptp(curves[0]))
 
 
 def hardly_told(finding: Finding) -> bool:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
 
 from pellucid.doctor import engines
+from pellucid.doctor.probes.batches import uncleared
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
-from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.source import Assignments
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement
-
-GRADIENT = re.compile(r"grad(ient)?s?$|(^|\W)(d|d_|delta_?|nabla_?)[A-Zwb]\w*$")
-
-
-def uncleared(found: Parameters) -> list[str]:
-    """The gradients that a pass adds to and leaves as they are: what is added to one before a pass moves its parameter,
-    and is in it whole after the pass. Empty unless that is so of all that were seen."""
-    gradients = sorted(name for name in found.memory if GRADIENT.search(name))
-    whole = [n for n in gradients if abs(found.response.get(n, 0.0) - 1) < 1e-6 and found.signs.get(n, 0.0) < 0]
-    return whole if len(whole) == len(gradients) else []
 
 
 def beside(session: TrainingSession, known: list[Finding]) -> list[Finding]:

@@ -117,11 +117,12 @@ class Case:
             return
         session, depends = self.session, self.study.depends
         # What counts the passes, or the units, is no label of theirs, though a loss of it can be as near as of one.
-        excluded = frozenset(session.found.groups) | settings.counters(self.sources) | no_labels(self.sources)
+        excluded = frozenset(session.found.groups) | settings.counters(self.sources)
+        no_pair = excluded | no_labels(self.sources)
         series = session.lab(lambda lab: watched(lab), session.found.groups, 3.0 + 12 * session.found.seconds)
         pairs = session.program.loops.pairs
-        self.pair = pair_of(series, depends, excluded, self.candidate, pairs)
-        summed = pair_of_sum(series, depends, excluded, self.candidate, pairs) if self.pair is None else None
+        self.pair = pair_of(series, depends, no_pair, self.candidate, pairs)
+        summed = pair_of_sum(series, depends, no_pair, self.candidate, pairs) if self.pair is None else None
         if summed is not None:
             self.candidate, self.pair = summed.loss, Pair(summed.loss, 1.0)
         if self.pair is not None:

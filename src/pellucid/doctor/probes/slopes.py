@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.doctor.probes.batches import contributed
 from pellucid.doctor.probes.joint import together
 from pellucid.doctor.probes.losses import Candidate, Key, Seen, candidates, of_classes
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass, descent
@@ -43,6 +44,8 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     begun = lab.passes
     if found.seconds < QUICK:
         yield from _telling(lab, found)
+    if found.batches:
+        yield from _adding(found)
     plain = yield PassRun(watch="all")
     result.seen, result.known = dict(plain.seen), dict(lab.known)
     rng = np.random.default_rng(1)
@@ -94,6 +97,8 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
         while len(result.passes) < passes and lab.left() > 0:
             early = len(result.passes) < 2
             few = 3 if len(found.parameters) < 8 else 2
+            if found.batches:
+                yield from _adding(found)
             index = lab.passes - begun
             entry = yield from _measure(
                 lab, found, chosen, index, DIRECTIONS if early else few, seconds * (0.2 if early else 0.07)
@@ -104,7 +109,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
             result.passes.append(entry)
             chosen = _pruned(chosen, entry, 12, result.seen) if len(result.passes) == 1 else chosen
             yield Next()
-            if not any(update.any() for update in entry.update.values()):
+            if not found.batches and not any(update.any() for update in entry.update.values()):
                 yield from next_move(lab, found.parameters)
             if len(result.passes) == passes - 2:  # the last ones later in the training
                 end = lab.left() - seconds * 0.07
@@ -120,6 +125,15 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
         pass
     result.candidates = [c for c in [*chosen, *result.slow] if all(c in entry.slopes for entry in result.passes)]
     return result
+
+
+def _adding(found: Parameters) -> Steps:
+    """Go on to a pass that does not clear the gradients at its end, if one is near."""
+    for _ in range(FURTHER):
+        plain = yield PassRun()
+        if (yield from contributed(found, plain)):
+            return
+        yield Next()
 
 
 FURTHER = 6  # passes that are gone on for one that moves more than one number
@@ -215,12 +229,15 @@ def _measure(
     entry.values = start
     entry.losses = {candidate: candidate.value(plain.seen) for candidate in chosen}
     total = sum(values.size for values in start.values())
+    added = (yield from contributed(found, plain)) if found.batches else {}
+    start = {name: values for name, values in start.items() if not added or name in added}
     rng = np.random.default_rng(index + 7)  # the same directions in each measurement of a pass
     for name, old in start.items():
         entry.update[name] = plain.after[name] - old
         gradient = descent(name, plain, found)
         if plain.held is not None and not found.memory:
             gradient = -plain.held.moved[name]
+        gradient = added.get(name, gradient)
         entry.gradient[name] = gradient
         entry.memory[name] = [
             plain.before[m]

@@ -91,11 +91,12 @@ USUAL: dict[str, Usual] = {
         True,
         lambda o, y: _distribution(o, y) and bool((o <= 1e-12).all()),
     ),
+    # of labels of -1 and 1 within the margin, the absolute error has the same slope
+    "hinge": Usual("hinge loss", lambda o, y: np.maximum(0, 1 - y * o).sum(), fits=signs),
     "absolute": Usual("absolute error", lambda o, y: np.abs(o - y).sum()),
     "huber": Usual("Huber loss", _huber),
     "poisson": Usual("Poisson loss", lambda o, y: (o - y * _logs(o)).sum(), fits=_rates_of_counts),
     "poisson-logs": Usual("Poisson loss of the exponential", lambda o, y: (np.exp(o) - y * o).sum(), fits=_counts),
-    "hinge": Usual("hinge loss", lambda o, y: np.maximum(0, 1 - y * o).sum(), fits=signs),
     "perceptron": Usual("perceptron loss", lambda o, y: np.maximum(0, -y * o).sum(), fits=signs),
     "perceptron-01": Usual(
         "perceptron loss",

@@ -157,9 +157,10 @@ class Controller:
         raise Finished
 
     def _refuse(self, seen: Seen, started: float) -> None:
-        seen.refusals += 1
+        moved = moved_again(seen)
+        seen.refusals += not any(map(is_named, moved))
         if seen.refusals > 1 or time.monotonic() - started > LONG:
-            seen.refused = frozenset(moved_again(seen))
+            seen.refused = frozenset(moved)
 
     def _recurs(self, session: TrainingSession, found: Parameters) -> bool:
         """Whether the passes of one run of the loop move the same elements again, as those of a table of vectors do."""

@@ -28,6 +28,7 @@ class Parameters:
     crossed: dict[str, str] = field(default_factory=dict)  # what is overwritten by a step from another parameter
     repeatable: bool = True
     seconds: float = 0.0  # of the processor that a pass takes
+    batches: tuple[str, ...] = ()  # gradients of several passes that are added up and cleared now and then
 
     def without(self, doubtful: frozenset[str]) -> Parameters:
         """The same, but for parameters of these names, and for what is remembered of them."""

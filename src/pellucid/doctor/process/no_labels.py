@@ -27,8 +27,10 @@ def no_labels(sources: Mapping[str, str], depends: Collection[str] = ()) -> set[
                 for target, value in _pairs(node):
                     made.setdefault(target, []).append(value)
             elif isinstance(node, ast.For | ast.comprehension):
+                counts = node.iter if _counts(node.iter) else None
                 for part in ast.walk(node.target):
-                    made.setdefault(ast.unparse(part), []).append(None)
+                    if isinstance(part, ast.Name | ast.Attribute):
+                        made.setdefault(ast.unparse(part), []).append(counts)
             elif isinstance(node, ast.arg):  # what a function is given is not known
                 made.setdefault(node.arg, []).append(None)
     used = _used_as_sizes(sources)
@@ -83,6 +85,8 @@ def _pairs(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[tuple[str, 
 def _is_size(value: ast.expr) -> bool:
     if isinstance(value, ast.Subscript):
         return _is_size(value.value)
+    if _counts(value):
+        return True
     if isinstance(value, ast.Attribute):
         return value.attr in SIZES
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "len"
@@ -97,3 +101,10 @@ def _takes(value: ast.AST, depends: Collection[str]) -> bool:
     if isinstance(value, ast.Name | ast.Attribute) and ast.unparse(value) in depends:
         return True
     return any(_takes(part, depends) for part in ast.iter_child_nodes(value))
+
+
+def _counts(value: ast.expr) -> bool:
+    """Whether a loop goes through whole numbers: `range(n)`, `reversed(range(n))`."""
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
+        return False
+    return value.func.id == "range" or (value.func.id == "reversed" and all(map(_counts, value.args)))

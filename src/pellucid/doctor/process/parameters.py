@@ -19,6 +19,7 @@ from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun, 
 from pellucid.doctor.process.moving import VELOCITY, Parameters, classify, root_of
 from pellucid.doctor.process.paths import NUMBER_NAMES, Group, Path, Scope, is_node, leaves, root_name
 from pellucid.doctor.process.scout import PARAMETER_NAME, differ, is_named, is_whole
+from pellucid.doctor.process.widen import memory_of
 
 MOST_GROUPS = 60
 
@@ -355,20 +356,27 @@ def _is_shuffled(old: np.ndarray, new: np.ndarray) -> bool:
 
 def _without_aliases(names: list[str], known: dict[str, Group], scope: Scope | None) -> list[str]:
     """Of several names for one array, the first that a parameter may have, or else the first: `parameters['W1']`, not
-    `caches[0][1]`. None for what another name holds among more: `for row in W`."""
+    `caches[0][1]`. None for what another name holds among more, `for row in W`, nor for a view of a
+    part of another, `h = W[word]`."""
     held: dict[str, frozenset[int]] = {}
+    looks: dict[str, frozenset[int]] = {}  # at the memory of which arrays a name looks
     for name in names:
         try:
             values = [scope.get(path) for path in known[name].paths] if scope is not None else []
         except (LookupError, AttributeError, TypeError):
             values = []
         held[name] = frozenset(id(value) for value in values if isinstance(value, np.ndarray | list))
+        arrays = [value for value in values if isinstance(value, np.ndarray)]
+        views = len(arrays) == len(values) > 0 and all(memory_of(value).size > value.size for value in arrays)
+        looks[name] = frozenset(id(memory_of(value)) for value in arrays) if views else frozenset()
     kept: list[str] = []
     for name in sorted(names, key=lambda name: not is_named(name)):
         own = held[name]
         if own and any(own == held[other] for other in kept):
             continue
         if own and any(own < held[other] for other in names):
+            continue
+        if looks[name] and not is_named(name) and any(looks[name] <= held[other] for other in names if other != name):
             continue
         kept.append(name)
     return [name for name in names if name in kept]

@@ -38,7 +38,7 @@ class Seen:
     tested: int = 0
     asked: bool = False  # whether it was tested at all
     refused: frozenset[str] | None = None  # what moved when a test that took long, or two, found no parameters
-    refusals: int = 0  # of these tests
+    refusals: int = 0  # of these tests, those where nothing moved that has the name of a parameter
     in_vain: int = 0  # of these tests, those of a loop that moved each element once
     begun: int = 0  # passes of all loops, at its latest head
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass

@@ -136,6 +136,9 @@ def _without_clipped(passes: list[StudiedPass], candidate: Candidate, cells: dic
         and (counts[f"{np.abs(gradient).max():.6e}"] > 1 or _largest_is_cut(entry, candidate, name, cells[name][i]))
     ]
     whole = {(i, name) for name, row in cells.items() for i, c in enumerate(row) if c.state != "silent"} - {*cut}
+    # what goes along with the slope at the rate of those was not cut: of a hinge loss, the bias moves by one number
+    rate = shared([(cells[name][i].ratio, 1.0) for i, name in whole if cells[name][i].state == "along"])
+    cut = [(i, n) for i, n in cut if cells[n][i].state != "along" or not near(cells[n][i].ratio, rate)]
     for i, name in cut:
         cells[name][i] = TensorCell("silent") if whole else _by_signs(passes[i], candidate, name)
 
