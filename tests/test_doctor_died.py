@@ -66,10 +66,10 @@ def test_an_output_that_is_zero_for_every_row(
         ("n = X.shape[1]\nT = np.zeros((2, n))\nT[L, np.arange(n)] = 1", {"n"}),  # labels of as many rows
         (
             "D, H, T = 1, 8, 10\nW = np.random.randn(H, D)\nb = np.zeros((H, 1))\nfor t in range(T):\n    pass",
-            {"D", "H", "T"},
+            {"D", "H", "T", "t"},
         ),
         ("y = 1\nx = np.random.randn(4)", set()),  # the label of a single sample
-        ("y = labels[i]\nfor k in range(9):\n    y = relu(z1)", set()),
+        ("y = labels[i]\nfor k in range(9):\n    y = relu(z1)", {"k"}),
         ("def loss(y):\n    return y\ny = relu(z1)", set()),
         ("q = r + g * best\nfor t, y in rows:\n    pass", set()),
     ],
