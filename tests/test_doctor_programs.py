@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.doctor import Report, examine_script
+from pellucid.doctor.examination import HARMLESS
 from pellucid.doctor.process.source import draws_units, undoing
 from tests.sampled import sampled
 
@@ -233,6 +234,8 @@ def test_weights_that_are_updated_too_early(tmp_path: Path) -> None:
     early = "    syn1 += l1.T.dot(l2_delta)\n"
     report = examined(tmp_path, TWO_LAYERS, early, "", "    l1_error =", early + "    l1_error =")
     assert report.findings[0].title == "wrong-backward: updated-too-early"
+    assert report.status == "faults"
+    assert (report.findings[0].severity == "warning") is (HARMLESS in report.findings[0].notes)
 
 
 @pytest.mark.slow

@@ -222,8 +222,11 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         if taken and taken[0].mistake == "updated-too-early":
             turns = gradient.by_turns(judgement, seen.passes)
             for finding in taken:
-                harmless = changes_nothing(finding) or (turns and not finding.verified)
-                finding.severity = "warning" if harmless else finding.severity
+                if changes_nothing(finding):
+                    finding.severity = "warning"
+                    finding.notes.append(HARMLESS)
+                elif turns and not finding.verified:
+                    finding.severity = "warning"
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified
         findings += more
@@ -266,7 +269,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     findings.sort(key=lambda f: f.severity == "warning" and f.verified is False)
     if findings and all(hardly_told(finding) for finding in findings):
         return Report("inconclusive", facts=facts, reason=HARDLY_TOLD.format(findings[0].evidence))
-    faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
+    faults = any(f.severity == "error" or (f.severity == "warning" and _stands(f)) for f in findings)
     if not faults and session.unfinished:
         return Report(
             "inconclusive",
@@ -287,6 +290,16 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     reason = "" if findings or not session.gets_to_a_guess else LIMIT.format(session.gets_to_a_guess)
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started, reason=reason)
 
+
+def _stands(finding: Finding) -> bool:
+    """Whether a warning makes a program a faulty one: a fork confirms it, or it is a mistake that does no harm here."""
+    return bool(finding.verified) or HARMLESS in finding.notes
+
+
+HARMLESS = (
+    "In a fork the right order trains by the same curve: it is a mistake, but not what holds this program back, if "
+    "anything does."
+)
 
 HARDLY_TOLD = (
     "{} So it is where several numbers are the largest of a pooling, which is no mistake; the time was up before that, "
