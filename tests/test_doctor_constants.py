@@ -78,6 +78,22 @@ def test_what_a_loop_counts_is_no_label() -> None:
     assert no_labels({"train.py": source}) == {"t"}
 
 
+@pytest.mark.parametrize(
+    ("goes_through", "counts"),
+    [
+        ("np.arange(1, n)[::-1]", True),
+        ("np.arange(len(rows) - 1)", True),
+        ("np.arange(0, 1, 0.1)", False),
+        ("np.arange(0, n / 2)", False),
+        ("np.arange(9, dtype=float)", False),
+        ("range(9)[3:]", True),
+        ("labels[::-1]", False),
+    ],
+)
+def test_what_counts_by_an_array_of_whole_numbers_is_no_label(goes_through: str, counts: bool) -> None:
+    assert ("d" in no_labels({"train.py": f"for d in {goes_through}:\n    x = f(d)"})) is counts
+
+
 def test_rows_of_millions_of_numbers_are_found() -> None:
     images = np.zeros((9000, 1000), np.float32)
     scope = Scope(None, {"__main__": {"images": images, "labels": np.zeros(9000, int)}})

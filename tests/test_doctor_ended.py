@@ -43,3 +43,34 @@ def test_a_program_in_which_no_loop_runs(source: str, said: str, tmp_path: Path)
     report = examine_script(program)
     assert report.exit_code == 3
     assert said in report.reason
+
+
+AFTER_TWO = """
+import random
+theta, last, {name} = random.random(), -90, 0
+while {condition}:
+    last = {name}
+    slope = sum((theta * x - 2 * x - 9) * x for x in range(1, 9)) / 8
+    theta = theta - 0.001 * slope
+    {name} = sum((theta * x - 2 * x - 9) ** 2 for x in range(1, 9)) / 16
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "name", "status", "said"),
+    [
+        ("cost - last > 0.001", "cost", "faults", "`cost - last > 0.001` holds as long as cost rises"),
+        ("0.001 < cost - last", "cost", "faults", "`0.001 < cost - last` holds as long as cost rises"),
+        ("likelihood - last > 0.001", "likelihood", "inconclusive", "line 4, while likelihood - last > 0.001, ended"),
+        ("abs(cost - last) > 50", "cost", "inconclusive", "ended after 2 passes, too few to be compared"),
+    ],
+)
+def test_a_loop_that_ends_as_soon_as_it_learns(
+    condition: str, name: str, status: str, said: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(AFTER_TWO.format(condition=condition, name=name))
+    report = examine_script(program)
+    assert report.status == status
+    assert said in (report.findings[0].explanation if report.findings else report.reason)
+    assert not report.findings or (report.findings[0].cause, report.findings[0].line) == ("too-few-updates", 4)

@@ -11,7 +11,7 @@ from pellucid.doctor.conditions.causes.softmax import softmax_axis
 from pellucid.doctor.naming import sure
 from pellucid.doctor.probes.data import Batch, distributions
 from pellucid.doctor.probes.losses import NO_OUTPUT, Candidate, Seen, candidates, of_classes
-from pellucid.doctor.probes.passes import StudiedPass, descent
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass, descent
 from pellucid.doctor.probes.recorded import DISAGREES
 from pellucid.doctor.probes.roles import pair_of
 from pellucid.doctor.process.lab import PassOutcome
@@ -26,6 +26,8 @@ from pellucid.doctor.rules.gradient import (
     at_odds,
     by_its_loss,
     explains_some,
+    is_chance,
+    judge,
     passes_by,
     strays,
 )
@@ -137,6 +139,38 @@ def test_a_rate_that_is_a_multiple_of_the_loss(ratios: list[float], found: bool)
     assert by_its_loss(passes(ratios, losses), Judgement(LOSS, 1.0, 0.1, ratios)) is found
 
 
+def of_numbers(slopes: dict[str, list[float]], moves: list[float]) -> SlopeStudy:
+    """Passes that move the number w, and not the number b, which has no slope; by the slopes of each kind of loss."""
+    guesses = {kind: Candidate(kind, ("", "o"), ("", "y")) for kind in slopes}
+    study = SlopeStudy(candidates=[*guesses.values()])
+    rest, each = np.zeros(1), np.ones((1, 1))
+    for i, move in enumerate(moves):
+        entry = StudiedPass(i)
+        for name, given in (("w", np.array([move])), ("b", rest)):
+            entry.given[name], entry.gradient[name], entry.update[name] = given, given, -given
+            entry.directions[name], entry.values[name] = each, np.ones(1)
+        for kind, guess in guesses.items():
+            entry.slopes[guess] = {"w": np.array([slopes[kind][i]]), "b": rest}
+        study.passes.append(entry)
+    return study
+
+
+@pytest.mark.parametrize(
+    ("moves", "kind", "chance"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], "log", False),  # of the one it is a tenth, of the other a tenth or so
+        ([0.11, 0.23, 0.36, 0.5], "squared", True),
+        ([0.1001, 0.2004, 0.3009, 0.4016], "squared", False),
+    ],
+)
+def test_one_number_that_moves_speaks_for_a_loss_that_it_follows_at_one_rate(
+    moves: list[float], kind: str, chance: bool
+) -> None:
+    slopes = {"squared": [1.001, 2.004, 3.009, 4.016], "log": [1.0, 2.0, 3.0, 4.0]}
+    taken = judge(of_numbers(slopes, moves))
+    assert taken is not None and taken.candidate.kind == kind and is_chance(taken) is chance
+
+
 def test_a_single_number_speaks_for_a_loss_by_one_ratio_in_many_passes() -> None:
     def judged(ratios: list[float]) -> bool:
         cells = {"b": [TensorCell("along", ratio) for ratio in ratios]}
@@ -215,6 +249,22 @@ def test_a_loss_that_the_recording_does_not_agree_with_and_factors_of_single_num
     assert not sure(finding(notes=[DISAGREES]), wrong, False)
     wrong.single = frozenset({"w"})
     assert not sure(finding(), wrong, False)
+
+
+@pytest.mark.parametrize(
+    ("states", "mistake", "certain"),
+    [
+        (("drift", "silent"), "unknown", False),
+        (("drift", "silent"), "swapped-tensors", True),
+        (("drift", "across"), "unknown", True),
+    ],
+)
+def test_what_is_moved_where_a_loss_has_no_slope_is_an_error_if_its_mistake_is_known(
+    states: tuple[str, ...], mistake: str, certain: bool
+) -> None:
+    rows = {"w": [TensorCell("along", 0.1)] * 3, "h": [TensorCell(state) for state in states]}
+    wrong = Judgement(LOSS, 0.5, 0.1, [0.1] * 3, {"w": "right", "h": "across"}, cells=rows)
+    assert sure(Finding("wrong-backward", "error", 0.9, "", "", "", mistake=mistake), wrong, False) is certain
 
 
 def test_derivatives_by_their_names_are_no_outputs() -> None:

@@ -270,6 +270,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     if findings and all(hardly_told(finding) for finding in findings):
         return Report("inconclusive", facts=facts, reason=HARDLY_TOLD.format(findings[0].evidence))
     faults = any(f.severity == "error" or (f.severity == "warning" and _stands(f)) for f in findings)
+    if not faults and not named and gradient.is_chance(judgement):
+        return Report("inconclusive", findings, facts, reason=no_usual_loss(judgement))
     if not faults and session.unfinished:
         return Report(
             "inconclusive",

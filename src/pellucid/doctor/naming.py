@@ -146,7 +146,7 @@ def sure(finding: Finding, judgement: gradient.Judgement, by_name: bool) -> bool
         return True
     asked = by_name and judgement.candidate.is_seen
     doubtful = DISAGREES in finding.notes or not gradient.accuses(judgement.candidate) or gradient.passes_by(judgement)
-    if doubtful and not asked:
+    if (doubtful and not asked) or _slopeless(finding, judgement):
         return False
     if _trusted(judgement):
         return True
@@ -159,6 +159,13 @@ def sure(finding: Finding, judgement: gradient.Judgement, by_name: bool) -> bool
         if row["mistake"] not in ({"unknown", *OF_ONE_NUMBER} if row["tensor"] in judgement.single else {"unknown"})
     }
     return asked or (bool(named) and named >= set(judgement.wrong))
+
+
+def _slopeless(finding: Finding, judgement: gradient.Judgement) -> bool:
+    """Whether all that is known to be wrong is that something moves in which the loss has no slope: so does what is no
+    parameter, such as a state, a mean that is kept, or a row that is looked at."""
+    states = {cell.state for name in judgement.wrong for cell in judgement.cells.get(name, ())} - {"silent"}
+    return finding.mistake in ("", "unknown") and states == {"drift"}
 
 
 def is_named(finding: Finding) -> bool:

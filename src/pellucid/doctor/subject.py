@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pellucid.doctor import stopped
 from pellucid.doctor.conditions.causes import class_numbers
 from pellucid.doctor.ended import ended_with
 from pellucid.doctor.examination import Options, examine
@@ -125,7 +126,11 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
     lost = rebound(controller.program.loops.sources)
     if lost:
         return Report("faults", [_of_rebound(controller, lost[0])])
-    return Report("inconclusive", reason=NO_LOOP if controller.scout.loops else _none_run(controller))
+    ended = stopped.finding(controller)
+    if ended is not None:
+        return Report("faults", [ended])
+    said = NO_LOOP + stopped.said(controller) if controller.scout.loops else _none_run(controller)
+    return Report("inconclusive", reason=said)
 
 
 def _none_run(controller: Controller) -> str:

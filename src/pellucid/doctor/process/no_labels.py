@@ -104,7 +104,21 @@ def _takes(value: ast.AST, depends: Collection[str]) -> bool:
 
 
 def _counts(value: ast.expr) -> bool:
-    """Whether a loop goes through whole numbers: `range(n)`, `reversed(range(n))`."""
+    """Whether a loop goes through whole numbers: `range(n)`, `reversed(range(n))`, `np.arange(1, n)[::-1]`."""
+    if isinstance(value, ast.Subscript):
+        return isinstance(value.slice, ast.Slice) and _counts(value.value)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        whole = all(not isinstance(part, ast.Constant | ast.BinOp) or _is_int(part) for part in value.args)
+        return value.func.attr == "arange" and whole and not value.keywords
     if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
         return False
     return value.func.id == "range" or (value.func.id == "reversed" and all(map(_counts, value.args)))
+
+
+def _is_int(value: ast.AST) -> bool:
+    """Whether a number, or what is computed of it, may be a whole number: not `0.1`, nor `n / 2`."""
+    parts = [*ast.walk(value)]
+    return not any(
+        isinstance(part, ast.Div) or (isinstance(part, ast.Constant) and isinstance(part.value, float))
+        for part in parts
+    )

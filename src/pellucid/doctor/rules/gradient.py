@@ -75,6 +75,8 @@ def judge(study: SlopeStudy) -> Judgement | None:
         (f for f in judged if f.candidate.is_seen and f.candidate.named > 0), key=lambda f: f.score, default=None
     )
     best = max(judged, key=lambda found: (explains_some(found), found.score), default=None)
+    if best is not None and is_chance(best):
+        best = _steadier(judged, best)
     if best is not None and best.candidate.kind in PIECEWISE:  # which has a slope in half of the passes at most
         pair = (best.candidate.output, best.candidate.label)
         smooth = [
@@ -112,11 +114,19 @@ def _exact(whole: list[Judgement], best: Judgement) -> Judgement:
 
     While outputs are small, the squared error of labels −1 and 1 has nearly the slope of the hinge loss.
     """
+    if is_chance(best):
+        return _steadier(whole, best)
     if best.candidate.is_seen or residual(best) < NEARLY:
         return best
     pair = (best.candidate.output, best.candidate.label)
     exact = [f for f in whole if (f.candidate.output, f.candidate.label) == pair and residual(f) < NEARLY / 10]
     return max(exact, key=lambda found: found.score, default=best)
+
+
+def _steadier(judged: list[Judgement], chance: Judgement) -> Judgement:
+    """Of losses by which nothing is wrong, the best of those that are followed at one rate; or else the one given."""
+    steady = [f for f in judged if not f.amiss and not f.climbs and not is_chance(f)]
+    return max(steady, key=lambda found: found.score, default=chance)
 
 
 def residual(found: Judgement) -> float:
@@ -139,6 +149,16 @@ def _is_steady(found: Judgement, telling: list[TensorCell]) -> bool:
     """Whether a single number, which is a multiple of any other, is the same multiple of its slope in many passes."""
     ratios = [c.ratio for c in telling if c.state == "along"]
     return len(ratios) >= SEVERAL and found.candidate.kind not in PIECEWISE and all(near(r, ratios[0]) for r in ratios)
+
+
+def is_chance(found: Judgement) -> bool:
+    """Whether all that a loss explains, which is a guess, is one number at a rate of its own in each pass: it is a
+    multiple of the slope of any loss."""
+    told = [name for name, verdict in found.verdicts.items() if verdict != "unknown"]
+    if found.candidate.is_seen or len(told) != 1 or told[0] not in found.single:
+        return False
+    ratios = [c.ratio for c in found.cells[told[0]] if c.state == "along"]
+    return not all(near(ratio, ratios[0], CLOSE) for ratio in ratios)
 
 
 def by_its_loss(passes: list[StudiedPass], found: Judgement) -> bool:
