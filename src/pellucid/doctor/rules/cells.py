@@ -12,6 +12,7 @@ from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass
 
 EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
+FEW = 4  # numbers, of which two columns explain many by chance
 WRONG = 1e-3  # one that nothing but a mistake explains
 
 
@@ -102,8 +103,10 @@ def cell(entry: StudiedPass, candidate: Candidate, name: str, still: np.ndarray 
     ratio = float(s @ g) / ss
     residual = math.sqrt(max(0.0, float(((g - ratio * s) ** 2).sum())) / gg)
     cosine = float(s @ g) / math.sqrt(ss * gg)
-    # weights that decay beside: given ≈ ratio · slope + decay · weight, or decay · its sign
+    # weights that decay beside: given ≈ ratio · slope + decay · weight; by its sign, of few numbers, all passes tell
     for signs in (False, True) if residual >= WRONG and len(s) >= 4 else ():
+        if signs and np.count_nonzero(entry.update[name]) <= FEW:
+            break
         w = _weights(entry, name, signs)[fine]
         (own, decay), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
         rest = math.sqrt(float(((g - own * s - decay * w) ** 2).sum()) / gg)
@@ -195,6 +198,8 @@ def _decaying(passes: list[StudiedPass], candidate: Candidate, name: str, row: l
     """The same cells, if in all passes together one rate, one decay of the weights and one share of each momentum
     explain what each pass, with few directions, cannot tell: given = ratio · slope + decay · weight."""
     for beside in ("weights", "signs", "momentum"):
+        if beside == "signs" and max(np.count_nonzero(entry.update.get(name, 0)) for entry in passes) <= FEW:
+            continue
         if (found := _explained(passes, candidate, name, row, beside)) is not None:
             return found
     return row
