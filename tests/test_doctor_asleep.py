@@ -1,13 +1,14 @@
 """Weights that no pass moves because of the values that they begin with."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from pellucid.doctor import examine_script
-from pellucid.doctor.process.asleep import asleep, awake
+from pellucid.doctor.process.asleep import asleep, awake, woken
+from pellucid.doctor.process.lab import Lab, PassOutcome
 from pellucid.doctor.process.paths import Scope
 from pellucid.doctor.process.scout import Scout
 
@@ -123,3 +124,15 @@ def test_nan_from_the_first_pass_on_is_the_data_s(tmp_path: Path) -> None:
     script.write_text(text)
     report = examine_script(script, budget=200.0)
     assert [finding.cause for finding in report.findings] == ["non-finite-data"]
+
+
+def test_a_name_that_stands_for_another_tensor_in_each_pass_is_not_woken() -> None:
+    """As that of a loop over layers."""
+    work: Any = woken(cast(Lab, None), {"w": np.ones(4), "u": np.ones(3)})
+    next(work)
+    first = PassOutcome({"w": np.zeros(4), "u": np.zeros(3)}, {"w": np.zeros(4), "u": np.zeros(3)}, {})
+    work.send(first)
+    other = PassOutcome({"w": np.ones(6), "u": np.ones(3)}, {"w": np.zeros(6), "u": np.zeros(3)}, {})
+    with pytest.raises(StopIteration) as ended:
+        work.send(other)
+    assert ended.value.value == ["u"]

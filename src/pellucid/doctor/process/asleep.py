@@ -69,8 +69,9 @@ def woken(lab: Lab, values: dict[str, np.ndarray]) -> Work:
             )
     except Ended:
         return []
-    first, second = masks
-    return [n for n in values if n in first and n in second and not is_bias(n) and (first[n] & second[n]).any()]
+    first, second = masks  # of other sizes where the name stands for another tensor in each pass
+    both = [n for n in values if n in first and n in second and first[n].shape == second[n].shape]
+    return [n for n in both if not is_bias(n) and (first[n] & second[n]).any()]
 
 
 def _is_matrix(name: str, group: Group) -> bool:
