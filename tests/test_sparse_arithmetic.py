@@ -155,3 +155,16 @@ def test_a_sparse_buffer(kind: str) -> None:
         with pytest.raises(TypeError, match="cannot assign"):
             layer.adjacency = 3
     assert found[0] == found[1]
+
+
+def test_is_tensor_asks_no_class() -> None:
+    """Once a program has derived a class, functions ask the classes of what they are given."""
+    for T in (pellucid, torch):
+
+        class Mine(T.Tensor):
+            @classmethod
+            def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                raise AssertionError("asked")
+
+        assert T.is_tensor(T.ones(2).as_subclass(Mine)) is True
+        assert T.is_tensor(T.eye(2).to_sparse()) is True

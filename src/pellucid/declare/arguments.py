@@ -28,6 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Number = Any
 """The annotation of an argument that may be any number, or a tensor of no dimensions."""
 
+NEVER_ASKED = frozenset({"is_tensor"})  # functions that classes of a program's own have no say in, as in PyTorch
 _NUMBERS = (int, float, complex, np.integer, np.floating, np.bool_)
 
 
@@ -169,11 +170,12 @@ def parsed(function: F, name: str, outs: bool = False) -> F:
                if ours in names and numpys not in names]  # fmt: skip
     takes_out = outs and not parameters.co_flags & inspect.CO_VARKEYWORDS
     parser: Parser | None = None
+    asks = name not in NEVER_ASKED
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal parser
-        if derived and (asked := overriding(args, kwargs)):
+        if derived and asks and (asked := overriding(args, kwargs)):
             return ask(asked, call, args, kwargs)
         if kwargs:
             for numpys, ours in spelled:
