@@ -73,6 +73,31 @@ def test_how_much_more_updates_have_to_gain(
     assert confirms(Suspicion("too-few-updates", "", "", "", times=10), was, now) is told
 
 
+EVALUATED: list[tuple[list[float], list[float], bool]] = [
+    ([0.9, 0.5], [0.6, 0.49, 0.7], False),
+    ([0.9, 0.5], [0.6, 0.3, 0.7], True),
+    ([0.9, 0.5], [], True),
+    ([], [], True),
+]
+
+
+@pytest.mark.parametrize(("was", "now", "told"), EVALUATED)
+@pytest.mark.parametrize("of_answers", [False, True], ids=["by the loss", "by the answers"])
+def test_more_updates_that_only_learn_by_heart_are_no_remedy(
+    was: list[float], now: list[float], told: bool, of_answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = ProgramRecord([StepRecord(1.0)] * 40), ProgramRecord()
+    curves = {id(record): values for record, values in zip(records, (was, now), strict=True)}
+    monkeypatch.setattr("pellucid.doctor.observed.confirmation.reached", lambda r: 0.1 if r is records[0] else 0.9)
+    monkeypatch.setattr(
+        "pellucid.doctor.observed.confirmation.curve",
+        lambda r: [
+            (10 * i, None if of_answers else v, 1 - v if of_answers else None) for i, v in enumerate(curves[id(r)])
+        ],
+    )
+    assert confirms(Suspicion("too-few-updates", "", "", "", times=10), *records) is told
+
+
 def by_steps(rate: float, others: bool = False) -> Callable[[], None]:
     """A recurrence whose loss is the sum of one for each step."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from .compare import ENOUGH_OF_IT, better, better_held_out, is_too_short, is_worse, outcome, reached, recalls, stays
+from .matching import curve
 from .record import ProgramRecord
 from .suspicion import Suspicion
 
@@ -13,6 +14,7 @@ SLIGHTLY = 0.1  # of the loss, by which the program has to do worse than the for
 FEWEST, NEARER = 10, 0.5  # updates, below which more of them need only take half of what is wrong away
 FAR_MORE = 0.2  # right answers, as a share, of rows that are given one by one
 SOONER = 0.02  # of all answers of a run, that are right
+NO_LOWER, NO_MORE = 0.95, 0.02  # of an evaluation: the loss, and the share of right answers, that say that it gains
 FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
 
 
@@ -37,12 +39,25 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
             return now.final.loss < 0.6 * was.final.loss
         return False
     if suspicion.times > 1:
+        if only_by_heart(was, now):
+            return False
         before = max(reached(was), 0.0)
         return reached(now) - before > (FAR if len(was.steps) >= FEWEST else min(FAR, NEARER * (1 - before)))
     if suspicion.slightly:
         return better(was, now) or is_worse(now, was, SLIGHTLY)
     strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better
     return better(was, now, strictly, suspicion.same_loss)
+
+
+def only_by_heart(was: ProgramRecord, now: ProgramRecord) -> bool:
+    """Whether a longer training gets no further on the rows of the program's own evaluation, where it has one."""
+    before, after = curve(was), curve(now)
+    losses = [[loss for _, loss, _ in found if loss is not None] for found in (before, after)]
+    hits = [[share for _, _, share in found if share is not None] for found in (before, after)]
+    less = bool(losses[0] and losses[1]) and min(losses[1]) < NO_LOWER * losses[0][-1]
+    more = bool(hits[0] and hits[1]) and max(hits[1]) - hits[0][-1] > NO_MORE
+    known = bool(losses[0] and losses[1]) or bool(hits[0] and hits[1])
+    return known and not less and not more
 
 
 def one_by_one(was: ProgramRecord, now: ProgramRecord) -> tuple[float, float] | None:

@@ -16,7 +16,7 @@ from .laboratory import Laboratory, is_part
 from .record import ProgramRecord
 from .rules import data, gradients, held_out, loss, model, numbers, objective, rate
 from .suspicion import Suspicion
-from .treatments import Clip, Treatment
+from .treatments import Clip, Longer, Treatment
 
 Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
 STATED: tuple[Rule, ...] = (
@@ -165,6 +165,8 @@ class Search:
         for rule in rules:
             if rule is model.ignored and self.treatments:
                 continue  # it is measured on the network as it is written, without what a fork changes
+            if rule is held_out.overfitted and any(isinstance(treatment, Longer) for treatment in self.treatments):
+                continue  # the program itself ends before that
             if rule in held_out.RULES and any(treatment.of_function for treatment in self.treatments):
                 continue
             for suspicion in rule(self.current):
