@@ -74,3 +74,33 @@ def test_a_loop_that_ends_as_soon_as_it_learns(
     assert report.status == status
     assert said in (report.findings[0].explanation if report.findings else report.reason)
     assert not report.findings or (report.findings[0].cause, report.findings[0].line) == ("too-few-updates", 4)
+
+
+BEHIND = """
+w, b, rows = 0.1, 0.1, [(1.0, 0), (2.0, 0), (5.0, 1), (6.0, 1)]
+for epoch in range(20):
+    dw = db = 0.0
+    for x, y in rows:
+        d = w * x + b - y
+        dw, db = dw + d * x{turn}, db + d
+{update}
+"""
+
+
+@pytest.mark.parametrize(
+    ("turn", "update", "said"),
+    [
+        ("", "w = w - 0.01 * dw\nb = b - 0.01 * db\n", "too-few-updates"),
+        ("", "    w = w - 0.01 * dw\n    b = b - 0.01 * db\n", None),
+        (" * epoch", "w = w - 0.01 * dw\n", None),  # no pass is like another
+    ],
+    ids=["behind", "in", "another"],
+)
+def test_updates_behind_the_loop(turn: str, update: str, said: str | None, tmp_path: Path) -> None:
+    """Each pass computes the same gradient, and one update is made when the loop is over."""
+    program = tmp_path / "train.py"
+    program.write_text(BEHIND.format(turn=turn, update=update))
+    report = examine_script(program)
+    causes = [(finding.cause, finding.line, finding.fix) for finding in report.findings]
+    fix = "indent `w = w - 0.01 * dw` and those below it, so that every pass ends with an update"
+    assert causes == ([(said, 8, fix)] if said else [])

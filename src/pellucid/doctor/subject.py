@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pellucid.doctor import stopped
+from pellucid.doctor import outside, stopped
 from pellucid.doctor.conditions.causes import class_numbers
 from pellucid.doctor.ended import ended_with
 from pellucid.doctor.examination import Options, examine
@@ -126,7 +126,7 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
     lost = rebound(controller.program.loops.sources)
     if lost:
         return Report("faults", [_of_rebound(controller, lost[0])])
-    ended = stopped.finding(controller)
+    ended = stopped.finding(controller) or outside.finding(controller)
     if ended is not None:
         return Report("faults", [ended])
     said = NO_LOOP + stopped.said(controller) if controller.scout.loops else _none_run(controller)
