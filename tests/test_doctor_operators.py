@@ -159,6 +159,10 @@ for epoch in range(20):
         W2 -= 0.1 * d2
 """
 
+AT_THE_ERROR = "back = output_delta.dot(self.w2.T); hidden_delta = back * self.slope(back)".replace(
+    "; ", "\n" + 12 * " "
+)
+
 PROGRAMS = {
     "a softmax by its diagonal": (DIAGONAL, "dropped-term", "softmax(Z2, derivative=True)"),
     "a sum in delta": (SUM_IN_DELTA, "unknown", "delta = np.sum("),
@@ -169,6 +173,11 @@ PROGRAMS = {
     ),
     "at the output": (GATE.replace("error * self", "error + self"), "missing-activation-derivative", "error + self"),
     "at its output": (AT_THE_OUTPUT, "derivative-at-wrong-point", ""),
+    "at the error": (
+        GATE.replace("hidden_delta = output_delta.dot(self.w2.T) * self.slope(hidden)", AT_THE_ERROR),
+        "derivative-at-wrong-point",
+        "hidden_delta = back * self.slope(back)",
+    ),
     "a mean over classes": (MEAN_OF_ERRORS, "zero-gradient", ""),
 }
 
@@ -186,6 +195,7 @@ def test_what_is_wrong_is_named_with_its_line(name: str, tmp_path: Path) -> None
     finding = examined(tmp_path, source).findings[0]
     assert (finding.cause, finding.mistake) == ("wrong-backward", mistake)
     assert code in finding.code
+    assert name != "at the error" or finding.fix == "hidden_delta = back * self.slope(hidden)"
 
 
 @pytest.mark.slow

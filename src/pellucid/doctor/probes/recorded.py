@@ -18,6 +18,7 @@ from pellucid.check.record.recording import recording
 from pellucid.check.record.reverse import backward
 from pellucid.check.record.tape import Tape
 from pellucid.check.record.traced import ArrayRecorder, Traced
+from pellucid.doctor.probes.another import elsewhere
 from pellucid.doctor.probes.diagonal import diagonal
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
@@ -140,6 +141,12 @@ def autopsy(
         until = lab.left() * (1 / 2 if len(tape.useful()) > LONG else 3 / 4)
         steps, left = stepwise(tape, given, wrong, agreed, moved, sizes, lambda: lab.left() > until)
         by_steps = [named for step in steps for named in _of_step(step, files)]
+        at_another = elsewhere(tape, sorted(left), given, moved) if left and not by_steps else None
+        if at_another is not None and left <= {*at_another.tensors}:
+            text, fix = at_another.said(files)
+            at = place(at_another.site, files)
+            named = [Named(name, "derivative-at-wrong-point", 0.9, text, fix, None, at) for name in at_another.tensors]
+            return Autopsy("wrong", named, [], True, first, lines, derived)
         if by_steps and not left and len(tape.useful()) > LONG:
             return Autopsy("wrong", by_steps, [], True, first, lines, derived)
     before: list[Any] = [
