@@ -199,6 +199,16 @@ def test_what_is_wrong_is_named_with_its_line(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_what_to_write_is_said_where_a_mistake_has_no_name(tmp_path: Path) -> None:
+    """The error of the output in the place of that of the hidden layer: the chain rule says what belongs there."""
+    source = GATE.replace("output_delta.dot(self.w2.T) * self", "error * self")
+    finding = examined(tmp_path, source).findings[0]
+    assert (finding.cause, finding.mistake) == ("wrong-backward", "unknown")
+    assert finding.code == "hidden_delta = error * self.slope(hidden)"
+    assert finding.fix == "hidden_delta = output_delta @ self.w2.T * hidden * (1 - hidden)"
+
+
+@pytest.mark.slow
 def test_an_update_of_a_name_alone_trains_nothing(tmp_path: Path) -> None:
     report = examined(tmp_path, NAMES_ALONE)
     (finding,) = report.findings

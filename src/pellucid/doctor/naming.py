@@ -227,6 +227,8 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         if at is not None:
             _put(finding, session, at)
         return []
+    if result.meant and not told and not finding.fix:
+        finding.fix = result.meant
     if not result.named:
         at = result.first_wrong if finding.mistake not in FACTORS else _line_of(result, judgement.wrong)
         if at is not None:

@@ -22,6 +22,7 @@ from pellucid.doctor.probes.another import elsewhere
 from pellucid.doctor.probes.diagonal import diagonal
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.meant import meant
 from pellucid.doctor.probes.operators import mistyped
 from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.shares import unequal
@@ -69,6 +70,7 @@ class Autopsy:
     first_wrong: tuple[str, int] | None = None  # the line of the backward pass, by the values on the tape
     lines: dict[str, tuple[str, int]] = field(default_factory=dict)  # of each tensor that is off by a factor
     derived: bool = False  # whether the gradient that goes wrong is multiplied by a derivative elsewhere
+    meant: str = ""  # what to write for the first wrong gradient, where no mistake has a name
 
 
 Steps = Generator[PassRun, PassOutcome, Any]
@@ -180,7 +182,11 @@ def autopsy(
     unknown = {item.tensor for item in named if item.mistake == "unknown"}
     if by_steps and len(left) < len(unknown):
         named = [*by_steps, *(item for item in named if item.tensor in left)]
-    return Autopsy(result.status, named, list(result.notes), agrees, first, lines, derived)
+    nameless = [n for n in wrong if all(item.tensor != n or item.mistake == "unknown" for item in named)]
+    squared = candidate.kind == "squared" and candidate.label is not None and not candidate.also
+    pair = (candidate.output[1], candidate.label[1]) if squared and candidate.label is not None else ("", "")
+    whole = meant(tape, nameless, given, moved, files, *pair) if nameless else ""
+    return Autopsy(result.status, named, list(result.notes), agrees, first, lines, derived, whole)
 
 
 def _of_step(step: Step, files: Any) -> list[Named]:
