@@ -37,11 +37,51 @@ def half(x: Any) -> Any:
     return x
 
 
+def into_a_part(lib: Any, x: Any) -> Any:
+    """What is written into a view is in the tangent of its base, and in other views of that."""
+    y = lib.zeros(2, 2)
+    row, other = y[1], y.t()
+    row.copy_(x)
+    other.mul_(2)
+    return lib.cat([y, other, row[None]])
+
+
+def quietly(lib: Any, x: Any) -> Any:
+    with lib.no_grad():
+        return x * 3
+
+
+def left(x: Any) -> Any:
+    y = x.clone()
+    y.detach_()
+    return y * 2
+
+
+def in_a_row(lib: Any, ad: Any) -> Any:
+    """A direction that lies in other memory than its value is copied: it does not change with the dual."""
+    way = lib.ones(4)
+    x = ad.make_dual(lib.arange(5.0)[:4], way)
+    ad.unpack_dual(x).tangent.mul_(2)
+    return lib.cat([x.as_strided((3,), (1,), 1), way])
+
+
+def of_a_gradient(lib: Any, ad: Any, x: Any) -> Any:
+    """The gradient of a backward within the level has a tangent: forward over reverse."""
+    w = lib.tensor([0.5, 0.25], requires_grad=True)
+    return lib.autograd.grad(lib.logsumexp(w.exp() * x, 0), w)[0].round(decimals=4)
+
+
 DUALS: dict[str, Made] = {
     "in place": lambda given: given[2].mul_(2) ** 2, "a part in place": lambda given: half(given[2]),
     "written": lambda given: written(given[0], given[2]), "left": lambda given: given[2].detach() * 2,
     "of the same level": lambda given: given[1].make_dual(given[3], given[2] * 2),
     "compared": lambda given: given[2] == given[3], "printed": lambda given: given[0].tensor(len(repr(given[2])) > 0),
+    "in a part of another": lambda given: into_a_part(given[0], given[2]),
+    "without a graph": lambda given: quietly(given[0], given[2]), "left in place": lambda given: left(given[2]),
+    "of other memory": lambda given: in_a_row(*given[:2]), "of a backward": lambda given: of_a_gradient(*given[:3]),
+    "the value alone": lambda given: given[1].unpack_dual(given[2] * 3).primal * 2,
+    "stored": lambda given: given[0].add(given[2], 1, out=given[0].zeros(2)),
+    "no derivative": lambda given: given[0].igamma(given[2], given[2]),
     "counts": lambda given: given[0].tensor(float(given[2].add_(1)._version == given[3]._version == 1)),
 }  # fmt: skip
 
@@ -380,3 +420,56 @@ def test_edges_and_hooks(name: str) -> None:
 def test_a_size_whose_strides_are_no_numbers_of_64_bits() -> None:
     with pytest.raises(RuntimeError, match="Stride calculation overflowed"):
         pellucid.ones(1).resize_([0, 4, 2305843009213693952])
+
+
+def pushed(lib: Any, kind: str) -> Any:
+    """A function with a `jvp` of the given kind, in forward mode, and what it makes of the direction."""
+    ad = importlib.import_module(f"{lib.__name__}.autograd.forward_ad")
+
+    class Given(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            if kind.startswith("in place"):
+                ctx.mark_dirty(x)
+                return x.mul_(2)
+            marked = x.clone()
+            if kind == "marked":
+                ctx.mark_non_differentiable(marked)
+            return x[:1] if kind.startswith("view") else x if kind.startswith("as it is") else marked
+
+    def jvp(ctx: Any, t: Any) -> Any:
+        return {
+            "in place": lambda: t.mul_(2), "in place, not so": lambda: t * 2, "view": lambda: t[:1],
+            "view of none": lambda: t[:1].clone(), "view of another": lambda: t.clone()[:1],
+            "as it is": lambda: t.view_as(t), "as it is, not so": lambda: t, "marked": lambda: t * 1,
+        }[kind]()  # fmt: skip
+
+    if kind != "without":
+        Given.jvp = staticmethod(jvp)
+    with ad.dual_level():
+        way = lib.tensor([1.0, 3.0])
+        x = ad.make_dual(lib.tensor([0.5, 2.0]), way)
+        out = ad.unpack_dual(Given.apply(x)).tangent
+        return out.tolist(), out is way, out._base is way, way.tolist()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("kind", [
+    "in place", "in place, not so", "view", "view of none", "view of another", "as it is", "as it is, not so", "marked",
+    "without",
+])  # fmt: skip
+def test_a_function_in_forward_mode(kind: str) -> None:
+    assert text(pellucid, lambda lib: pushed(lib, kind)) == text(torch, lambda lib: pushed(lib, kind))
+
+
+def test_the_switch_of_forward_mode() -> None:
+    from pellucid.autograd import forward_ad
+    from pellucid.bridge.torch import _C
+
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(pellucid.ones(1), pellucid.ones(1))
+        with forward_ad._set_fwd_grad_enabled(False):
+            assert not _C._is_fwd_grad_enabled()
+            assert forward_ad.unpack_dual(x * 2).tangent is None
+        assert forward_ad._is_fwd_grad_enabled()
+        assert forward_ad.unpack_dual(x * 2).tangent == 2

@@ -6,6 +6,7 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +23,8 @@ from pellucid.errors import user_line, with_line
 from pellucid.reverse.vocabulary import LIFTED, sum_to
 
 from .context import FunctionCtx, Kept, SavedOutput, is_sparse, packed
+from .function_tangents import owner_of, push
+from .tangents import level
 
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
@@ -100,7 +103,8 @@ class Function:
         if record:
             for watcher in tuple(state.watchers):
                 watcher.function(cls, args, kwargs)
-        with set_grad_enabled(False):
+        opened = level()
+        with set_grad_enabled(False), opened.aside() if opened else nullcontext():
             if cls.setup_context is None:
                 result = cls.forward(ctx, *args, **kwargs)
             else:
@@ -129,10 +133,12 @@ class Function:
                 kept.saved = tuple(packed(tensor) for tensor in kept.saved)
                 kept.guards = []
         elif state.grad:
-            owners = {id(_owner(given)) for given in args}
+            owners = {id(owner_of(given)) for given in args}
             for index, output in enumerate(outputs):
-                if id(output) not in map(id, args) and id(_owner(output)) in owners:
+                if id(output) not in map(id, args) and id(owner_of(output)) in owners:
                     _untrack(output, index, cls, recorded=False)
+        if opened is not None and opened.moving(args):
+            outputs = push(opened, cls.jvp, ctx, kept, args, outputs)
         return outputs if isinstance(result, tuple) else outputs[0]
 
 
@@ -150,11 +156,6 @@ def _attach(output: Any, node: FunctionNode, index: int, kept: Kept, args: Argum
     output._node, output._requires = node.pick(index), True
     _untrack(output, index, node.kind)
     return output
-
-
-def _owner(tensor: object) -> object:
-    """The tensor whose memory this is a part of."""
-    return tensor._view.base if isinstance(tensor, Tensor) and tensor._view is not None else tensor
 
 
 def _untrack(output: object, index: int, kind: type[Function], recorded: bool = True) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.autograd import forward_ad
+from pellucid.autograd.forward_check import SAFETY, GradcheckError, check_forward
 from pellucid.autograd.jacobians import get_analytical_jacobian as get_analytical_jacobian
 from pellucid.autograd.jacobians import get_numerical_jacobian as get_numerical_jacobian
 from pellucid.autograd.numeric import Slopes, beside, scale_of, slopes
@@ -19,7 +19,6 @@ from pellucid.reverse import grad
 
 LARGE = 4_000  # with more elements of the inputs than this, they are not moved one by one
 TRIES = 4  # points near the given one at which an element with a kink is examined
-SAFETY = 10.0  # how many times its estimated error a difference may be off by
 
 
 _NOT_REENTRANT = (
@@ -27,10 +26,6 @@ _NOT_REENTRANT = (
     "values"
 )
 _NO_OUTPUT = "Numerical gradient for function expected to be zero: none of its outputs requires a gradient"
-
-
-class GradcheckError(RuntimeError):
-    """What `gradcheck` raises where a gradient is not the derivative."""
 
 
 def gradcheck(
@@ -71,9 +66,10 @@ def gradcheck(
             compared too; check_backward_ad: whether the gradients are.
         check_batched_grad: whether gradients along several seeds at once (`is_grads_batched`) must equal those along
             each.
-        check_batched_forward_grad: asks for check_forward_ad. Tangents are computed one by one, so there is no more
-            to be compared.
-        eps, check_undefined_grad, masked: accepted and of no effect. Each output is differentiated alone in any case.
+        check_batched_forward_grad: whether tangents along two directions must add up to that along their sum; asks
+            for check_forward_ad.
+        check_undefined_grad: whether tangents must be the same a second time, and none along zeros.
+        eps, masked: accepted and of no effect. Each output is differentiated alone in any case.
 
     >>> import pellucid as torch
     >>> x = torch.tensor([0.5, 1.5], dtype=torch.float64, requires_grad=True)
@@ -94,7 +90,7 @@ def gradcheck(
             if check_backward_ad:
                 check.run(fast_mode)
             if check_forward_ad:
-                check.forward()
+                check_forward(check, check_undefined_grad, check_batched_forward_grad)
             if check_batched_grad:
                 check.batched()
     except GradcheckError:
@@ -148,6 +144,8 @@ def gradgradcheck(
     wanted = [i for i, tensor in enumerate(tensors) if isinstance(tensor, Tensor) and tensor.requires_grad]
 
     def first(*args: Any) -> Arguments:
+        for i in wanted:
+            args[i].requires_grad_(True)  # in forward mode they come without
         outs = [out for out in _outputs(func(*args[:count])) if out.requires_grad]
         if len(outs) != len(seeds):
             raise ValueError(
@@ -262,37 +260,6 @@ class _Gradcheck:
                 raise GradcheckError(
                     f"backward not multiplied by grad_output: where the outputs' gradients are zeros, that of input "
                     f"{i} is not\nanalytical:{values}"
-                )
-
-    def forward(self) -> None:
-        """Compare the tangents of all outputs, along a random direction of each input, with differences."""
-        for index, i in enumerate(self.wanted):
-            way = self.rng.uniform(0.5, 1.5, self.point[index].shape)
-            with forward_ad.dual_level():
-                args = list(self.tensors)
-                for place, array in zip(self.wanted, self.point, strict=True):
-                    leaf = from_data(array).requires_grad_(True)
-                    args[place] = forward_ad.make_dual(leaf, from_data(way if place == i else np.zeros_like(array)))
-                outs = _outputs(self.func(*args))
-                tangents = [forward_ad.unpack_dual(out).tangent for out in outs]
-            given = np.concatenate([
-                np.zeros(out.numel()) if tangent is None else _array(tangent).ravel()
-                for out, tangent in zip(outs, tangents, strict=True)
-            ] or [np.zeros(0)])  # fmt: skip
-
-            def moved(t: float, index: int = index, way: np.ndarray = way) -> np.ndarray:
-                return self.values([array + t * way if j == index else array for j, array in enumerate(self.point)])
-
-            found = slopes(moved, scale_of(self.point[index], way))
-            allowed = self.atol + self.rtol * np.abs(found.value) + SAFETY * found.error
-            bad = ~(np.abs(given - found.value) <= allowed) & ~found.kink
-            if bad.any():
-                ends = np.cumsum([out.numel() for out in outs])
-                raise GradcheckError(
-                    "Jacobian computed with forward mode mismatch for output "
-                    f"{np.searchsorted(ends, np.nonzero(bad)[0][0], side='right')} with respect to input {i}: its "
-                    f"tangent is not the derivative, along a random direction of it\nnumerical:{found.value}\n"
-                    f"analytical:{given}"
                 )
 
     def batched(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -48,12 +48,21 @@ class EngineWatcher:
         """A `Function` is about to be applied and recorded."""
 
 
+class ForwardLevel(Protocol):
+    """A level of forward mode, as the rooms below it know it."""
+
+    def moving(self, args: Arguments) -> dict[int, Tensor]:
+        """The tangents of those arguments that have one, by position."""
+        ...
+
+
 class ThreadState(threading.local):
     """The state of one thread."""
 
     grad = True  # whether ops record themselves for backward
     overrides = True  # whether functions ask the classes that a program derived from Tensor (`declare.overrides`)
-    pushing = False  # whether a backward runs for the sake of forward mode (see `autograd.forward_ad`)
+    tangents: ForwardLevel | None = None  # the level of forward mode that is open (see `autograd.tangents`)
+    pushing = False  # whether a backward runs for the sake of `func.jvp`
     walk: object = None  # the backward that is running, `reverse.engine.Walk`
     packers: tuple[object, ...] = ()  # what packs values saved for backward, innermost last: `autograd.graph`
     node: Node | None = None  # whose backward is running, where an interpreter may want to know

@@ -136,7 +136,7 @@ def evaluate_in_place(
         holder = object.__new__(Tensor)
         holder._array, holder._counter = target._array, counter_of(target)
         node = record(op, args, arrays, kwargs, mask, holder, ())
-        _keep_overwritten(op, node)
+        keep_overwritten(op, node)
     compute(op, args, arrays, kwargs, xp, forward)
     for position in op.mutates:
         if args[position] is not None:
@@ -150,7 +150,7 @@ def evaluate_in_place(
     return target
 
 
-def _keep_overwritten(op: Declaration, node: OpNode) -> None:
+def keep_overwritten(op: Declaration, node: OpNode) -> None:
     """Where a rule asks for the value that the op is about to overwrite, keep a copy of it."""
     for slot, (what, which) in enumerate(node.plan.saves):
         if what == VALUE and which in op.mutates and node.saved[slot] is not None:

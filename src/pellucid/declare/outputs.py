@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from pellucid.core.context import state
 from pellucid.core.declaration import TABLE
 from pellucid.core.door import apply
 from pellucid.core.modes import is_grad_enabled, no_grad
@@ -41,6 +42,11 @@ def stored(name: str, function: Callable[..., Any], args: Arguments, kwargs: Att
         raise RuntimeError(with_line(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad; write no_grad() around the call, or leave out= out"
+        ))  # fmt: skip
+    if state.tangents is not None and state.tangents.moving((*_flat(args), *outs)):
+        raise NotImplementedError(with_line(
+            f"Trying to use forward AD with {name}_out that does not support it because it is an out= function; leave "
+            "out= out"
         ))  # fmt: skip
     with no_grad():
         result: Any = function(*args, **kwargs)

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from pellucid.core.context import state
 from pellucid.core.hooks import Hooks, RemovableHandle, hang, hang_on_node
 from pellucid.core.node import awaiting
 from pellucid.core.tensor import Tensor, like, method
@@ -61,13 +62,13 @@ def detach(self: Tensor) -> Tensor:
     """The same memory without history; in-place changes are still counted for both."""
     if derived and (asked := overriding((self,), {})):
         return ask(asked, Tensor.detach, (self,), {})
-    return like(self, self._array)
+    return like(self, self._array if state.tangents is None else self._array[...])  # a tangent is an array's
 
 
 @function(method=False, name="detach")
 def detached(input: Tensor) -> Tensor:
     """The same memory without history; in-place changes are still counted for both."""
-    return like(input, input._array)
+    return like(input, input._array if state.tangents is None else input._array[...])
 
 
 @method
@@ -76,4 +77,6 @@ def detach_(self: Tensor) -> Tensor:
     if self._view is not None:
         raise RuntimeError("Can't detach views in-place. Use detach() instead.")
     self._node, self._requires = None, False
+    if state.tangents is not None:
+        self._array = self._array[...]
     return self

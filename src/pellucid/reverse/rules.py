@@ -12,7 +12,7 @@ it is done here once for all; an op that is not `holomorphic` conjugates in its 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from sys import getrefcount
 from typing import Any, cast
 
@@ -107,8 +107,24 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
         for edge, gradient in node.propagate(g, LIFTED, True, create):
             arrive(edge, gradient, False)
         return
+    for position, gradient in tensor_gradients(node, g, create, useful):
+        arrive(node.edges[position], gradient, False)
+
+
+def tensor_gradients(
+    node: OpNode,
+    g: Tensor,
+    create: bool,
+    useful: set[Any] | None = None,
+    positions: Container[int] | None = None,
+    history: Source | None = None,
+) -> Iterator[tuple[int, Tensor]]:
+    """(position, gradient) of each input that wants one: of those at `positions`, or of those whose edges are useful.
+
+    `history` is that of the result, where it is not the node itself.
+    """
     values = [
-        _lift(node, what, which, value, create)
+        _lift(node, what, which, value, create, history or node)
         for (what, which), value in zip(node.plan.saves, saved_by(node), strict=True)
     ]
     if g._array.itemsize == 2:
@@ -121,6 +137,8 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
     metas = iter(node.metas)
     for (position, rule, slots), shape, dtype in zip(node.plan.rules, metas, metas, strict=True):
         if useful is not None and node.edges[position] not in useful:
+            continue
+        if positions is not None and position not in positions:
             continue
         gradient = rule(LIFTED, g, *[values[slot] for slot in slots])
         if gradient is None:
@@ -135,7 +153,7 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
             gradient = TABLE["cast"](gradient, dtype=OF_NUMPY[dtype])
         if create and node.op.piecewise and node.edges[0] is not None:
             gradient = TABLE["along"](gradient, _input_in_name(node, gradient))
-        arrive(node.edges[position], gradient, False)
+        yield position, gradient
 
 
 def _with_shared(node: OpNode, vocabulary: Vocabulary, g: Array, saved: Sequence[Array]) -> list[Array]:
@@ -162,30 +180,30 @@ def _input_in_name(node: OpNode, gradient: Tensor) -> Tensor:
     return _with_history(xp.broadcast_to(xp.zeros((), dtype), shape), edge)
 
 
-def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool) -> Any:
+def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool, history: Source) -> Any:
     """A saved array as the Tensor that it was, with its history."""
     if what == OUT:
-        return _with_history(value, node)
+        return _with_history(value, history)
     if what == VALUE:
         if which is None:
             return [_with_history(array, edge) for array, edge in zip(value, node.edges[node.op.star :], strict=True)]
         return _with_history(value, node.edges[which])
     if what == AUX:
         name: str = node.op.aux[which]  # pyright: ignore[reportUnknownVariableType]
-        if create and name in node.op.recompute:
-            return _recomputed(node, node.op.recompute[name])
+        if (create or state.tangents is not None) and name in node.op.recompute:
+            return _recomputed(node, node.op.recompute[name], history)
         return wrap(value)
     return value
 
 
-def _recomputed(node: OpNode, rule: Any) -> Any:
+def _recomputed(node: OpNode, rule: Any, history: Source) -> Any:
     op = node.op
     names: list[str] = list(inspect.signature(rule).parameters)[1:]
     kept = dict(zip(node.plan.saves, node.saved, strict=True))
     given: list[Any] = []
     for name in names:
         if name == "out":
-            given.append(_with_history(kept[OUT, 0], node))
+            given.append(_with_history(kept[OUT, 0], history))
         elif name in op.inputs:
             position = op.inputs.index(name)
             if (VALUE, position) not in kept:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pellucid.nn.functional as _nn
 from pellucid.autograd import Function, is_multithreading_enabled, saved
+from pellucid.autograd.tangents import switch
 from pellucid.core import Tensor
 from pellucid.core.context import state
 from pellucid.core.node import AccumulateGrad, Node, with_named_class
@@ -46,6 +47,16 @@ def is_grad_enabled() -> bool:
 def _set_grad_enabled(mode: bool) -> None:
     """Record ops from here on, or do not."""
     state.grad = mode
+
+
+def _is_fwd_grad_enabled() -> bool:
+    """Whether ops compute tangents where a level of forward mode is open."""
+    return switch.on
+
+
+def _set_fwd_grad_enabled(mode: bool) -> None:
+    """Have ops compute tangents from here on, or not."""
+    switch.on = mode
 
 
 def _current_graph_task_id() -> int:
