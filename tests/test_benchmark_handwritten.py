@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.handwritten.cases import HERE, Case, cases, mistakes_of, sample  # noqa: E402
+from benchmarks.handwritten.cases import HERE, Case, Mistake, cases, mistakes_of, planted, sample  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
 VOCABULARIES = (SHARED / "check" / "mistakes.md", SHARED / "doctor" / "causes.md")
@@ -91,3 +91,9 @@ def test_a_part_of_the_cases_has_every_kind_in_turn() -> None:
     first = sample(found, len(kinds), 0)
     assert {tuple(mistake.id for mistake in case.mistakes) for case in first} == kinds
     assert {case.name for case in sample(found, None, 3)} == {case.name for case in found}
+
+
+def test_the_lines_beside_a_statement_that_was_taken_out():
+    source = "a = f(x)\nb = a + 1\n# the gradient\n\nc = b\n"
+    case = planted("x", source.replace("# the", "b[a < 0] = 0\n# the"), (Mistake("sign", "b[a < 0] = 0", ""),))
+    assert [line for line in range(1, 7) if case.is_right(line)] == [2, 3, 4, 6]

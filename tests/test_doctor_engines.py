@@ -274,7 +274,7 @@ for step in range(60):
 """
 )
 ORDERS = [
-    ("        p.grad = 0.0\n", "        pass\n", "missing-zero-grad", "accumulated", "p.data -= 0.02 * p.grad"),
+    ("        p.grad = 0.0\n", "        pass\n", "missing-zero-grad", "accumulated", "loss.backward()"),
     (
         "        visit(self)",
         "        nodes = [self]\n        for n in nodes:\n          nodes += [c for c in n.children if c not in nodes]",

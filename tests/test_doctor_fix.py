@@ -83,6 +83,12 @@ def test_a_repair_changes_the_line_it_is_asked_for(kind: str, line: str, repaire
         ast.parse(program)
 
 
+def test_of_a_loop_over_batches_the_loop_around_it_becomes_longer() -> None:
+    source = "for epoch in range(5):\n    for i in range(0, n, n):\n        step(i)\n"
+    finding = Finding("too-few-updates", "warning", 1, "", "", "", "t.py", 2, "for i in range(0, n, n):")
+    assert list(repairs(finding, source)) == [source.replace("range(5)", "range(100)")]
+
+
 def test_all_layers_that_begin_alike_begin_at_random() -> None:
     source = "W1 = np.zeros((2, 8))\nb1 = np.zeros((1, 8))\nW2 = np.zeros((8, 1))\n"
     said = "At the beginning all units of W1, W2 are the same: every weight is 0."
@@ -345,7 +351,7 @@ def test_labels_from_1_crash_and_are_named(tmp_path: Path) -> None:
         "    p[np.arange(30), y] -= 1\n    W -= 0.1 * X.T @ p\n"
     )
     finding = examine_script(script, budget=20).findings[0]
-    assert (finding.cause, finding.line) == ("labels-off-by-one", 8)
+    assert (finding.cause, finding.line) == ("labels-off-by-one", 3)
     assert finding.fix == "count them from 0: y = y - 1"
 
 

@@ -75,7 +75,7 @@ def diagnose(case: Case, budget: float | None) -> dict[str, Any]:
         "detected": report["status"] == "faults" and bool(alarms),
         "rank1": bool({first.get("mistake"), first.get("cause")} & right) if first else False,
         "top3": any({finding.get("mistake"), finding.get("cause")} & right for finding in alarms[:3]),
-        "line right": line is not None and any(abs(line - wanted) <= 1 for wanted in case.lines),
+        "line right": case.is_right(line),
         "commit": commit(),
         "budget": budget,
         "seconds": round(seconds, 1),

@@ -50,12 +50,17 @@ class Case:
     name: str
     source: str
     mistakes: tuple[Mistake, ...] = ()
-    lines: frozenset[int] = field(default_factory=frozenset)  # that may be named, from 1
+    lines: frozenset[int] = field(default_factory=frozenset)  # that may be named, from 1, or one beside
+    beside: frozenset[int] = field(default_factory=frozenset)  # of a statement that was taken out, those next to it
+
+    def is_right(self, line: int | None) -> bool:
+        """Whether a line is where a mistake stands, within one; blank lines and comments do not count as one."""
+        return line is not None and (line in self.beside or any(abs(line - wanted) <= 1 for wanted in self.lines))
 
 
 def planted(name: str, source: str, mistakes: tuple[Mistake, ...]) -> Case:
     """The program with the mistakes in it."""
-    lines: set[int] = set()
+    lines, beside = set[int](), set[int]()
     for mistake in mistakes:
         if source.count(mistake.old) != 1:
             raise ValueError(
@@ -68,9 +73,28 @@ def planted(name: str, source: str, mistakes: tuple[Mistake, ...]) -> Case:
         changed = [first + i for i, line in enumerate(after) if i >= len(before) or line != before[i]]
         lines |= set(changed or [first]) | {line for line in mistake.lines if isinstance(line, int)}
         source = source[:start] + mistake.new + source[start + len(mistake.old) :]
+        beside |= _beside(source, changed or [first])
     texts = [text for mistake in mistakes for text in mistake.lines if isinstance(text, str)]
     lines |= {n for n, line in enumerate(source.splitlines(), 1) if any(text in line for text in texts)}
-    return Case(f"{name}+{'+'.join(mistake.id for mistake in mistakes)}", source, mistakes, frozenset(lines))
+    return Case(
+        f"{name}+{'+'.join(mistake.id for mistake in mistakes)}", source, mistakes, frozenset(lines), frozenset(beside)
+    )
+
+
+def _beside(source: str, places: list[int]) -> set[int]:
+    """Where a statement was taken out and an empty line is left, the statements before and behind it."""
+    rows = source.splitlines()
+    found: set[int] = set()
+    for place in places:
+        if place <= len(rows) and not rows[place - 1].strip():
+            before = [n for n in range(1, place) if is_statement(rows[n - 1])]
+            behind = [n for n in range(place + 1, len(rows) + 1) if is_statement(rows[n - 1])]
+            found |= {*before[-1:], *behind[:1]}
+    return found
+
+
+def is_statement(row: str) -> bool:
+    return bool(row.strip()) and not row.strip().startswith("#")
 
 
 def mistakes_of(path: Path) -> tuple[list[Mistake], list[list[int]]]:

@@ -8,6 +8,7 @@ from pellucid.doctor.probes.engine import WrongRule, rules
 from pellucid.doctor.probes.nodes import PUSHES
 from pellucid.doctor.probes.tape import order
 from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.clearing import before_backward
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.parameters import is_of_node
 from pellucid.doctor.process.places import trees
@@ -96,7 +97,7 @@ def _of_order(handed: str, session: TrainingSession) -> Finding:
             "set every gradient to zero before the backward pass",
             mistake=handed,
         )
-        at = updates_of(session)
+        at = before_backward(sources, session.program.loops.loops[session.number]) or updates_of(session)
     else:
         finding = Finding(
             "wrong-backward",

@@ -14,10 +14,12 @@ from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import DISAGREES, TOO_LONG, Autopsy, Named, autopsy
 from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.last_terms import only_last
 from pellucid.doctor.process.source import Assignments, handed_on, suspect, undoing
+from pellucid.doctor.process.unmoved import should_move
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import backward, gradient, summed
@@ -116,7 +118,8 @@ def explain(
     more: list[Finding] = []
     if finding.mistake == "accumulated":
         groups = [session.found.groups[name] for name in judgement.verdicts]
-        at = Assignments.of(session.program.loops.sources).adding(groups)
+        loops = session.program.loops
+        at = to_clear(loops.sources, loops.loops[session.number], groups)
         if at is not None:
             _put(finding, session, at)
         return more
@@ -302,7 +305,7 @@ def _where_it_turns(
     """The line by which a recorded gradient has the other sign, where the update is a descent: `W -= lr * dW`."""
     groups = session.found.groups
     source = Assignments.of(session.program.loops.sources)
-    signs = {update.sign for name in judgement.verdicts for update in source.updates(groups[name])}
+    signs = {update.sign for name in judgement.verdicts for update in source.steps(groups[name])}
     if 1 in signs:
         return
     found, files = session.found, session.program.loops.sources
@@ -412,29 +415,8 @@ def _place(
     elif finding.mistake == "sign":
         at = source.other_way(wrong, right) or at
     elif finding.mistake == "zero-gradient":
-        computed = {key[1].split(".")[-1] for key, series in seen.seen.items() if series[0].any()}
-        at = source.unmoved(wrong, right, computed) or at
-        zero = {key[1].split(".")[-1] for key, series in seen.seen.items() if not any(value.any() for value in series)}
-        chain = {line for group in wrong for line in source.slice(group, 6)}
-        cut = min(
-            (
-                (a.file, a.line, min(a.targets & zero))
-                for a in source.assignments
-                if a.targets & zero and not a.update and (a.file, a.line) in chain
-            ),
-            default=None,
-        )
-        if cut is not None:
-            at = cut[:2]
-            finding.fix = (
-                f"the gradient is computed, and {cut[2]} is zero in every pass: look for a mask that nothing passes, "
-                "or a factor of 0, in this line"
-            )
-        lost = source.misdirected(wrong)
-        if lost is not None:
-            name, line = lost
-            at = line.file, line.line
-            finding.fix = f"write {name} = …: here the new {name} is put into {', '.join(sorted(line.targets))}"
+        rest, fix = should_move(session.program.loops.sources, wrong, right, seen.seen)
+        at, finding.fix = rest or at, fix or finding.fix
     if at is not None:
         _put(finding, session, at)
 

@@ -399,6 +399,8 @@ def _without_inner(finding: Finding, statement: ast.stmt, text: Text) -> Iterato
 
 def _longer(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`range(100)` of the loop over the epochs becomes twenty times as long."""
+    if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call) and len(statement.iter.args) == 3:
+        statement = _around(statement, text)  # that of the batches
     if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call):
         for argument in statement.iter.args[:1] if len(statement.iter.args) == 1 else statement.iter.args[1:2]:
             yield text.with_expression(
@@ -407,6 +409,13 @@ def _longer(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
                 if isinstance(argument, ast.Constant) and isinstance(argument.value, int)
                 else f"20 * {text.of(argument)}",
             )
+
+
+def _around(statement: ast.stmt, text: Text) -> ast.stmt:
+    """The loop around a statement, the nearest one."""
+    loops = [node for node in ast.walk(ast.parse(text.source)) if isinstance(node, ast.For)]
+    around = [n for n in loops if n.lineno < statement.lineno <= (n.end_lineno or 0)]
+    return max(around, key=lambda node: node.lineno, default=statement)
 
 
 OF_MISTAKE = {

@@ -107,7 +107,7 @@ def _of_waiting(controller: Controller) -> Report | None:
 
 
 def _nothing_found(controller: Controller, error: BaseException | None, late: bool) -> Report:
-    crash = class_numbers.of_crash(error) if error is not None else None
+    crash = class_numbers.of_crash(error, controller.program.loops.sources) if error is not None else None
     if crash is not None and crash.file is not None and crash.line is not None:
         crash.code = controller.program.loops.line(crash.file, crash.line)
         return Report("faults", [crash])

@@ -10,9 +10,9 @@ import numpy as np
 from pellucid.doctor import engines
 from pellucid.doctor.probes.batches import uncleared
 from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
-from pellucid.doctor.process.source import Assignments
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement
 
@@ -37,7 +37,8 @@ def beside(session: TrainingSession, known: list[Finding]) -> list[Finding]:
         verified=known[0].verified,
     )
     groups = [session.found.groups[name] for name in session.found.parameters]
-    at = Assignments.of(session.program.loops.sources).adding(groups) or engines.updates_of(session)
+    loops = session.program.loops
+    at = to_clear(loops.sources, loops.loops[session.number], groups) or engines.updates_of(session)
     if at is not None:
         finding.file, finding.line = at
         finding.code = session.program.loops.line(*at)

@@ -12,7 +12,23 @@ from pellucid.doctor.process.places import INPUTS, LABELS, SourcePlace, assigned
 def first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
     """Where a parameter gets its first values, in the function that makes it where there is one."""
     found = _first_values(sources, name)
-    return _made_within(sources, found, name) or found if found is not None else None
+    return _made_within(sources, found, name) or found if found is not None else _item(sources, name)
+
+
+def _item(sources: dict[str, str], name: str) -> SourcePlace | None:
+    """The line of an item of a list that is written out, `layers = [Layer(...), Layer(...)]`, for `layers[1].b`.
+
+    >>> _item({"a.py": "net = [\\n    Layer(w(2), b(2)),\\n    Layer(w(3), b(3)),\\n]"}, "net[1].b").line
+    3
+    """
+    at = re.match(r"([\w.]+)\[(\d+)\]", name)
+    for file, tree in trees(sources) if at is not None else ():
+        for node in ast.walk(tree):
+            items = node.value.elts if isinstance(node, ast.Assign) and isinstance(node.value, ast.List) else []
+            targets = [ast.unparse(target) for target in node.targets] if isinstance(node, ast.Assign) else []
+            if at and at[1] in targets and int(at[2]) < len(items):
+                return SourcePlace(file, items[int(at[2])].lineno)
+    return None
 
 
 def is_drawn(sources: dict[str, str], name: str) -> bool:

@@ -120,6 +120,8 @@ def _whole(node: ast.expr, names: dict[str, Any]) -> int:
         return node.value
     if isinstance(node, ast.Name):
         return int(names[node.id])
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "len" and isinstance(node.args[0], ast.Name):
+        return len(names[node.args[0].id])
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
         left, right = _whole(node.left, names), _whole(node.right, names)
         return left + right if isinstance(node.op, ast.Add) else left - right

@@ -93,6 +93,40 @@ def entries(file: str, node: ast.Dict, wanted: re.Pattern[str]) -> list[SourcePl
     ]
 
 
+def growing(sources: dict[str, str], file: str, first: int, last: int) -> SourcePlace | None:
+    """Where a loop makes the learning rate larger in each pass: `rate = rate0 * 1.01 ** t`, `lr *= 1.05`.
+
+    >>> growing({"a.py": "for t in range(9):\\n    lr = 0.1 * 1.01 ** t"}, "a.py", 1, 2).line
+    2
+    >>> growing({"a.py": "for t in range(9):\\n    lr *= 0.99"}, "a.py", 1, 2)
+    """
+    for other, tree in trees(sources):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Assign | ast.AugAssign) or other != file or not first < node.lineno <= last:
+                continue
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(RATE.match(name) for target in targets for name in names_in(target)) and _grows(node):
+                return SourcePlace(file, node.lineno)
+    return None
+
+
+def _grows(node: ast.Assign | ast.AugAssign) -> bool:
+    """Whether a statement adds to what it sets, or multiplies it by a number above 1, or by a power of one."""
+    value = node.value
+    if isinstance(node, ast.AugAssign):
+        if isinstance(node.op, ast.Mult | ast.Add):
+            return isinstance(node.op, ast.Add) or (number_of(value) or 0.0) > 1
+        return isinstance(node.op, ast.Div) and 0 < (number_of(value) or 1.0) < 1
+    own = {name for target in node.targets for name in names_in(target)}
+    for part in ast.walk(value):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow) and (number_of(part.left) or 0.0) > 1:
+            below = [p.right for p in ast.walk(value) if isinstance(p, ast.BinOp) and isinstance(p.op, ast.Div)]
+            return not any(part is inner for right in below for inner in ast.walk(right))
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mult) and own & set(names_in(part)):
+            return any((number_of(side) or 0.0) > 1 for side in (part.left, part.right))
+    return False
+
+
 def _named_numbers(file: str, targets: Sequence[ast.expr], value: ast.expr) -> list[tuple[str, SourcePlace]]:
     """What an assignment, `lr = 0.1` or `lr, epochs = 0.1, 100`, gives to learning rates."""
     pairs: list[tuple[ast.expr, ast.expr]] = []

@@ -21,6 +21,17 @@ def count(sources: dict[str, str], file: str, line: int) -> SourcePlace | None:
     return None
 
 
+def in_steps(sources: dict[str, str], file: str, first: int, last: int) -> list[int]:
+    """The lines of the loops over batches, `for i in range(0, n, size)`, from a line to another.
+
+    >>> in_steps({"a.py": "for i in range(0, n, 32):\\n    pass"}, "a.py", 1, 2)
+    [1]
+    """
+    found = [node for _, tree in trees({file: sources[file]} if file in sources else {}) for node in ast.walk(tree)]
+    heads = [node for node in found if isinstance(node, ast.For) and first <= node.lineno <= last]
+    return [node.lineno for node in heads if isinstance(node.iter, ast.Call) and len(node.iter.args) == 3]
+
+
 def counters(sources: dict[str, str]) -> frozenset[str]:
     """The names that only count: `for epoch in range(…)`, `for i, x in enumerate(…)`, `step += 1`.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pellucid.doctor.process.movers import MovingFunction, moved_by, moved_in_turn, moving_functions
@@ -78,14 +78,29 @@ class Assignments:
 
     def updates(self, group: Group) -> list[Assignment]:
         """The statements that may update a parameter."""
-        name = _last_name(group)
+        name = last_name(group)
         return [a for a in self.assignments if a.update and name in a.targets]
+
+    def steps(self, group: Group) -> list[Assignment]:
+        """The statements that may update a parameter, with the sign by which it takes its gradient: of `w = w + v`,
+        what is said of it by `v = m * v - rate * g`."""
+        return [self._step(update, last_name(group)) for update in self.updates(group)]
+
+    def _step(self, update: Assignment, name: str) -> Assignment:
+        """An update by its velocity, where it adds that alone: its line is where the sign is not what it usually is."""
+        taken = update.sources - {name, "self"} - NOISE
+        kept = [a for a in self.assignments if a.update and a.sign and a.targets == taken and a is not update]
+        if len(taken) != 1 or not kept or not update.sign or any(map(_gradient_like, taken)):
+            return update  # what is added up to a gradient, `dW += …`, is none
+        inner = kept[0]
+        usual = inner.sign == -update.sign
+        return replace(inner if inner.sign > 0 or usual else update, update=True, sign=update.sign * inner.sign)
 
     def slice(self, group: Group, steps: int = 4) -> list[tuple[str, int]]:
         """Lines that its gradient comes by, nearest to the update first: the update itself where it computes it."""
-        updates = self.updates(group)
+        updates = self.steps(group)
         lines: list[tuple[str, int]] = [(u.file, u.line) for u in updates if u.computes]
-        own = _last_name(group)
+        own = last_name(group)
         names = set[str]().union(*(update.sources for update in updates)) - {own} - NOISE
         names = {name for name in names if _gradient_like(name)} or names
         if not updates:  # moved by `setattr`, or not at all: what is called its gradient
@@ -108,8 +123,8 @@ class Assignments:
 
     def other_way(self, wrong: list[Group], right: list[Group]) -> tuple[str, int] | None:
         """The update that adds where those of the right tensors subtract, or the reverse."""
-        signs = {u.sign for group in right for u in self.updates(group)}
-        odd = [u for group in wrong for u in self.updates(group) if u.sign and {u.sign} != signs]
+        signs = {u.sign for group in right for u in self.steps(group)}
+        odd = [u for group in wrong for u in self.steps(group) if u.sign and {u.sign} != signs]
         return (odd[0].file, odd[0].line) if odd and len(signs) == 1 and 0 not in signs else None
 
     def replaced(self, name: str) -> tuple[str, int] | None:
@@ -120,7 +135,7 @@ class Assignments:
     def misdirected(self, wrong: list[Group]) -> tuple[str, Assignment] | None:
         """A parameter whose update is put elsewhere, and the line: `db = b - lr * db`."""
         for group in wrong:
-            name = _last_name(group)
+            name = last_name(group)
             for a in self.assignments:
                 if a.sign < 0 and name in a.sources and name not in a.targets and a.sources & _gradients(name):
                     return (name, a) if not self.updates(group) else None
@@ -130,12 +145,12 @@ class Assignments:
         """Where a parameter whose gradient is computed should be moved: its own update, or, where it has none, that of
         the one whose name is most like its own."""
         for group in wrong:
-            name = _last_name(group)
+            name = last_name(group)
             gradients = _gradients(name)
             own = self.updates(group)
             if not gradients & computed or (own and not own[0].sources & gradients):
                 continue
-            alike = max(right, key=lambda g: _alike(_last_name(g), name), default=None)
+            alike = max(right, key=lambda g: _alike(last_name(g), name), default=None)
             found = own or (self.updates(alike) if alike is not None else [])
             if found:
                 return found[0].file, found[0].line
@@ -143,7 +158,7 @@ class Assignments:
 
     def adding(self, groups: list[Group]) -> tuple[str, int] | None:
         """The first line that adds to what a parameter is moved by: `dW += …`, `v = v + d`."""
-        names = {_last_name(group) for group in groups}
+        names = {last_name(group) for group in groups}
         taken = [a.sources for a in self.assignments if a.update and (a.targets & names or a.sign < 0)]
         used = set[str]().union(*taken) - NOISE - names
         added = [a for a in self.assignments if a.update and a.sign > 0 and a.targets & used and not a.targets & names]
@@ -155,7 +170,7 @@ class Assignments:
         `W -= lr * dW` is how everybody descends: then the gradient has the wrong sign, from its beginning on. With
         `W += …` the error is meant to be label − output; where it is so called and the reverse, that is the line.
         """
-        updates = [u for group in groups for u in self.updates(group)]
+        updates = [u for group in groups for u in self.steps(group)]
         if not updates:
             return None
         first = min(updates, key=lambda u: (u.file, u.line))
@@ -299,7 +314,7 @@ def _holds(node: Any, line: int) -> bool:
     return bool(node.lineno <= line <= (node.end_lineno or node.lineno))
 
 
-def _last_name(group: Group) -> str:
+def last_name(group: Group) -> str:
     path = group.paths[0]
     for kind, key in reversed(path):
         if kind == "cell" or (kind == "attr" and key != "cell_contents"):

@@ -60,8 +60,9 @@ def out_of_range(label: np.ndarray, classes: int, name: str) -> Finding | None:
     )  # fmt: skip
 
 
-def of_crash(raised: BaseException) -> Finding | None:
-    """A program that an index out of bounds ended, where a label is as large as the number of classes."""
+def of_crash(raised: BaseException, sources: dict[str, str] | None = None) -> Finding | None:
+    """A program that an index out of bounds ended, where a label is as large as the number of classes. The line is the
+    one of the `sources` that makes the labels, or else the one that raised."""
     import re
 
     found = re.match(r"index (\d+) is out of bounds for axis \d+ with size (\d+)$", str(raised))
@@ -83,5 +84,6 @@ def of_crash(raised: BaseException) -> Finding | None:
                 finding = out_of_range(label, size, name)
                 if finding is not None:
                     finding.file, finding.line = frame.f_code.co_filename, trace.tb_lineno
+                    at(finding, origins.made_at(sources or {}, name))
         trace = trace.tb_next
     return finding

@@ -147,8 +147,15 @@ def _finding(case: Case, other: Trial, remedy: Remedy, off: int | None) -> Findi
         f"{'divide' if high else 'multiply'} the learning rate by {1 / remedy.scale if high else remedy.scale:g}",
         cause="late-instability" if late else "",
     )  # fmt: skip
-    at(finding, place)
-    if place is not None and place.text and new:
+    loops = case.session.program.loops.loops
+    loop = loops[case.session.number]
+    while loop.outer is not None:
+        loop = loops[loop.outer]
+    grown = rates.growing(case.sources, loop.file, loop.line, loop.last_line) if high else None
+    at(finding, grown or place)
+    if grown is not None:
+        finding.fix = f"let the learning rate fall from pass to pass, or stay as it is: here it grows; or {finding.fix}"
+    elif place is not None and place.text and new:
         old = case.session.program.loops.line(place.file, place.line)
         finding.patch = {
             "old": old,

@@ -46,11 +46,26 @@ def find(case: Case) -> Found | None:
         "Nothing is wrong with the updates; there are too few of them.",
         "train for more epochs",
     )  # fmt: skip
+    once = _all_at_once(case)
+    if once is not None:
+        finding.fix += ", or make more updates in each: this loop over the batches makes one"
+        at(finding, once)
+        return Found(finding, remedy, other)
     loop = case.session.program.loops.loops[case.session.around if by_epoch else case.session.number]
     while loop.outer is not None and not by_epoch:
         loop = case.session.program.loops.loops[loop.outer]
     at(finding, settings.count(case.sources, loop.file, loop.line) or places.SourcePlace(loop.file, loop.line))
     return Found(finding, remedy, other)
+
+
+def _all_at_once(case: Case) -> places.SourcePlace | None:
+    """A loop over batches that has one turn, `for i in range(0, n, n)`: the training loop, or one within it."""
+    loop, frame = case.session.program.loops.loops[case.session.number], case.session.frame
+    names = {**frame.f_globals, **frame.f_locals}
+    for line in settings.in_steps(case.sources, loop.file, loop.line, loop.last_line):
+        if places.passes(case.sources, loop.file, line, names) == 1:
+            return places.SourcePlace(loop.file, line)
+    return None
 
 
 def epochs(case: Case) -> float:

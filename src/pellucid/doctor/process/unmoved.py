@@ -1,0 +1,124 @@
+"""Where in the source a parameter that never moves should be moved."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pellucid.doctor.process.paths import Group
+from pellucid.doctor.process.places import names_in, trees
+from pellucid.doctor.process.source import Assignments, last_name
+
+Key = tuple[str, str]
+
+
+def should_move(
+    sources: dict[str, str], wrong: Sequence[Group], right: Sequence[Group], seen: Mapping[Key, Sequence[Any]]
+) -> tuple[tuple[str, int] | None, str]:
+    """The line at which parameters that never move should be moved, and what to write there where that can be said.
+
+    `seen`: the values of some passes, by which it is known what is computed and what is always zero.
+    """
+    source = Assignments.of(sources)
+    computed = {key[1].split(".")[-1] for key, series in seen.items() if series[0].any()}
+    at, fix = None, ""
+    names = {last_name(group) for group in wrong}
+    at = (
+        kept(source, names)
+        or copied(sources, names)
+        or left_out(sources, names, {last_name(group) for group in right})
+        or source.unmoved(list(wrong), list(right), computed)
+    )
+    zero = {key[1].split(".")[-1] for key, series in seen.items() if not any(value.any() for value in series)}
+    chain = {line for group in wrong for line in source.slice(group, 6)}
+    cut = min(
+        (
+            (a.file, a.line, min(a.targets & zero))
+            for a in source.assignments
+            if a.targets & zero and not a.update and (a.file, a.line) in chain
+        ),
+        default=None,
+    )
+    if cut is not None:
+        at = cut[:2]
+        fix = (
+            f"the gradient is computed, and {cut[2]} is zero in every pass: look for a mask that nothing passes, "
+            "or a factor of 0, in this line"
+        )
+    lost = source.misdirected(list(wrong))
+    if lost is not None:
+        name, line = lost
+        at = line.file, line.line
+        fix = f"write {name} = …: here the new {name} is put into {', '.join(sorted(line.targets))}"
+    return at, fix
+
+
+def kept(source: Assignments, names: set[str]) -> tuple[str, int] | None:
+    """The line of an update that sets a parameter to itself: `W = W`, where others of the function take a step."""
+    moving = {a.function for a in source.assignments if a.update and a.sign}
+    found = [
+        (a.file, a.line)
+        for a in source.assignments
+        if not a.update
+        and a.targets & names
+        and a.sources <= a.targets | {"self"}
+        and a.sources
+        and a.function in moving
+    ]
+    return min(found, default=None)
+
+
+def copied(sources: dict[str, str], names: set[str]) -> tuple[str, int] | None:
+    """The line that moves a copy of a part of a parameter, of which the parameter learns nothing: `v = v - lr * dv`,
+    where `v = W[i]` was set before. What is changed where it is, `v -= lr * dv`, changes the parameter, too."""
+    for file, tree in trees(sources):
+        for scope in ast.walk(tree):
+            if not isinstance(scope, ast.FunctionDef | ast.Module):
+                continue
+            assigns = [node for node in ast.walk(scope) if isinstance(node, ast.Assign)]
+            parts = {
+                target.id
+                for node in assigns
+                for target in node.targets
+                if isinstance(target, ast.Name) and _is_part(node.value, names)
+            }
+            for node in assigns:
+                target, value = node.targets[0], node.value
+                if not isinstance(target, ast.Name) or target.id not in parts or not isinstance(value, ast.BinOp):
+                    continue
+                if isinstance(value.left, ast.Name) and value.left.id == target.id and isinstance(value.op, ast.Sub):
+                    return file, node.lineno
+    return None
+
+
+def _is_part(value: ast.expr, names: set[str]) -> bool:
+    if not isinstance(value, ast.Subscript) or isinstance(value.slice, ast.Constant):
+        return False
+    return ast.unparse(value.value).split(".")[-1] in names
+
+
+def left_out(sources: dict[str, str], names: set[str], others: set[str]) -> tuple[str, int] | None:
+    """The loop over the names of the parameters that are moved, which leaves some out: `for key in ("W2", "b2")`."""
+    for file, tree in trees(sources):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.For):
+                continue
+            keys = {part.value for part in ast.walk(node.iter) if isinstance(part, ast.Constant)}
+            if not keys & others or keys & names or not keys <= others | {0, 1, -1}:
+                continue
+            bound = set(names_in(node.target))
+            moves = [p for p in ast.walk(node) if isinstance(p, ast.AugAssign) or _is_step(p)]
+            if any(bound & set(names_in(move)) for move in moves):
+                return file, node.lineno
+    return None
+
+
+def _is_step(node: ast.AST) -> bool:
+    """`p[k] = p[k] - …`."""
+    value = node.value if isinstance(node, ast.Assign) else None
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(value, ast.BinOp)
+        and (ast.unparse(value.left) == ast.unparse(node.targets[0]))
+    )

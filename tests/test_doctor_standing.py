@@ -1,0 +1,130 @@
+"""Where a mistake stands: the line that has to be changed, or beside which a statement is missing."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pellucid.doctor.conditions.causes.class_numbers import of_crash
+from pellucid.doctor.process import rates, settings
+from pellucid.doctor.process.clearing import to_clear
+from pellucid.doctor.process.origins import first_values
+from pellucid.doctor.process.paths import Group
+from pellucid.doctor.process.source import Assignments
+from pellucid.doctor.process.unmoved import should_move
+
+FILE = "train.py"
+
+
+def group(name: str) -> Group:
+    return Group(name, ((("local", name),),), (1,), ())
+
+
+def keyed(name: str) -> Group:
+    return Group(f"params['{name}']", ((("local", "params"), ("item", name)),), (1,), ())
+
+
+def lines(source: str) -> list[str]:
+    return [line.strip() for line in source.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("    loss = net(x)\n    loss.backward()\n    for p in net.parameters():\n        p.data -= 0.1 * p.grad\n", 3),
+        ("    optimizer.zero_gradients()\n    loss = net(x)\n    backprop(loss)\n", 4),
+        ("    for x, y in rows:\n        g = backprop(x, y)\n        dW += g\n    W -= 0.1 * dW\n", 4),
+        ("    d = f(x)\n    if d:\n        net.accumulate_gradients(d)\n", 3),
+        ("    step(x)\n", None),
+    ],
+)
+def test_gradients_are_cleared_before_the_backward_pass(body: str, line: int | None) -> None:
+    source = f"for x in data:\n{body}"
+    loop = SimpleNamespace(file=FILE, line=1, last_line=source.count("\n"))
+    assert to_clear({FILE: source}, loop, [group("W")]) == (None if line is None else (FILE, line))
+
+
+UPDATE = "def step(x):\n    v = A[i]\n    dv = g(x)\n{}    B -= 0.1 * dB\n"
+
+
+@pytest.mark.parametrize(
+    ("moved", "line"),
+    [
+        ("    v = v - 0.1 * dv\n", 4),  # a copy of a row of A
+        ("    A = A\n", 4),
+        ("    A = 1.0\n", None),
+        ("    v -= 0.1 * dv\n", None),  # changes A itself
+    ],
+)
+def test_a_step_that_a_parameter_does_not_get(moved: str, line: int | None) -> None:
+    at, _ = should_move({FILE: UPDATE.format(moved)}, [group("A")], [group("B")], {})
+    assert at == (None if line is None else (FILE, line))
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"), [("('W2', 'b2')", 1), ("('W1', 'W2', 'b2')", None), ("('W2', 'b2', 'mean')", None)]
+)
+def test_the_names_of_the_parameters_that_are_moved(keys: str, line: int | None) -> None:
+    source = f"for key in {keys}:\n    params[key] -= 0.1 * grads[key]\n"
+    at, _ = should_move({FILE: source}, [keyed("W1")], [keyed("W2"), keyed("b2")], {})
+    assert at == (None if line is None else (FILE, line))
+
+
+def test_what_is_zero_in_every_pass_is_where_a_gradient_is_cut_off() -> None:
+    source = "dA = d * m\nB -= 0.1 * dB\nA -= 0.1 * dA\n"
+    at, fix = should_move({FILE: source}, [group("A")], [group("B")], {("", "dA"): [np.zeros(2)]})
+    assert at == (FILE, 1) and "dA is zero in every pass" in fix
+
+
+@pytest.mark.parametrize(
+    ("statement", "line"),
+    [
+        ("rate = rate0 * 1.01 ** t", 2),
+        ("lr *= 1.05", 2),
+        ("lr = lr * 1.1", 2),
+        ("lr /= 0.9", 2),
+        ("lr += 0.01", 2),
+        ("rate = rate0 / 1.01 ** t", None),
+        ("lr = 0.1 * 0.99 ** t", None),
+        ("lr *= 0.9", None),
+        ("lr = lr0 / (1 + 0.1 * t)", None),
+        ("w = w * 1.1", None),
+    ],
+)
+def test_where_the_rate_grows(statement: str, line: int | None) -> None:
+    place = rates.growing({FILE: f"for t in range(9):\n    {statement}\n"}, FILE, 1, 2)
+    assert (place and place.line) == line
+
+
+def test_loops_over_batches() -> None:
+    source = "for e in range(9):\n    for i in range(0, n, n):\n        pass\nfor j in range(0, 9, 3):\n    pass\n"
+    assert settings.in_steps({FILE: source}, FILE, 1, 3) == [2]
+
+
+def test_the_first_values_of_a_layer_are_those_of_its_item() -> None:
+    source = "layers = [\n    Layer(randn(2, 3), zeros(3)),\n    Layer(randn(3, 1), zeros(1)),\n]\n"
+    found = [first_values({FILE: source}, f"layers[{i}].b") for i in (0, 1)]
+    assert [place and place.line for place in found] == [2, 3]
+
+
+VELOCITIES = "va = m * va - rate * ga\nvb = m * vb {} rate * gb\na = a + va\nb {}= vb\n"
+
+
+@pytest.mark.parametrize(("kept", "taken", "line"), [("+", "+", 2), ("-", "-", 4), ("-", "+", None), ("+", "-", None)])
+def test_a_velocity_that_goes_the_other_way(kept: str, taken: str, line: int | None) -> None:
+    source = Assignments.of({FILE: VELOCITIES.format(kept, taken)})
+    assert source.other_way([group("b")], [group("a")]) == (None if line is None else (FILE, line))
+
+
+def test_a_velocity_that_descends_climbs_by_its_gradient() -> None:
+    source = "ga = f(a)\nva = m * va - rate * ga\na = a + va\n"
+    assert Assignments.of({FILE: source}).climbing([group("a")]) != (FILE, 3)
+
+
+def test_labels_that_end_a_program_are_made_elsewhere() -> None:
+    y, scores = np.array([1, 2, 3, 3]), np.zeros((4, 3))
+    with pytest.raises(IndexError) as raised:
+        scores[range(4), y] += 1
+    finding = of_crash(raised.value, {FILE: "y = load().target + 1\nX = load().data\n"})
+    assert finding is not None and (finding.file, finding.line) == (FILE, 1)
+    assert of_crash(raised.value).file == __file__  # type: ignore[union-attr]
