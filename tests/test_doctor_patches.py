@@ -46,6 +46,8 @@ for epoch in range(6):
 print((model(x).argmax(1) == y).float().mean().item())
 """
 OPTIMIZER = "optimizer = torch.optim.SGD(model.parameters(), lr=0.3)"
+MANY = "binary_cross_entropy_with_logits"
+HEAVY = "weight=torch.tensor([1, 9])"
 OUT = "hand the logits to cross_entropy: leave the softmax out"
 
 
@@ -75,6 +77,11 @@ OUT = "hand the logits to cross_entropy: leave the softmax out"
         ("softmax-wrong-axis", "softmax(…, dim=-1)", "p = z.softmax(1)", "p = z.softmax(-1)"),
         ("silent-broadcast-loss", "", "l = mse(net(x), y)", "l = mse(net(x).squeeze(-1), y)"),
         ("silent-broadcast-loss", "", "l = ((p - y) ** 2).mean()", "l = ((p.squeeze(-1) - y) ** 2).mean()"),
+        ("wrong-loss-for-task", "mse_loss, as", "c = nn.CrossEntropyLoss()", "c = nn.MSELoss()"),
+        ("wrong-loss-for-task", f"{MANY}, as", "l = F.cross_entropy(z, y)", f"l = F.{MANY}(z, y)"),
+        ("labels-misaligned", "", "y = np.repeat(y, 2)", "y = np.tile(y, 2)"),
+        ("labels-misaligned", "", "y = y.repeat_interleave(3)", "y = y.repeat(3)"),
+        ("class-imbalance", HEAVY, "l = F.cross_entropy(z, y)", f"l = F.cross_entropy(z, y, {HEAVY})"),
     ],
 )  # fmt: skip
 def test_a_patch_changes_the_line_it_is_asked_for(cause: str, fix: str, line: str, repaired: str) -> None:
@@ -86,6 +93,50 @@ def test_a_patch_changes_the_line_it_is_asked_for(cause: str, fix: str, line: st
     assert source.replace(line, repaired) in made
     for program in made:
         ast.parse(program)
+
+
+GATHERED = """EVERY = 16
+for n, (x, y) in enumerate(batches):
+    loss(x, y).backward()
+    if n % EVERY == 0:
+        o.step()
+"""
+STOPPED = """for x, y in batches:
+    loss(x, y).backward()
+    if x.sum() > 3:
+        break
+"""
+NET = """class Net(nn.Module):
+    def forward(self, x):
+        x = F.dropout(x, 0.5)
+        return self.last(nn.functional.dropout2d(x, p=self.p))
+"""
+RARELY = """import torch
+c = nn.BCEWithLogitsLoss()
+o = SGD(net.parameters(), lr=1e-3)
+"""
+TENFOLD = "pos_weight=torch.tensor(30.0), and recall beside accuracy, and ten times the learning rate"
+
+
+@pytest.mark.parametrize(
+    ("cause", "fix", "line", "source", "changes"),
+    [
+        ("too-few-updates", "", 5, GATHERED, {"EVERY = 16": "EVERY = 1"}),
+        ("low-coverage", "", 1, STOPPED, {"    if x.sum() > 3:\n        break\n": "    pass\n"}),
+        ("train-eval-mode", "F.dropout(x, p, training=self.training)", 3, NET,
+         {"0.5)": "0.5, training=self.training)", "self.p)": "self.p, training=self.training)"}),
+        ("class-imbalance", TENFOLD, 2, RARELY, {"Loss()": "Loss(pos_weight=torch.tensor(30.0))", "1e-3": "0.01"}),
+    ],
+)  # fmt: skip
+def test_a_patch_changes_lines_that_belong_together(
+    cause: str, fix: str, line: int, source: str, changes: dict[str, str]
+) -> None:
+    finding = Finding(cause, "error", 1, "", "", fix, "t.py", line, "")
+    repaired = source
+    for old, new in changes.items():
+        assert source.count(old) == 1
+        repaired = repaired.replace(old, new)
+    assert repaired in list(repairs(finding, source))
 
 
 FAULTS = {

@@ -323,6 +323,22 @@ def test_rows_that_hold_no_numbers_are_not_told_apart() -> None:
     assert [s.cause for rule in (*data.RULES, held_out.leak) for s in rule(record)] == ["non-finite-data"]
 
 
+@pytest.mark.parametrize("filled", [True, False])
+def test_a_network_may_fill_what_is_no_number(filled: bool) -> None:
+    class Filling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Linear(4, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.last(torch.nan_to_num(x) if filled else x)
+
+    x, y = rows(100)
+    x[::7, 1] = float("nan")
+    record = watched(lambda: trained(Filling(), x, y, steps=4))
+    assert [s.cause for s in data.not_finite(record)] == ([] if filled else ["non-finite-data"])
+
+
 def test_a_network_that_is_given_one_number() -> None:
     """A letter at a time, each by its id, a tensor without axes."""
 
@@ -422,6 +438,9 @@ def test_updates_of_many_backwards_are_few_where_they_are_made(gathered: int) ->
     record.ended = True
     text = "optimizer.step()" if gathered > 1 else "optimizer = "
     assert found(rate.hardly_any, record) == [("too-few-updates", line_of(program, text))]
+    (said,) = rate.hardly_any(record)
+    fewer, often = ("fewer batches than 10" in said.fix), ("backward() 40 times" in said.evidence)
+    assert fewer is often is (gathered > 1)
 
 
 @pytest.mark.parametrize(("what", "told"), [("weight", True), ("none", False)])

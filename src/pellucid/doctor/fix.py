@@ -83,6 +83,8 @@ def comes_further(was: Report, now: Report) -> bool:
         return True
     if any(finding.cause in OF_LENGTH for finding in was.findings[:1]):
         return True  # to train for less is what is meant
+    if before["loss"] != after["loss"]:
+        return not after["guesses"]  # what another loss comes to cannot be compared
     gained = (after["reached"] or 0.0) - (before["reached"] or 0.0)
     if after["end"] is None or (after["guesses"] and gained < GAINED):
         return False

@@ -156,7 +156,22 @@ def _weighted(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str
         else r"CrossEntropyLoss|cross_entropy|NLLLoss|nll_loss"
     )
     for call in calls(ast.parse(text.source), kinds):
-        yield with_option(call, found[1], found[2].replace("torch.", path), text)
+        weighed = with_option(call, found[1], found[2].replace("torch.", path), text)
+        if "ten times the learning rate" in finding.fix:
+            yield from _ten_times_the_rate(Text(weighed))
+        else:
+            yield weighed
+
+
+def _ten_times_the_rate(text: Text) -> Iterator[str]:
+    for at, _ in trained(ast.parse(text.source), text):
+        for keyword in (keyword for call in calls(at, r"[A-Z]\w*") for keyword in call.keywords):
+            if keyword.arg == "lr":
+                number = isinstance(keyword.value, ast.Constant)
+                new = (
+                    f"{10 * ast.literal_eval(keyword.value):g}" if number else f"10 * {bracketed(keyword.value, text)}"
+                )
+                yield text.with_expression(keyword.value, new)
 
 
 def _of_logits(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
@@ -175,6 +190,33 @@ def _of_logits(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[st
         if pairs:
             yield text.with_expressions(pairs)
             return
+
+
+def _of_real_values(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """A loss for one class of several becomes the one that the targets want."""
+    several = "binary_cross_entropy_with_logits, as" in finding.fix
+    function, layer = ("binary_cross_entropy_with_logits", "BCEWithLogitsLoss") if several else ("mse_loss", "MSELoss")
+    names = {"CrossEntropyLoss": layer, "cross_entropy": function}
+    found = [c for c in calls(ast.parse(text.source), "|".join(names)) if isinstance(c.func, ast.Attribute)]
+    if found and re.match(rf"{function}\b", finding.fix):
+        yield text.with_expressions(
+            (call.func, f"{text.of(call.func.value)}.{names[last(call)]}")
+            for call in found
+            if isinstance(call.func, ast.Attribute)
+        )
+
+
+def _as_often(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Labels that are said again each for itself, `np.repeat(y, 2)`, are said again as a whole, `np.tile(y, 2)`, as the
+    rows beside them; and the other way round."""
+    names = {"repeat": "tile", "tile": "repeat"}
+    for call in calls(ast.parse(text.source), "repeat|tile"):
+        of_numpy = isinstance(call.func, ast.Attribute) and text.of(call.func.value) in ("np", "numpy")
+        if of_numpy and isinstance(call.func, ast.Attribute) and len(call.args) == 2 and not call.keywords:
+            yield text.with_expression(call.func, f"{text.of(call.func.value)}.{names[last(call)]}")
+    for call in calls(ast.parse(text.source), "repeat_interleave"):
+        if isinstance(call.func, ast.Attribute) and len(call.args) == 1 and not call.keywords:
+            yield text.with_expression(call.func, f"{text.of(call.func.value)}.repeat")
 
 
 def _next_batch(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
@@ -291,8 +333,8 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "log-of-zero": (_within,),
     "non-finite-data": (_filled,),
     "class-imbalance": (_weighted,),
-    "wrong-loss-for-task": (_of_logits,),
+    "wrong-loss-for-task": (_of_logits, _of_real_values),
     "low-coverage": (_next_batch,),
-    "labels-misaligned": (_same_rows,),
+    "labels-misaligned": (_same_rows, _as_often),
     "unshuffled-data": (_in_any_order,),
 }

@@ -26,6 +26,9 @@ LEARNT = 0.95  # of the answers right at the end
 
 
 def not_finite(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Rows that are no numbers, where they get as far as the loss: a program may fill them, or leave them out."""
+    if record.steps and all(np.isfinite(step.loss) for step in record.steps):
+        return
     for what, bad in (("inputs", record.bad_inputs), ("targets", record.bad_targets)):
         if bad:
             yield Suspicion(

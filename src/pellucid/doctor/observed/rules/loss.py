@@ -395,8 +395,10 @@ def real_targets(record: ProgramRecord) -> Iterator[Suspicion]:
                 "wrong-loss-for-task",
                 f"The targets of cross_entropy are real numbers from {t.min():.3g} to {t.max():.3g} whose rows sum to "
                 f"{sums.min():.3g} … {sums.max():.3g}: no probabilities.",
-                "cross_entropy is for classes; several that may hold at once, or real values, want another loss.",
-                "mse_loss for real values, binary_cross_entropy_with_logits for several labels at once",
+                "cross_entropy is for classes of which one holds: its rows of probabilities sum to 1.",
+                "binary_cross_entropy_with_logits, as several labels may hold at once"
+                if np.isin(t, (0, 1)).all()
+                else "mse_loss, as for any real values",
                 loss.place,
                 certain=True,
             )

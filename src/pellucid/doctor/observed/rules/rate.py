@@ -79,6 +79,7 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
     treatments = _longer(record) if record.loss.kind and record.losses[-1] == min(record.losses) else []
     if not nothing and not treatments:
         return
+    gathered = len(record.steps) // updates
     yield Suspicion(
         "too-few-updates",
         f"The program makes {updates} update{'s' if updates > 1 else ''} in all, and at the end "
@@ -86,10 +87,13 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
             "it says hardly more than who knows nothing of the inputs."
             if nothing
             else f"its loss is still falling, from {record.losses[0]:.3g} to {record.losses[-1]:.3g} by then."
-        ),
+        )
+        + (f" It calls backward() {len(record.steps)} times." if gathered >= GATHERED else ""),
         "Each update is a small step: hundreds of them are usual.",
-        "more epochs, or smaller batches",
-        (record.lines.get("step") if len(record.steps) >= GATHERED * updates else None)
+        f"optimizer.step() after fewer batches than {gathered}"
+        if gathered >= GATHERED
+        else "more epochs, or smaller batches",
+        (record.lines.get("step") if gathered >= GATHERED else None)
         or (record.loaders[0].place if record.loaders else optimizer),
         [] if nothing else treatments,
         certain=nothing,
