@@ -164,8 +164,10 @@ def test_a_copy_is_written_only_if_the_doctor_calls_it_healthy(tmp_path: Path) -
         fix(report, script, examine, 60)
 
 
-def of_run(reached: float, end: float | None = 0.5, accuracy: float | None = None, cause: str = "sign") -> Report:
-    run = {"steps": 300, "loss": "mse_loss", "guesses": reached < 0.25, "begin": 1.0, "end": end}
+def of_run(
+    reached: float, end: float | None = 0.5, accuracy: float | None = None, cause: str = "sign", loss: str = "mse_loss"
+) -> Report:
+    run = {"steps": 300, "loss": loss, "guesses": reached < 0.25, "begin": 1.0, "end": end}
     report = told(cause, 2)
     report.facts["run"] = {**run, "accuracy": accuracy, "reached": reached}
     return report
@@ -182,6 +184,9 @@ def of_run(reached: float, end: float | None = 0.5, accuracy: float | None = Non
         (of_run(0.1), of_run(0.9, end=None), False),
         (of_run(0.5, accuracy=0.7), of_run(0.5, accuracy=0.6), False),
         (of_run(0.9, cause="overfitting"), of_run(0.1), True),  # is to end earlier
+        (of_run(0.3, accuracy=0.97, cause="class-imbalance"), of_run(0.8, accuracy=0.89), True),
+        (of_run(1.0, loss="cross_entropy"), of_run(0.4), True),  # of what another loss comes to nothing is said
+        (of_run(1.0, loss="cross_entropy"), of_run(0.1), False),
         (told("sign", 2), of_run(0.1), True),
     ],
 )

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from pellucid.doctor import Report
+from pellucid.doctor.observed.by_patch import replaced
+from pellucid.doctor.observed.findings import by_class
+from pellucid.doctor.observed.record import ProgramRecord, StepRecord
 from pellucid.doctor.page import render
 from pellucid.doctor.report import Finding
 from pellucid.doctor.text import as_text
@@ -51,6 +54,8 @@ for epoch in range(15):
         right = (model(x_val).argmax(1) == y_val).float().mean().item()
     print(epoch, loss.item(), right)
 """
+AS_USUAL = "x = (x - x.mean(0)) / x.std(0)\n"
+TWICE = "x, y = torch.cat([x, x]), y.repeat_interleave(2)"
 FAULTS = {
     "softmax-wrong-axis": ("dim=1", "dim=0", "share of right answers at the end, each row by itself"),
     "labels-off-by-one": ("y[rows])", "y[rows] + 1)", "loss"),
@@ -59,6 +64,7 @@ FAULTS = {
         "",
         "share of right answers in the evaluation",
     ),
+    "labels-misaligned": (AS_USUAL, AS_USUAL + TWICE + "\n", "share of right answers in the evaluation"),
     "parameter-not-optimized": ("        optimizer.step()\n", "", "share of right answers in the batch"),
 }
 
@@ -113,6 +119,25 @@ def test_a_mistake_without_a_name_is_called_by_its_cause() -> None:
     assert found.title == "wrong-backward: sign"
 
 
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [("a = 1\nb = 3\n", 2), ("a = 0\nb = 3\n", None), ("a = 1\nb = 2\nc = 3\n", None), ("a = 1\nb = 2\n", None)],
+)
+def test_the_line_in_which_a_program_was_changed(changed: str, line: int | None) -> None:
+    assert replaced("a = 1\nb = 2\n", changed) == line
+
+
+def test_a_run_by_what_is_recognised_of_each_class() -> None:
+    """The rare class is not in each batch, and the share of right answers falls as it is learnt."""
+    never = [{0: (9, 10), 1: (0, step % 3)} for step in range(60)]
+    learnt = [{0: (10 - step // 10, 10), 1: (step % 3 if step > 9 else 0, step % 3)} for step in range(60)]
+    was, now = (ProgramRecord(steps=[StepRecord(1.0, recognised=r) for r in each]) for each in (never, learnt))
+    curves = by_class(was, now)
+    assert set(curves["as it was"]) == {0.45}
+    assert curves["with the fix"][0] == 0.5 and curves["with the fix"][-1] == pytest.approx(0.75)
+    assert by_class(was, ProgramRecord(steps=[StepRecord(1.0)] * 9)) == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cause", FAULTS)
 def test_a_fault_that_no_treatment_mends_is_proved(cause: str, tmp_path: Path) -> None:
@@ -129,6 +154,7 @@ def test_a_fault_that_no_treatment_mends_is_proved(cause: str, tmp_path: Path) -
         assert curves["with the fix"][-1] > curves["as it was"][-1] + 0.2
     assert [first["line"], first["code"]] in [[number, text.strip()] for number, text in first["around"]]
     assert len(first["around"]) > 5
+    assert cause != "labels-misaligned" or first["code"] == TWICE, "where they are made, not where it is measured"
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".py"] == ["train.py"]
 
 

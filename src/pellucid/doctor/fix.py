@@ -20,6 +20,7 @@ from pellucid.files import write_atomically
 ROUNDS = 3
 WORSE = 0.05  # of the way from a guess to all that can be known, by which a repaired program may come less far
 GAINED = 0.1  # of it, by which one that still does little more than guess has to come further
+OF_CLASSES = ("class-imbalance",)  # where the share of right answers says nothing of the rare classes
 OF_LENGTH = ("overfitting",)  # which ends a training earlier
 
 Examine = Callable[[Path, float], Report]
@@ -88,7 +89,8 @@ def comes_further(was: Report, now: Report) -> bool:
     gained = (after["reached"] or 0.0) - (before["reached"] or 0.0)
     if after["end"] is None or (after["guesses"] and gained < GAINED):
         return False
-    if before["accuracy"] is not None and after["accuracy"] is not None:
+    by_class = any(finding.cause in OF_CLASSES for finding in was.findings[:1])
+    if not by_class and before["accuracy"] is not None and after["accuracy"] is not None:
         return bool(after["accuracy"] >= before["accuracy"] - WORSE)
     return gained >= -WORSE
 

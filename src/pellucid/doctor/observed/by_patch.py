@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import math
 from pathlib import Path
@@ -12,7 +13,7 @@ from pellucid.doctor.repairs import repairs, together
 from pellucid.doctor.report import Finding
 
 from .compare import better, better_held_out, outcome, stays
-from .findings import curves
+from .findings import curves, show
 from .laboratory import ScriptLaboratory, is_part
 from .matching import curve
 from .record import ProgramRecord
@@ -20,6 +21,7 @@ from .record import ProgramRecord
 TRIED = 2  # patches
 ENOUGH = 10  # backwards without which a run says nothing
 LOWER = 0.3  # of the loss at first, by which it has to fall where the program as it was made no step
+AT_THE_LOSS = ("labels-misaligned",)  # which is shown where it is measured, until a change tells where it is made
 # whose targets, or whose loss, are others with the patch: what both runs come to is not the same thing
 OTHER_TARGETS = ("constant-target", "noisy-labels", "train-val-leak", "wrong-loss-for-task", "overfitting")
 
@@ -40,7 +42,18 @@ def prove(laboratory: ScriptLaboratory, base: ProgramRecord, findings: list[Find
         shown = _shown(first.cause, base, now) if now is not None and not now.error else {}
         if shown:
             first.verified, first.fork = True, {**shown, "diff": diff(source, changed, script)}
+            line = replaced(source, changed)
+            if first.cause in AT_THE_LOSS and line is not None:
+                show(first, str(script), line)
             return
+
+
+def replaced(source: str, changed: str) -> int | None:
+    """The one line in which two texts differ; None where they differ in more."""
+    matcher = difflib.SequenceMatcher(None, source.splitlines(), changed.splitlines(), autojunk=False)
+    other = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    kind, start, end, _, _ = other[0] if len(other) == 1 else ("", 0, 0, 0, 0)
+    return start + 1 if kind == "replace" and end == start + 1 else None
 
 
 def _shown(cause: str, was: ProgramRecord, now: ProgramRecord) -> dict[str, Any]:

@@ -23,6 +23,7 @@ OF_SCALE = (
     "loss-reduction-scale",
 )  # fmt: skip
 POINTS = 60
+CLASS_POINTS = 20  # of a curve by classes, as a rare one is not in each batch
 NEAR = 4  # lines above and below that are shown
 
 
@@ -31,11 +32,11 @@ def finding_of(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | No
         suspicion.cause, "error", suspicion.confidence, suspicion.evidence, suspicion.explanation, suspicion.fix
     )
     if suspicion.place is not None:
-        finding.file, finding.line = suspicion.place
-        finding.code = linecache.getline(*suspicion.place).strip()
-        finding.around = _around(*suspicion.place)
+        show(finding, *suspicion.place)
     finding.details = [suspicion.measured] if suspicion.measured else []
     finding.fork = curves(was, now) if now is not None else dict(suspicion.curves)
+    if suspicion.by_recall and now is not None and finding.fork:
+        finding.fork = by_class(was, now) or finding.fork
     alone = one_by_one(was, now) if now is not None and suspicion.by_single else None
     if alone is not None and alone[1] - alone[0] > FAR_MORE:  # in a batch, its answers may be as good
         finding.fork = {
@@ -44,6 +45,13 @@ def finding_of(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | No
             "what": "share of right answers at the end, each row by itself",
         }
     return finding
+
+
+def show(finding: Finding, file: str, line: int) -> None:
+    """Have a finding stand in a line."""
+    finding.file, finding.line = file, line
+    finding.code = linecache.getline(file, line).strip()
+    finding.around = _around(file, line)
 
 
 def _around(file: str, line: int) -> list[tuple[int, str]]:
@@ -85,6 +93,34 @@ def curves(was: ProgramRecord, now: ProgramRecord) -> dict[str, Any]:
         "with the fix": _thinned(values[1]),
         "what": "share of right answers in the batch" if classes else "loss",
     }
+
+
+def by_class(was: ProgramRecord, now: ProgramRecord) -> dict[str, Any]:
+    """Both runs by what is recognised of each class, all classes alike; {} where that is not known of two of them.
+
+    The share of right answers is highest where only the common class is ever said.
+    """
+    curves = [_recalled(record) for record in (was, now)]
+    if any(len(curve) < 2 for curve in curves):
+        return {}
+    what = "share recognised, mean over the classes"
+    return {"as it was": curves[0], "with the fix": curves[1], "what": what}
+
+
+def _recalled(record: ProgramRecord) -> list[float | None]:
+    size = max(len(record.steps) // CLASS_POINTS, 1)
+    found: list[float | None] = []
+    for start in range(0, len(record.steps), size):
+        sums: dict[int, list[int]] = {}
+        for step in record.steps[start : start + size]:
+            for kind, (right, count) in step.recognised.items():
+                both = sums.setdefault(kind, [0, 0])
+                both[0] += right
+                both[1] += count
+        shares = [right / count for right, count in sums.values() if count]
+        if len(shares) > 1:
+            found.append(sum(shares) / len(shares))
+    return found
 
 
 def _thinned(values: list[float | None]) -> list[float | None]:
