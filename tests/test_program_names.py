@@ -39,6 +39,27 @@ def storages(t: Any) -> list[Any]:
     return [text, points, *numbers, shares, raw.nbytes(), len(raw), raw.tolist(), part, other, other.is_set_to(points)]
 
 
+def storages_made(t: Any) -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        numbers, raw = t.FloatStorage([1, 2, 3]), t.UntypedStorage(4).fill_(1)
+        whole, kinds = t.TypedStorage([1, 2], dtype=t.int32), (t.Storage, t.LongStorage, t.TypedStorage)
+        raw[0], numbers[1] = 5, 9.0
+        shared = t.FloatStorage(wrap_storage=raw)
+        same_type = [isinstance(numbers, kind) for kind in kinds]
+        found = [repr(numbers), repr(raw), repr(whole), repr(t.Storage), same_type, numbers.type(), raw.type(),
+                 numbers.double().tolist(), whole.long().dtype, whole.clone().fill_(3).tolist(), whole.tolist(),
+                 t.FloatStorage(2).copy_(t.FloatStorage([4, 5])).tolist(), shared.untyped().tolist(), raw[1:3].tolist(),
+                 raw.clone().copy_(t.UntypedStorage([7, 8, 9, 6])).tolist(), t.is_storage(raw),
+                 numbers.pickle_storage_type(),
+                 t.FloatTensor(numbers).clone(),
+                 t.tensor(numbers).clone(), raw.cpu() is raw, whole.is_shared()]  # fmt: skip
+        t.FloatTensor(numbers)[2] = 8.0
+        found.append(numbers.tolist())  # the memory of the tensor
+        numbers.resize_(2)
+        return [*found, numbers.tolist(), t.ones(3)[3:].data_ptr(), t.ones(0, 4).view(t.uint8).shape]
+
+
 def nests(t: Any) -> list[Any]:
     tree = module(t, "utils._pytree")
     nest = {"a": (1, [2, 3]), "b": t.ones(2)}
@@ -156,8 +177,8 @@ def parts_of_data(t: Any) -> list[Any]:
 
 
 PROGRAMS = [
-    storages, nests, sparse_adam, sparse_sgd, sparse_adagrad, used_twice, compressed, convolutions, layouts,
-    written_into, older, groups, parts_of_data,
+    storages, storages_made, nests, sparse_adam, sparse_sgd, sparse_adagrad, used_twice, compressed, convolutions,
+    layouts, written_into, older, groups, parts_of_data,
 ]  # fmt: skip
 
 

@@ -285,6 +285,9 @@ def ensemble(lib: Any) -> Any:
 
 
 FEATURES: dict[str, Made] = {
+    "copies of parts": lambda lib: [
+        lib.slice_copy(lib.arange(6).reshape(2, 3), 1, 0, 3, 2), lib.select_copy(lib.arange(6).reshape(2, 3), -1, 1),
+    ],
     "fake quantised": lambda lib: gradient(lib, lambda x: lib.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7)),
     "by tensors": lambda lib: lib.fake_quantize_per_tensor_affine(
         spaced(lib), lib.tensor(0.3), lib.tensor(1, dtype=lib.int32), 0, 15),

@@ -47,20 +47,33 @@ from . import utils as utils
 from . import version as version
 from . import viz as viz
 from .bridge.torch import AcceleratorError as AcceleratorError
+from .bridge.torch import BFloat16Storage as BFloat16Storage
 from .bridge.torch import BFloat16Tensor as BFloat16Tensor
+from .bridge.torch import BoolStorage as BoolStorage
 from .bridge.torch import BoolTensor as BoolTensor
+from .bridge.torch import ByteStorage as ByteStorage
 from .bridge.torch import ByteTensor as ByteTensor
+from .bridge.torch import CharStorage as CharStorage
 from .bridge.torch import CharTensor as CharTensor
+from .bridge.torch import ComplexDoubleStorage as ComplexDoubleStorage
+from .bridge.torch import ComplexFloatStorage as ComplexFloatStorage
+from .bridge.torch import DoubleStorage as DoubleStorage
 from .bridge.torch import DoubleTensor as DoubleTensor
 from .bridge.torch import Event as Event
+from .bridge.torch import FloatStorage as FloatStorage
 from .bridge.torch import FloatTensor as FloatTensor
 from .bridge.torch import Future as Future
 from .bridge.torch import GradScaler as GradScaler
+from .bridge.torch import HalfStorage as HalfStorage
 from .bridge.torch import HalfTensor as HalfTensor
+from .bridge.torch import IntStorage as IntStorage
 from .bridge.torch import IntTensor as IntTensor
+from .bridge.torch import LongStorage as LongStorage
 from .bridge.torch import LongTensor as LongTensor
 from .bridge.torch import OutOfMemoryError as OutOfMemoryError
+from .bridge.torch import ShortStorage as ShortStorage
 from .bridge.torch import ShortTensor as ShortTensor
+from .bridge.torch import Storage as Storage
 from .bridge.torch import Stream as Stream
 from .bridge.torch import SymBool as SymBool
 from .bridge.torch import SymFloat as SymFloat
@@ -1164,6 +1177,9 @@ def scatter_add(input: Tensor, dim: _int, index: Any, src: Any) -> Tensor:
 def scatter_reduce(input: Tensor, dim: _int, index: Any, src: Any, *, reduce: str, include_self: _bool = True) -> Tensor:
     """`input` with the elements of `src` that `index` sends to one place reduced there: sum, prod, mean, amax, amin."""
 
+def select_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `select` shows, in memory of its own."""
+
 short: dtype
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -1195,6 +1211,9 @@ def sinh(input: Tensor) -> Tensor:
 
 def sinh_(input: Tensor) -> Tensor:
     """In place: Hyperbolic sine of each element: (e^x - e^-x) / 2."""
+
+def slice_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `slice` shows, in memory of its own."""
 
 def slogdet(input: Tensor) -> Any:
     """(sign, logabsdet) of each determinant: det A = sign · e^logabsdet, without overflow."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import warnings
 from types import FrameType
 from typing import Any, Protocol, cast
@@ -12,6 +13,7 @@ import numpy as np
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _COMMANDS = os.path.join(_PACKAGE, "cli", "")
+_NOWHERE = re.compile(r"index -?\d+ is out of bounds for axis \d+ with size 0")  # as PyTorch says it
 _NUMBERS = (int, float, complex, np.integer, np.floating, np.bool_)
 
 
@@ -143,7 +145,8 @@ def explain(op: Described, args: tuple[Any, ...], kwargs: dict[str, Any], failur
     if numpy_s:
         kind = ShapeError  # NumPy's ValueErrors are PyTorch's RuntimeErrors; this is both
     elif isinstance(failure, IndexError):
-        kind, text = DimensionError, text.replace("for axis", "for dimension")
+        kind, text = DimensionError, _NOWHERE.sub("index is out of bounds for dimension with size 0", text)
+        text = text.replace("for axis", "for dimension")
     elif isinstance(failure, MemoryError):
         kind = RuntimeError
     try:

@@ -27,7 +27,6 @@ REASONS = (
     (r".*(quant|qscheme|int_repr).*", "quantised tensors: no dtype of fewer than 8 bits is here"),
     (r".*(float8|float4|complex32|chalf).*", "a dtype that pellucid does not have"),
     (_INSIDES, "the insides of TorchScript and of the dispatcher, which pellucid has not"),
-    (r".*(Storage|storage).*", "tensors lie in NumPy's arrays: there are no storages"),
     (r".*(native_|batch_norm_(elemt|gather|stats|update|backward)|_cell|grid_sampler|convolution|cudnn|thnn).*",
      "the inside of another function, which is here"),
     (r".*__rdiv__", "of Python 2: / calls __rtruediv__"),

@@ -563,7 +563,7 @@ class TensorMethods:
         """`cumsum`, its result written into this tensor."""
 
     def data_ptr(self) -> _int:
-        """Address of the first element."""
+        """Address of the first element; 0 where there is none."""
 
     def deg2rad(self) -> Tensor:
         """Degrees to radians: x · π / 180."""
@@ -1298,7 +1298,7 @@ class TensorMethods:
     def nextafter_(self, other: Tensor) -> Tensor:
         """In place: The next floating-point number after each element in the direction of `other`."""
 
-    def nonzero(self, *, as_tuple: _bool = False) -> Any:
+    def nonzero(self, *, as_tuple: _bool = False, out: Tensor | None = None) -> Any:
         """The indices of the elements that are not zero: (count, ndim), or with `as_tuple` a vector for each dimension."""
 
     def nonzero_static(self, *, size: _int, fill_value: _int = -1) -> Tensor:

@@ -168,7 +168,7 @@ def parsed(function: F, name: str, outs: bool = False) -> F:
     names = parameters.co_varnames[: parameters.co_argcount + parameters.co_kwonlyargcount]
     spelled = [(numpys, ours) for numpys, ours in (("axis", "dim"), ("keepdims", "keepdim"))
                if ours in names and numpys not in names]  # fmt: skip
-    takes_out = outs and not parameters.co_flags & inspect.CO_VARKEYWORDS
+    takes_out = outs and "out" not in names and not parameters.co_flags & inspect.CO_VARKEYWORDS
     parser: Parser | None = None
     asks = name not in NEVER_ASKED
 

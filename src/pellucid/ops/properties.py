@@ -109,8 +109,10 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
 
 @method
 def data_ptr(self: Tensor) -> int:
-    """Address of the first element."""
+    """Address of the first element; 0 where there is none."""
     array: Any = self._array
+    if not array.size:
+        return 0
     return int(array.ctypes.data) if type(array) is np.ndarray else int(array.data.ptr)
 
 

@@ -22,7 +22,7 @@ def argwhere_op(xp: Any, input: Any) -> Any:
 
 
 @function()
-def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None) -> Any:
     """The indices of the elements that are not zero: (count, ndim), or with `as_tuple` a vector for each dimension.
 
     >>> import pellucid
@@ -30,6 +30,10 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     tensor([[0, 1],
             [1, 0]])
     """
+    if out is not None:
+        if as_tuple:
+            raise RuntimeError(with_line("nonzero does not support the out kwarg when as_tuple is True"))
+        return argwhere_op(input, out=out)
     if as_tuple and input.ndim == 0:
         input = input.reshape(1)  # pyright: ignore[reportAttributeAccessIssue]
     found: Any = argwhere_op(input)

@@ -79,7 +79,7 @@ strict_view.vjp(input=lambda m, g, input_shape: m.reshape(g, shape=input_shape))
 def view_dtype(xp: Any, input: Any, *, dtype: Any) -> Any:
     """The same bytes read as another dtype; the last dimension shrinks or grows with the size of an element."""
     ratio = dtype.itemsize / input.itemsize
-    if not input.size and input.ndim and ratio <= 1:
+    if not input.size and input.ndim and input.shape[-1] % ratio == 0:
         return xp.empty((*input.shape[:-1], round(input.shape[-1] / ratio)), dtype.numpy)
     if ratio != 1 and input.ndim == 0:
         raise ShapeError(

@@ -9,21 +9,38 @@ import numpy as np
 
 from pellucid.backend import Array
 from pellucid.core import Tensor, method
+from pellucid.core.tensor import wrap
 from pellucid.core.views import memory_of
 from pellucid.errors import with_line
 from pellucid.types.devices import CPU
-from pellucid.types.dtypes import OF_NUMPY
+from pellucid.types.dtypes import OF_NUMPY, float32, float64, int64
 
 __all__ = ["TypedStorage", "UntypedStorage"]
+
+STORAGE_NAMES = {
+    "float16": "HalfStorage",
+    "bfloat16": "BFloat16Storage",
+    "float32": "FloatStorage",
+    "float64": "DoubleStorage",
+    "complex64": "ComplexFloatStorage",
+    "complex128": "ComplexDoubleStorage",
+    "int8": "CharStorage",
+    "int16": "ShortStorage",
+    "int32": "IntStorage",
+    "int64": "LongStorage",
+    "uint8": "ByteStorage",
+    "bool": "BoolStorage",
+}
+"""By dtype, the older names of the kinds of storage."""
 
 
 class UntypedStorage:
     """The bytes of a tensor's memory, the same for all that share it: `UntypedStorage(8)` are eight new ones."""
 
-    device, is_cuda = CPU, False
+    device, is_cuda, is_sparse, filename = CPU, False, False, None
 
-    def __init__(self, size: int = 0) -> None:
-        self.memory: Array = np.zeros(size, np.uint8)
+    def __init__(self, size: Any = 0, *, device: Any = None) -> None:
+        self.memory: Array = np.zeros(size, np.uint8) if isinstance(size, int) else np.array(size, np.uint8)
 
     @classmethod
     def of(cls, array: Array) -> UntypedStorage:
@@ -48,8 +65,38 @@ class UntypedStorage:
     def __len__(self) -> int:
         return self.nbytes()
 
-    def __getitem__(self, index: int) -> int:
-        return int(self.memory.view(np.uint8)[index])
+    def __getitem__(self, index: Any) -> Any:
+        found = self.memory.view(np.uint8)[index]
+        if not isinstance(index, slice):
+            return int(found)
+        part = UntypedStorage()
+        part.memory = found
+        return part
+
+    def __setitem__(self, index: Any, value: int) -> None:
+        self.memory.view(np.uint8)[index] = value
+
+    def fill_(self, value: int) -> UntypedStorage:
+        """Make each byte `value`."""
+        self.memory.view(np.uint8)[:] = value
+        return self
+
+    def copy_(self, source: UntypedStorage, non_blocking: bool = False) -> UntypedStorage:
+        """Overwrite the bytes with those of another storage of the same length."""
+        self.memory.view(np.uint8)[:] = source.memory.view(np.uint8)
+        return self
+
+    def clone(self) -> UntypedStorage:
+        """The same bytes in memory of their own."""
+        return UntypedStorage(self.memory.view(np.uint8))
+
+    def cpu(self) -> UntypedStorage:
+        """The storage itself."""
+        return self
+
+    def type(self) -> str:
+        """The name of the class."""
+        return "torch.storage.UntypedStorage"
 
     def tolist(self) -> list[int]:
         """The bytes as numbers."""
@@ -75,12 +122,34 @@ class UntypedStorage:
 
 
 class TypedStorage:
-    """The memory of a tensor as numbers of its dtype, in a row; a change of one is seen by all that share it."""
+    """The memory of a tensor as numbers of one dtype, in a row; a change of one is seen by all that share it.
 
-    device, is_cuda = CPU, False
+    Args:
+        *args: how many numbers, or the numbers; none for none.
+        dtype: their type, float32 by default.
+        wrap_storage: the bytes that they are, in place of memory of their own.
 
-    def __init__(self, memory: Array) -> None:
-        self.memory = memory
+    >>> TypedStorage([1, 2]).tolist()
+    [1.0, 2.0]
+    """
+
+    device, is_cuda, is_sparse = CPU, False, False
+
+    def __init__(self, *args: Any, dtype: Any = None, device: Any = None, wrap_storage: Any = None) -> None:
+        kind = (dtype or float32).numpy
+        if wrap_storage is not None:
+            self.memory: Array = wrap_storage.memory.view(kind)
+        elif args and not isinstance(args[0], int):
+            self.memory = np.array(list(args[0]), kind)
+        else:
+            self.memory = np.zeros(args or (0,), kind)
+
+    @classmethod
+    def of(cls, memory: Array) -> TypedStorage:
+        """The storage that this memory is."""
+        made = TypedStorage()
+        made.memory = memory
+        return made
 
     @property
     def dtype(self) -> Any:
@@ -90,6 +159,10 @@ class TypedStorage:
     def untyped(self) -> UntypedStorage:
         """The same memory as bytes."""
         return UntypedStorage.of(self.memory)
+
+    @property
+    def _untyped_storage(self) -> UntypedStorage:
+        return self.untyped()
 
     def data_ptr(self) -> int:
         """Address of the first number."""
@@ -109,14 +182,18 @@ class TypedStorage:
 
     def tolist(self) -> list[Any]:
         """The numbers as a list."""
-        return list(self.memory.tolist())
+        numbers: Any = wrap(self.memory)
+        return list(numbers.tolist())
 
     def __len__(self) -> int:
         return self.size()
 
     def __getitem__(self, index: Any) -> Any:
-        found = self.memory[index]
-        return TypedStorage(found) if isinstance(index, slice) else found.item()
+        if isinstance(index, slice):
+            raise RuntimeError(with_line(
+                "slices are only supported in UntypedStorage.__getitem__; write storage.untyped()[…], or tolist()[…]"
+            ))  # fmt: skip
+        return TypedStorage.of(self.memory[index : index + 1 or None]).tolist()[0]
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.memory[index] = value
@@ -124,9 +201,83 @@ class TypedStorage:
     def __iter__(self) -> Iterator[Any]:
         return iter(self.tolist())
 
+    def fill_(self, value: Any) -> TypedStorage:
+        """Make each number `value`."""
+        self.memory[:] = value
+        return self
+
+    def copy_(self, source: TypedStorage, non_blocking: bool = False) -> TypedStorage:
+        """Overwrite the numbers with those of another storage of the same length."""
+        self.memory[:] = source.memory
+        return self
+
+    def resize_(self, size: int) -> None:
+        """Take as many numbers, in memory of its own: the first stay."""
+        self.memory = np.resize(self.memory, size) if self.memory.size else np.zeros(size, self.memory.dtype)
+
+    def clone(self) -> TypedStorage:
+        """The same numbers in memory of their own."""
+        return TypedStorage.of(self.memory.copy())
+
+    def cpu(self) -> TypedStorage:
+        """The storage itself."""
+        return self
+
+    def is_shared(self) -> bool:
+        """Whether other processes see it."""
+        return False
+
+    def type(self) -> str:
+        """The older name of its kind: `torch.FloatStorage`."""
+        return f"torch.{self.pickle_storage_type()}"
+
+    def pickle_storage_type(self) -> str:
+        """The name of its kind in a file: `FloatStorage`."""
+        return STORAGE_NAMES[self.dtype.name]
+
+    def to(self, dtype: Any) -> TypedStorage:
+        """The numbers as another type, in memory of their own where that is a change."""
+        return self if dtype is self.dtype else TypedStorage.of(self.memory.astype(dtype.numpy))
+
+    def float(self) -> TypedStorage:
+        """The numbers as float32."""
+        return self.to(float32)
+
+    def double(self) -> TypedStorage:
+        """The numbers as float64."""
+        return self.to(float64)
+
+    def long(self) -> TypedStorage:
+        """The numbers as int64."""
+        return self.to(int64)
+
     def __repr__(self) -> str:
         rows = "\n".join(f" {number}" for number in self.tolist())
         return f"{rows}\n[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {self.size()}]"
+
+
+class StorageType(type):
+    """The type of `FloatStorage` and its like: storages of a dtype are instances of it, and calling it makes one."""
+
+    dtype: Any
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, TypedStorage) and instance.dtype is cls.dtype
+
+    def __call__(cls, *args: Any, **given: Any) -> TypedStorage:
+        """A storage of this dtype; see `TypedStorage`."""
+        return TypedStorage(*args, dtype=cls.dtype, **given)
+
+
+def _of(dtype: Any) -> StorageType:
+    name = STORAGE_NAMES[dtype.name]
+    made = StorageType(name, (), {"__module__": "torch", "__doc__": f"Storages of {dtype.name}."})
+    made.dtype = dtype
+    return made
+
+
+STORAGE_TYPES = {STORAGE_NAMES[kind.name]: _of(kind) for kind in OF_NUMPY.values() if kind.name in STORAGE_NAMES}
+"""`FloatStorage` and its like, by name."""
 
 
 @method
@@ -149,7 +300,7 @@ def storage(self: Tensor) -> TypedStorage:
     >>> list(pellucid.tensor([[1, 2], [3, 4]]).t().storage())
     [1, 2, 3, 4]
     """
-    return TypedStorage(UntypedStorage.of(self._array).memory)
+    return TypedStorage.of(UntypedStorage.of(self._array).memory)
 
 
 @method

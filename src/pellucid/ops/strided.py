@@ -210,6 +210,10 @@ def _expand(input: Any, size: Any, *, implicit: bool = False) -> Any:
     return shape.expand(input, size)
 
 
+def _slice(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+    return input[(slice(None),) * (dim % input.ndim) + (slice(start, end, step),)]
+
+
 _VIEWS: tuple[tuple[str, Callable[..., Any], bool], ...] = (
     ("alias_copy", _itself, False),
     ("as_strided_copy", as_strided, False),
@@ -217,6 +221,8 @@ _VIEWS: tuple[tuple[str, Callable[..., Any], bool], ...] = (
     ("expand_copy", _expand, False),
     ("narrow_copy", parts.narrow, True),
     ("permute_copy", axes.permute, False),
+    ("select_copy", parts.select, False),
+    ("slice_copy", _slice, False),
     ("split_copy", parts.split, False),
     ("split_with_sizes_copy", parts.split_with_sizes, False),
     ("squeeze_copy", shape.squeeze, False),

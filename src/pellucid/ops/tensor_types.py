@@ -11,6 +11,7 @@ from pellucid.declare import function
 from pellucid.types.size import Size
 
 from .memory import cast
+from .storage import TypedStorage
 
 _NAMES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64", "Int": "int32",
@@ -39,6 +40,8 @@ class TensorType(type):
             if data.dtype is not cls.dtype:
                 raise TypeError(f"expected {cls.dtype!r} (got {data.dtype!r}): write tensor.to({cls.dtype!r})")
             return data.detach()
+        if isinstance(data, TypedStorage) and data.dtype is cls.dtype:
+            return wrap(data.memory)
         if isinstance(data, int | float):
             raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
         if isinstance(data, Size):

@@ -21,9 +21,10 @@ from .. import torch_names
 from ..core import Tensor
 from ..core import device as device_type
 from ..core import dtype as dtype_type
+from ..ops.storage import STORAGE_NAMES, TypedStorage, UntypedStorage
 from ..types import layouts
 from ..types.size import Size
-from . import reader, writer
+from . import reader
 
 __all__ = ["Raised", "pickled", "unpickled"]
 
@@ -61,6 +62,10 @@ class _Pickler(_InPython):
 
     def persistent_id(self, obj: Any) -> Any:
         """The reference to a storage goes beside the pickle's objects."""
+        if isinstance(obj, TypedStorage | UntypedStorage):
+            memory = obj.memory
+            name = obj.pickle_storage_type() if isinstance(obj, TypedStorage) else None
+            return self._reference(memory, name, memory.size if name else memory.nbytes)
         return tuple(obj) if type(obj) is _Reference else None
 
     def reducer_override(self, obj: Any) -> Any:
@@ -78,6 +83,15 @@ class _Pickler(_InPython):
         parts = _sparse_parts(obj)
         return NotImplemented if parts is None else (_Named("torch._utils", "_rebuild_sparse_tensor"), parts)
 
+    def _reference(self, root: np.ndarray, name: str | None, count: int) -> tuple[Any, ...]:
+        """What says which storage `root` is in the file: once for all that lies in it; as bytes without a name."""
+        key = (root.ctypes.data, root.size, root.dtype)
+        if key not in self.numbers:
+            self.numbers[key] = len(self.storages)
+            self.storages.append(root.reshape(-1))
+        kind = _Named("torch", name) if name else _Named("torch.storage", "UntypedStorage")
+        return "storage", kind, str(self.numbers[key]), "cpu", count
+
     def _tensor(self, tensor: Tensor) -> Any:
         array = tensor._array if isinstance(tensor._array, np.ndarray) else tensor.detach().cpu().numpy()
         root: np.ndarray = array
@@ -86,14 +100,9 @@ class _Pickler(_InPython):
         whole = root.flags.c_contiguous and min(array.strides, default=0) >= 0 and array.size
         if not whole:
             array = root = np.ascontiguousarray(array)
-        key = (root.ctypes.data, root.size, root.dtype)
-        if key not in self.numbers:
-            self.numbers[key] = len(self.storages)
-            self.storages.append(root.reshape(-1))
         self.kept += [root, tensor]
-        size, name = array.itemsize, writer.STORAGES.get(tensor.dtype.name)
-        kind = _Named("torch", name) if name else _Named("torch.storage", "UntypedStorage")
-        storage = _Reference(("storage", kind, str(self.numbers[key]), "cpu", root.size if name else root.nbytes))
+        size, name = array.itemsize, STORAGE_NAMES.get(tensor.dtype.name)
+        storage = _Reference(self._reference(root, name, root.size if name else root.nbytes))
         offset = (array.ctypes.data - root.ctypes.data) // size if array.size else 0
         strides = tuple(stride // size for stride in array.strides) if array.size else tuple(tensor.stride())
         parameter = type(tensor).__name__ == "Parameter"

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from ..core import device as device_type
+from ..ops.storage import STORAGE_NAMES, TypedStorage
 from ..types.dtypes import ALL, WIDE_UNSIGNED
 from ..types.size import Size
 from . import allowed, rebuilt
-from .writer import STORAGES
 
 Storage = Callable[[str, np.dtype[Any], int], np.ndarray]
 
@@ -85,7 +85,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("torch", "Size"): _Callable(Size),
     ("torch", "device"): _Callable(_device),
     **{("torch", name): dtype for name, dtype in _DTYPES.items()},
-    **{("torch", storage): _StorageType(_DTYPES[name].numpy) for name, storage in STORAGES.items()},
+    **{("torch", storage): _StorageType(_DTYPES[name].numpy) for name, storage in STORAGE_NAMES.items()},
     ("torch.storage", "UntypedStorage"): _StorageType(np.dtype(np.uint8)),
 }
 
@@ -108,7 +108,7 @@ class _Machine:
         self.storage, self.source = storage, source
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.loaded: dict[tuple[str, _StorageType], np.ndarray] = {}
+        self.loaded: dict[tuple[str, _StorageType], TypedStorage] = {}
         self.made: list[Any] = []  # what the classes and functions made that the program has allowed
 
     def run(self) -> Any:
@@ -271,7 +271,7 @@ class _Machine:
         if isinstance(state.get("_metadata"), dict):
             self.stack[-1]._metadata = state["_metadata"]  # type: ignore[attr-defined]
 
-    def stored(self, reference: Any) -> np.ndarray:
+    def stored(self, reference: Any) -> TypedStorage:
         """The storage that a reference means."""
         match reference:
             case (
@@ -280,7 +280,7 @@ class _Machine:
             ):
                 found = self.loaded.get((key, kind))
                 if found is None:
-                    found = self.loaded[key, kind] = self.storage(key, kind.dtype, count)
+                    found = self.loaded[key, kind] = TypedStorage.of(self.storage(key, kind.dtype, count))
                 return found
         raise UnpicklingError(f"{self.source} refers to a storage in an unknown way: {reference!r}")
 
@@ -291,7 +291,7 @@ def known(module: str, name: str) -> Any:
     return found.function if isinstance(found, _Callable) else found
 
 
-def storages(storage: Storage, source: str) -> Callable[[Any], np.ndarray]:
+def storages(storage: Storage, source: str) -> Callable[[Any], TypedStorage]:
     """The function from a reference in a pickle to the storage that it means."""
     return _Machine(b"", storage, source).stored
 

@@ -12,16 +12,23 @@ import numpy as np
 from ..core import Tensor
 from ..core import dtype as dtype_type
 from ..core.tensor import wrap
+from ..ops.storage import TypedStorage
 from ..types import layouts
 
 unfilled: dict[int, list[Callable[[], None]]] = {}
 """By id of a storage whose numbers come later in the file: what is to be done once they are there."""
 
 
+def _memory(storage: Any) -> np.ndarray:
+    """The numbers of a storage."""
+    if not isinstance(storage, TypedStorage):
+        raise UnpicklingError("a tensor refers to something that is not a storage")
+    return storage.memory
+
+
 def tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor:
     """A tensor over part of a storage; sizes that reach beyond it are refused."""
-    if not isinstance(storage, np.ndarray):
-        raise UnpicklingError("a tensor refers to something that is not a storage")
+    storage = _memory(storage)
     if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in (offset, *size, *stride)):
         raise UnpicklingError(f"a tensor has impossible sizes: {offset=}, {size=}, {stride=}")
     strides = tuple(step * storage.itemsize for step in stride)
@@ -44,8 +51,8 @@ def tensor_v2(
             array = np.conj(made._array) if metadata.get("conj") else made._array
             made._array = -array if metadata.get("neg") else array
 
-        if id(storage) in unfilled:
-            unfilled[id(storage)].append(work_out)
+        if id(storage.memory) in unfilled:
+            unfilled[id(storage.memory)].append(work_out)
         else:
             work_out()
     return made.requires_grad_() if requires_grad else made
@@ -55,9 +62,10 @@ def tensor_v3(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any, dtype: Any, metadata: Any = None
 ) -> Tensor:
     """A tensor over part of a storage of bytes: of a dtype for which PyTorch has no kind of storage, such as uint16."""
-    if not isinstance(storage, np.ndarray) or not isinstance(dtype, dtype_type):
-        raise UnpicklingError("a tensor refers to something that is not a storage, or has no dtype")
-    return tensor_v2(storage.view(dtype.numpy), offset, size, stride, requires_grad, hooks, metadata)
+    if not isinstance(dtype, dtype_type):
+        raise UnpicklingError("a tensor refers to a storage, and has no dtype")
+    numbers = TypedStorage.of(_memory(storage).view(dtype.numpy))
+    return tensor_v2(numbers, offset, size, stride, requires_grad, hooks, metadata)
 
 
 def parameter(data: Any, requires_grad: Any, hooks: Any = None) -> Tensor:

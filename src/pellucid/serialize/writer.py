@@ -15,23 +15,9 @@ import numpy as np
 from ..core import Tensor
 from ..core import device as device_type
 from ..core import dtype as dtype_type
+from ..ops.storage import STORAGE_NAMES
 from ..types.size import Size
 from .memory import Piece, hull, shared_pieces
-
-STORAGES = {
-    "float16": "HalfStorage",
-    "bfloat16": "BFloat16Storage",
-    "float32": "FloatStorage",
-    "float64": "DoubleStorage",
-    "complex64": "ComplexFloatStorage",
-    "complex128": "ComplexDoubleStorage",
-    "int8": "CharStorage",
-    "int16": "ShortStorage",
-    "int32": "IntStorage",
-    "int64": "LongStorage",
-    "uint8": "ByteStorage",
-    "bool": "BoolStorage",
-}
 
 
 def pickled(obj: Any) -> tuple[bytes, list[np.ndarray]]:
@@ -181,15 +167,16 @@ class _Writer:
         number = self.numbers.get(key)
         if number is None:
             number = self.numbers[key] = len(self.storages)
-            self.storages.append((array if whole is None else whole.array).copy(order="C"))
+            self.storages.append(_as_it_lies(array if whole is None else whole.array).copy(order="C"))
         storage = self.storages[number]
         if strides is None:
-            strides = [step // storage.itemsize for step in storage.strides] if storage.size else tensor.stride()
+            kept = array if _as_it_lies(array) is not array else storage
+            strides = [step // storage.itemsize for step in kept.strides] if storage.size else tensor.stride()
         parameter = type(tensor).__name__ == "Parameter"
         if parameter:
             self._global("torch._utils", "_rebuild_parameter")
             self.emit(b"(")
-        kind = STORAGES.get(tensor.dtype.name)  # None: kept as bytes, and the dtype is said
+        kind = STORAGE_NAMES.get(tensor.dtype.name)  # None: kept as bytes, and the dtype is said
         reference = (kind, number, storage.size if kind else storage.nbytes)
         self._rebuild(tensor, reference, offset, shape, strides, tensor.requires_grad and not parameter)
         if parameter:
@@ -234,6 +221,14 @@ class _Writer:
 def _array(tensor: Tensor) -> np.ndarray:
     """The memory of a tensor on the CPU, the same object at each call."""
     return tensor._array if isinstance(tensor._array, np.ndarray) else tensor.detach().cpu().numpy()
+
+
+def _as_it_lies(array: np.ndarray) -> np.ndarray:
+    """The array with its dimensions in the order of memory, if so its numbers lie one after the other; else itself."""
+    if array.flags.c_contiguous or not array.size:
+        return array
+    turned = array.transpose(sorted(range(array.ndim), key=lambda dim: -array.strides[dim]))
+    return turned if turned.flags.c_contiguous else array
 
 
 def _tensors(value: Any, seen: set[int]) -> Iterator[Tensor]:

@@ -13,7 +13,7 @@ from pellucid.autograd import is_anomaly_enabled
 from pellucid.autograd import set_detect_anomaly as set_anomaly_enabled
 from pellucid.core import Tensor
 from pellucid.errors import warn
-from pellucid.ops.storage import TypedStorage, UntypedStorage
+from pellucid.ops.storage import STORAGE_TYPES, TypedStorage, UntypedStorage
 from pellucid.ops.tensor_types import (
     BFloat16Tensor,
     BoolTensor,
@@ -101,6 +101,10 @@ __all__ += _symbols.__all__
 for _room, _names in ((_foreach, _foreach.NAMES), (_symbols, _symbols.PRIVATE)):
     globals().update({_name: getattr(_room, _name) for _name in _names})
     __all__ += _names  # pyright: ignore[reportUnsupportedDunderAll]
+
+globals().update(STORAGE_TYPES)
+Storage = STORAGE_TYPES["FloatStorage"]
+__all__ += ["Storage", *STORAGE_TYPES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 nan, inf, pi, e, newaxis = math.nan, math.inf, math.pi, math.e, None
 has_lapack, has_mkl, has_openmp = True, False, False
