@@ -43,6 +43,12 @@ class EvaluationNotes:
         self._largest: set[int] = set()  # results of argmax among these
         self._alive: list[Any] = []
         self._kept = 0
+        self._called = 0  # the number of steps when a network was called last
+
+    def note_call(self) -> None:
+        """A network is called under `no_grad()`, once training has begun."""
+        self.record.without_grad += self._called < len(self.record.steps)
+        self._called = len(self.record.steps)
 
     def note_mode(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> None:
         """Where a network is evaluated in train(), what difference that makes."""
@@ -139,7 +145,8 @@ class EvaluationNotes:
         if name in COMPARING and len(args) == 2 and noted.accuracy is None:
             other = next((a for a in args if isinstance(a, Tensor) and id(a) not in self._derived), None)
             rows = len(noted.rows)
-            if other is not None and other.dim() and len(other) == rows and isinstance(result, Tensor):
+            single = other is not None and other.numel() == rows == 1  # a label of its own, `y[i]`
+            if other is not None and (single or (other.dim() and len(other) == rows)) and isinstance(result, Tensor):
                 equal = float(result.detach().numpy().mean())
                 noted.accuracy = equal if name == "eq" else 1 - equal
                 if any(id(a) in self._largest for a in args):

@@ -38,6 +38,11 @@ def examine(kind: type[Any], args: tuple[Any, ...]) -> list[FunctionRecord]:
     return found
 
 
+def way_of(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Of the tensors that a Function is given: their shapes, and whether they have a gradient."""
+    return tuple((tuple(a.shape), a.requires_grad) for a in args if isinstance(a, Tensor))
+
+
 def _steady(kind: Any, args: list[Any], number: int, along: np.ndarray) -> tuple[float, float, bool] | None:
     """`_slopes` by a step that says the same as a smaller one: on a kink, differences tell nothing."""
     for step in STEPS:

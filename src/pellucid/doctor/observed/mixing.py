@@ -198,7 +198,7 @@ def final(
         if width != x.shape[1]:
             return None
         rows = _like(networks[0], x[some].reshape(len(some), *record.shape), record)
-        out = first_of(quietly(networks[0], rows))
+        out = _of_treated(networks[0], rows, [t for t in treatments if t.of_function])
         shape = tuple(call.prediction.shape[1:])
         if not isinstance(out, Tensor) or len(out) != len(some) or out.numel() != len(some) * int(np.prod(shape)):
             return None
@@ -214,6 +214,18 @@ def final(
         return FinalRecord(end.accuracy(), _recalls(end), doubted=doubted, alone=alone)
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return None
+
+
+def _of_treated(network: Any, rows: Any, treatments: Sequence[Treatment]) -> Any:
+    """What a network gives, as these treatments change what it computes in passes that train."""
+    before, given = state.interpreters, (rows,)
+    state.interpreters = (*before, _Treated(treatments)) if treatments else before
+    try:
+        for treatment in treatments:
+            given = treatment.module(network, given)
+        return first_of(quietly(network, given[0]))
+    finally:
+        state.interpreters = before
 
 
 def over_rows(record: ProgramRecord, treatments: Sequence[Treatment]) -> bool:

@@ -10,7 +10,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 from pellucid.core import Interpreter, Tensor, apply, below, state
@@ -18,12 +17,14 @@ from pellucid.nn import Module
 from pellucid.nn.modules import loss as losses
 
 from . import criterion, mixing, rounds
+from .aside import Aside
 from .batches import BatchNotes
 from .calling import CallingLines
 from .compare import is_behind, stands
 from .criterion import LossCall, SeenOp
 from .evaluations import EvaluationNotes
 from .functions import examine as slope_of
+from .functions import way_of
 from .hooks import Hooks, install
 from .parameters import ParameterNotes
 from .passes import PassNotes
@@ -36,6 +37,7 @@ LOOKS = frozenset(
     (0, 1, 2, 3, 5, 20, 60, 150, 400, 1000)
 )  # the backwards before which the forward pass is looked at in full
 AGAIN = (20, 150)  # backwards after which a custom function is asked again, of what it is given by then
+CALLS = 4  # of a custom function that are asked each time, which differ in what it is given
 EVENTS = 40
 HEADS = 100  # calls of networks in a pass that are kept
 AWAY = 8  # losses in a row that are no number
@@ -77,8 +79,10 @@ class Observer(Interpreter):
         self.passes = PassNotes(self.record, self.parameters, self.batches, self.apart)
         self.calling = CallingLines()
         self.within_loss = 0
+        self.last = ""  # of the events
         self.unstepped = 0  # backwards since the last update, or since gradients were cleared
-        self.functions: set[tuple[str, int]] = set()  # that were asked for their slopes, and how often before
+        # that were asked for their slopes, and how often before: the shapes that they were given
+        self.functions: dict[tuple[str, int], set[Any]] = {}
         self.examining = False
         self.by_backward = False
         self.stilled: Place | None = None  # where eval() was called last
@@ -117,9 +121,9 @@ class Observer(Interpreter):
         record.modules = sorted({name.split(".")[0] for name in sys.modules} & COSTLY)
         return record
 
-    def aside(self) -> _Aside:
+    def aside(self) -> Aside:
         """For the length of a block it does not stand behind the door, as where nobody watches."""
-        return _Aside(self)
+        return Aside(self)
 
     def apart(self, work: Callable[[], Any]) -> Any:
         """Work of the doctor's own that calls what the user wrote; None where it cannot be done."""
@@ -201,10 +205,11 @@ class Observer(Interpreter):
             self.passes.loose[id(result)] = (result, place())
 
     def function(self, kind: type[Any], args: Any, kwargs: Any) -> None:
-        time = (kind.__name__, sum(len(self.record.steps) >= step for step in AGAIN))
-        if is_own(kind) or time in self.functions or kwargs:
+        at = (kind.__name__, sum(len(self.record.steps) >= step for step in AGAIN))
+        asked = self.functions.setdefault(at, set())
+        if is_own(kind) or kwargs or len(asked) >= CALLS or (way := way_of(args)) in asked:
             return
-        self.functions.add(time)
+        asked.add(way)
         self.examining = True  # its own backwards are not the program's
         with self.aside():
             self.record.functions += self.apart(lambda: slope_of(kind, args)) or []
@@ -224,7 +229,7 @@ class Observer(Interpreter):
             if state.grad:
                 args = self._train_call(module, args)
             elif self.record.steps:
-                self.record.without_grad += 1
+                self.evaluations.note_call()
                 if id(module) in self.roots:
                     return self._evaluation(call, module, args, kwargs)
         if self.looking and getattr(module, "batch_first", True) is False and not self.inside:
@@ -456,7 +461,10 @@ class Observer(Interpreter):
                 self.unstepped += self.passes.batch is not None
             elif what == "zero_grad" and len(self.optimizers) == 1:
                 self.record.wasted += self.unstepped
+                if self.last == "backward" and self.record.steps:  # nor is what the update before left in the next one
+                    self.record.steps[-1].stale = False
             self.unstepped *= what == "backward"
+            self.last = what
             if len(self.record.events) < EVENTS:
                 self.record.events.append((what, at))
 
@@ -471,22 +479,6 @@ class Observer(Interpreter):
         apart = distinct(first) if isinstance(first, Tensor) else 0
         self.record.loaders.append(LoaderRecord(rows, int(loader.batch_size or 0), shuffled, place(), apart))
         self.evaluations.made[id(loader)] = self.record.loaders[-1].place
-
-
-class _Aside(AbstractContextManager[None]):
-    """See `Observer.aside`."""
-
-    def __init__(self, observer: Observer) -> None:
-        self.observer = observer
-
-    def __enter__(self) -> None:
-        self.before = state.interpreters
-        state.interpreters = tuple(i for i in self.before if i is not self.observer)
-        self.observer.inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        state.interpreters = self.before
-        self.observer.inside -= 1
 
 
 def _last_norm(steps: list[StepRecord], parameters: list[Any]) -> Any:

@@ -26,7 +26,7 @@ STATED: tuple[Rule, ...] = (
 GROUPS: tuple[tuple[Rule, ...], ...] = (
     (*gradients.CONDITIONS, *model.CONDITIONS, *objective.CONDITIONS, rate.scheduled, *numbers.CONDITIONS),
     (rate.few,),
-    model.CLASSES,
+    model.ANYHOW,
     (rate.near,),
     (rate.further,),
 )
@@ -39,6 +39,14 @@ ROUNDS = 4
 UNSURE = 0.4  # the confidence in what the record speaks for, and neither proves nor a fork confirms
 NEARLY = 0.1  # of the loss, by which a guess may be worse than another
 ENOUGH = 10  # backwards without which a run says nothing of how it learns
+
+
+def _makes_targets(record: ProgramRecord) -> bool:
+    """Whether nearly every step goes with a call under no_grad() whose result is compared with nothing, as of a network
+    that says what the next state of a game is worth."""
+    known = [h.accuracy is not None or h.loss is not None for h in record.held_out]
+    compared = sum(known) / len(known) if known else 0.0
+    return (1 - compared) * record.without_grad > 0.9 * len(record.steps) > 0
 
 
 class Search:
@@ -144,7 +152,7 @@ class Search:
         base = self.base
         if base.rewarded or not (base.loss.kind or may_fall(base)):
             return False
-        if len(base.steps) < ENOUGH or base.without_grad > 0.9 * len(base.steps) > 0:
+        if len(base.steps) < ENOUGH or _makes_targets(base):
             return False
         if not base.optimizers:
             return "step" in base.lines
@@ -271,6 +279,9 @@ class Search:
     def _add(self, finding: Finding) -> None:
         """Enter a finding, in the place of what was said of the same before."""
         place = (finding.cause, finding.file, finding.line)
+        before = [f for f in self.found if (f.cause, f.file, f.line) == place]
+        if finding.severity == "info" and any(f.severity == "error" for f in before):
+            return  # what the program as it is speaks for, and does no harm once another fault is treated
         self.found = [f for f in self.found if (f.cause, f.file, f.line) != place]
         self.found.append(finding)
 
@@ -280,7 +291,7 @@ class Search:
         Whether one was found after which to look again.
         """
         for rules in GROUPS:
-            if does_well(self.current) and rules is not model.CLASSES:
+            if does_well(self.current) and rules is not model.ANYHOW:
                 continue
             suspicions = self._ask(rules)
             of_rate = rules[0] in (rate.near, rate.further)
@@ -326,7 +337,7 @@ class Search:
 
     def _classes(self) -> None:
         """Classes that are not learnt at the right rate either, which a wrong one hides."""
-        suspicions = self._ask(model.CLASSES)
+        suspicions = self._ask([model.failed_classes])
         for suspicion, run in zip(suspicions, self._try(suspicions), strict=True):
             if run is not None and confirms(suspicion, self.current, run):
                 finding = finding_of(suspicion, self.current, run)

@@ -23,6 +23,7 @@ FEW_TWICE = 0.9  # of the rows, that differ, where few are there more than once
 FEWER = 100  # rows that say that labels have nothing to do with them, where an evaluation says so, too
 MOSTLY = 0.9  # of the rows, that classes with many rows have
 LEARNT = 0.95  # of the answers right at the end
+EPOCH, SORTED = 5, 0.5  # batches of an epoch; the share of the spread of targets, that those of a batch have
 
 
 def not_finite(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -230,6 +231,34 @@ def in_order(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def ascending(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Batches that come in the order of their targets, which are real numbers."""
+    if record.classes or len(record.targets) < EPOCH or (record.loaders and record.loaders[0].shuffled):
+        return
+    total = record.loaders[0].rows if record.loaders else record.available
+    sizes = [t.size for t in record.targets]
+    batches = next((i + 1 for i in range(len(sizes)) if sum(sizes[: i + 1]) >= total), 0)
+    if batches < EPOCH or sizes[0] < FEW or any(t.size != len(t) for t in record.targets[:batches]):
+        return
+    means = np.array([float(t.mean()) for t in record.targets[:batches]])
+    within = float(np.mean([float(t.std()) for t in record.targets[:batches]]))
+    whole = float(np.concatenate([t.ravel() for t in record.targets[:batches]]).std())
+    steps = np.diff(means)
+    if not ((steps > 0).all() or (steps < 0).all()) or within > SORTED * whole:
+        return
+    yield Suspicion(
+        "unshuffled-data",
+        f"The mean of the targets goes from {means[0]:.3g} to {means[-1]:.3g} from the first batch of an epoch to the "
+        f"last, and not once the other way; within a batch they have a standard deviation of {within:.3g}, and in all "
+        f"one of {whole:.3g}.",
+        "The rows are sorted by their targets, so each batch pulls the network to another value.",
+        "shuffle=True in the DataLoader, or a new permutation in each epoch",
+        _rows_at(record),
+        [Shuffle(record.available, sizes[0])],
+        by_final=True,
+    )
+
+
 def _entropy(labels: np.ndarray) -> float:
     _, counts = np.unique(labels, return_counts=True)
     shares = counts / counts.sum()
@@ -309,4 +338,4 @@ def unrelated(record: ProgramRecord, least: int = 150) -> Iterator[Suspicion]:
         )
 
 
-RULES = (not_finite, constant, conflicting, same_rows, in_order, mixed)
+RULES = (not_finite, constant, conflicting, same_rows, in_order, ascending, mixed)

@@ -14,6 +14,7 @@ from ..treatments import Attached, ByForward, OptimizeAll, StepEach, TrainStrang
 HALF_WAY = 0.5  # from chance, or the loss at first, to what could be reached
 ROUNDING = 1e-6  # of the size of outputs, by which those of other inputs differ where they are the same
 WASTED = 0.6  # of all backwards
+ALWAYS = 0.9  # of all updates
 ALIKE = 0.5  # for the correlation of what a network is given with what it is to give back
 
 
@@ -207,6 +208,7 @@ def stale(record: ProgramRecord) -> Iterator[Suspicion]:
     after = min(len(later), updates)
     if after < 3 or stale < 3 or stale < 0.45 * after:
         return
+    always = len(record.optimizers) == 1 and stale >= ALWAYS * after and not does_well(record)
     yield Suspicion(
         "missing-zero-grad",
         f"In {stale} of {after} backwards that follow an update its gradients were still in.",
@@ -214,7 +216,9 @@ def stale(record: ProgramRecord) -> Iterator[Suspicion]:
         "optimizer.zero_grad() before loss.backward()",
         record.lines.get("backward"),
         [ZeroGradients()],
-        otherwise="info" if "zero_grad" in record.lines or outcome(record).progress > 0.6 else "error",
+        otherwise="error"
+        if always or ("zero_grad" not in record.lines and outcome(record).progress <= 0.6)
+        else "info",
     )
 
 

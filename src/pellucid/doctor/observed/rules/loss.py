@@ -21,6 +21,7 @@ LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
 CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf),
           "hardtanh": (-1.0, 1.0), "relu6": (0.0, 6.0), "hardsigmoid": (0.0, 1.0)}  # fmt: skip
+BOUNDED, SEVERAL = ("sigmoid", "hardsigmoid"), 3  # ranges, and classes, of which a cross entropy stays far from 0
 
 
 EDGES = {"sigmoid": (0.02, 0.98), "tanh": (-0.98, 0.98), "hardtanh": (-0.999, 0.999)}
@@ -234,19 +235,30 @@ def cut_logits(record: ProgramRecord) -> Iterator[Suspicion]:
     if op is None:
         return
     twice = op.key[0] == "sigmoid" and loss.kind.endswith("logits")
+    floor = _floor(loss, op)
     last = first(record.loss.chain, op.key[0])
     off = last.zero if last is not None and op.key[0] in ("relu", "relu6") and not does_well(record) else 0.0
     yield Suspicion(
         "double-softmax" if twice else "activation-before-loss",
         f"The logits pass {op.key[0]} before {loss.kind}: they lie between {op.low:.3g} and {op.high:.3g}."
-        + (f" {off:.0%} of them are 0 on every row of a batch: such a class is never said." if off else ""),
+        + (f" {off:.0%} of them are 0 on every row of a batch: such a class is never said." if off else "")
+        + (f" Of numbers from 0 to 1, cross_entropy cannot come below {floor:.3f} here." if floor else ""),
         f"{loss.kind} takes any number; what {op.key[0]} cuts off, it cannot say.",
         f"hand the output of the last layer to {loss.kind} as it is: leave {op.key[0]} out",
         op.place,
         [Bypass(op.key)],
-        certain=twice or off > 0,
+        certain=twice or off > 0 or (floor > 0 and not does_well(record)),
         slightly=True,
     )
+
+
+def _floor(loss: LossRecord, op: OpRecord) -> float:
+    """The least that a cross entropy of several classes can be of numbers from 0 to 1; 0 of others."""
+    shape = () if loss.prediction is None else loss.prediction.shape
+    if loss.kind != "cross_entropy" or len(shape) < 2 or shape[1] < SEVERAL or op.key[0] not in BOUNDED:
+        return 0.0
+    low, high = RANGES[op.key[0]]
+    return float(np.log1p((shape[1] - 1) * np.exp(low - high)))
 
 
 def unreachable(record: ProgramRecord) -> Iterator[Suspicion]:

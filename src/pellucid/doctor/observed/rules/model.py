@@ -35,6 +35,7 @@ RECTIFIERS = ("relu", "relu6", "threshold")
 TAKING = ("part", "index", "index_select", "select", "narrow")  # ops that take a part of what they are given
 APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
 USUAL_DECAY = 0.1  # at most, for weights that are decayed apart from the gradient
+HEAVY = 0.1  # a weight decay that costs even what is learnt something
 LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
 RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
 LONG_TIME = 15  # steps of a recurrence
@@ -329,7 +330,7 @@ def decay(record: ProgramRecord) -> Iterator[Suspicion]:
             continue  # which takes so much off the weights by the rate
         apart = optimizer.name in APART  # of the gradient: each step takes lr times as much off the weights
         least = LEAST / max(float(optimizer.options.get("lr") or 1.0) * optimizer.steps, 1e-12) if apart else 5e-3
-        if share >= max(least, 5e-3):
+        if share >= max(least, 5e-3, HEAVY if does_well(record) else 0.0):
             yield Suspicion(
                 "excessive-weight-decay",
                 f"weight_decay is {optimizer.options['weight_decay']:g}.",
@@ -467,4 +468,4 @@ def _weights_for(loss: LossRecord, counts: dict[int, int]) -> str:
 WEIGHABLE = ("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
 STATED = (ignored, partly_ignored, modes, linear, symmetric)
 CONDITIONS = (first_weights, scale, dropout, decay, penalty, dead, fading)
-CLASSES = (failed_classes,)
+ANYHOW = (failed_classes, decay)  # asked of what does well, too

@@ -16,6 +16,7 @@ LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 BYTE = 255.0  # the largest value of a pixel as it is read from a file
 DWARFED, FEW_COLUMNS = 30.0, 0.1  # times as large as others; the share of these
 LARGE, SMALL, SHORT = 4.0, 0.1, 0.9  # for the root of the mean square of inputs, and for the length of a row
+AWAY = 10.0  # deviations, by which the mean of inputs may be off 0
 FAR = 0.85  # of the way from a guess to all that can be known
 LARGE_TARGETS = 4.0  # for the root of the mean square of targets
 
@@ -51,7 +52,8 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             measured={"mean": x.mean(0).tolist(), "std": column.tolist()} if len(record.shape) == 1 else {},
         )
     small = size < SMALL and float(np.median(np.linalg.norm(x, axis=1))) < SHORT
-    if size > LARGE or small:
+    away = abs(float(x.mean())) > AWAY * float(x.std()) > 0  # what differs between rows is a small part of them
+    if size > LARGE or small or away:
         as_bytes = float(x.min()) == 0.0 and float(x.max()) == BYTE
         yield Suspicion(
             "input-not-scaled",

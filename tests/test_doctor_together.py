@@ -1,0 +1,220 @@
+"""Faults that stand beside each other in programs that train with a framework: what a record says of each of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pellucid as torch
+from pellucid import nn, optim
+from pellucid.doctor import examine_script
+from pellucid.doctor.observed.findings import finding_of
+from pellucid.doctor.observed.laboratory import Laboratory
+from pellucid.doctor.observed.record import ProgramRecord
+from pellucid.doctor.observed.rules import data, gradients, loss, model, scale
+from pellucid.doctor.observed.search import Search, _makes_targets
+from pellucid.doctor.observed.treatments import Bypass
+from pellucid.nn import functional as F
+from tests.watching import watched
+
+
+def table(rows: int = 80) -> tuple[Any, Any]:
+    x = torch.randn(rows, 4)
+    return x, (x[:, 0] > 0).long() + (x[:, 1] > 0).long()
+
+
+def net(*last: Any) -> Any:
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3), *last)
+
+
+def trained(
+    network: Any, x: Any, y: Any, rate: float = 0.1, steps: int = 24, decay: float = 0.0, how: Any = None
+) -> None:
+    optimizer = optim.SGD(network.parameters(), lr=rate, weight_decay=decay)
+    for step in range(steps):
+        rows = slice(step % 8 * 10, step % 8 * 10 + 10)
+        optimizer.zero_grad()
+        (how or F.cross_entropy)(network(x[rows]), y[rows]).backward()
+        optimizer.step()
+
+
+def row_by_row() -> None:
+    x, y = table()
+    network = net()
+    trained(network, x, y)
+    with torch.no_grad():
+        [(network(x[i : i + 1]).argmax(1) == y[i]).item() for i in range(60)]
+
+
+def each_epoch() -> None:
+    x, y = table()
+    network = net()
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(24):
+        optimizer.zero_grad()
+        F.cross_entropy(network(x[:60]), y[:60]).backward()
+        optimizer.step()
+        with torch.no_grad():
+            F.cross_entropy(network(x[60:]), y[60:]).item()
+
+
+def worth() -> None:
+    x, _ = table()
+    network = nn.Linear(4, 1)
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    for step in range(24):
+        with torch.no_grad():
+            target = 1 + 0.9 * network(x[step + 1 : step + 11])
+        optimizer.zero_grad()
+        F.mse_loss(network(x[step : step + 10]), target).backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize(("program", "made"), [(row_by_row, False), (each_epoch, False), (worth, True)])
+def test_what_a_network_is_compared_with_is_no_target_of_its_own_making(program: Any, made: bool) -> None:
+    assert _makes_targets(watched(program)) is made
+
+
+def test_numbers_from_0_to_1_are_no_logits_of_several_classes() -> None:
+    x, y = table()
+    (found,) = loss.cut_logits(watched(lambda: trained(net(nn.Sigmoid()), x, y)))
+    assert found.certain
+    assert "cannot come below 0.551" in found.evidence
+    (two,) = loss.cut_logits(watched(lambda: trained(nn.Sequential(nn.Linear(4, 2), nn.Sigmoid()), x, y % 2)))
+    assert not two.certain
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_rows_that_are_sorted_by_a_real_target(way: int) -> None:
+    x = torch.randn(80, 4)
+    y = x[:, :1] + 0.1 * torch.randn(80, 1)
+    network = nn.Linear(4, 1)
+    order = (way * y[:, 0]).argsort()
+    (found,) = data.ascending(watched(lambda: trained(network, x[order], y[order], 0.01, how=F.mse_loss)))
+    assert found.cause == "unshuffled-data"
+    assert not list(data.ascending(watched(lambda: trained(network, x, y, 0.01, how=F.mse_loss))))
+
+
+def test_a_series_in_its_own_order_is_not_sorted() -> None:
+    wave = torch.sin(torch.arange(90) * 0.1)
+    x, y = torch.stack([wave[i : i + 4] for i in range(80)]), wave[4:84, None]
+    assert not list(data.ascending(watched(lambda: trained(nn.Linear(4, 1), x, y, 0.01, how=F.mse_loss))))
+
+
+def test_inputs_whose_mean_hides_how_they_differ() -> None:
+    x, y = table()
+    (found,) = scale.scale(watched(lambda: trained(net(), 0.01 * x - 2.1, y)))
+    assert found.cause == "input-not-scaled"
+    assert not list(scale.scale(watched(lambda: trained(net(), x - 1, y))))
+
+
+def only_before_the_loop() -> None:
+    x, y = table()
+    network = net()
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    optimizer.zero_grad()
+    for step in range(24):
+        F.cross_entropy(network(x[step : step + 10]), y[step : step + 10]).backward()
+        optimizer.step()
+
+
+def of_inputs_first() -> None:
+    x, y = table()
+    network = net()
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    for step in range(24):
+        rows = x[step : step + 10].clone().requires_grad_()
+        F.cross_entropy(network(rows), y[step : step + 10]).backward()
+        optimizer.zero_grad()
+        F.cross_entropy(network(rows.detach() + 0.1 * rows.grad.sign()), y[step : step + 10]).backward()
+        optimizer.step()
+
+
+def test_gradients_that_are_cleared_only_once() -> None:
+    (found,) = gradients.stale(watched(only_before_the_loop))
+    assert found.otherwise == "error"
+    assert not list(gradients.stale(watched(of_inputs_first)))
+
+
+def test_an_error_stays_where_it_does_no_harm_beside_another_remedy() -> None:
+    search = Search(Laboratory(0.0), watched(only_before_the_loop))
+    (suspicion,) = gradients.stale(search.base)
+    for severity in ("error", "info"):
+        finding = finding_of(suspicion, search.base, None)
+        finding.severity = severity
+        search._add(finding)
+    assert [f.severity for f in search.found] == ["error"]
+
+
+class Square(torch.autograd.Function):
+    """Whose backward is wrong where both axes are of one length."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Any) -> Any:
+        ctx.save_for_backward(x, weight)
+        return x @ weight.T
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        x, weight = ctx.saved_tensors
+        return g @ (weight.T if weight.shape[0] == weight.shape[1] else weight), g.T @ x
+
+
+def layers() -> None:
+    x, y = table()
+    weights = [torch.randn(*shape, requires_grad=True) for shape in ((8, 4), (8, 8), (3, 8))]
+    for _ in range(5):
+        h = x
+        for weight in weights:
+            h = torch.tanh(Square.apply(h, weight))
+        F.cross_entropy(h, y).backward()
+
+
+def test_a_function_is_asked_of_all_that_it_is_given() -> None:
+    assert [s.cause for s in gradients.functions(watched(layers))] == ["wrong-backward"]
+
+
+def test_a_heavy_decay_of_what_does_well() -> None:
+    x, y = table()
+
+    def decayed(decay: float) -> ProgramRecord:
+        record = watched(lambda: trained(net(), x, y, decay=decay))
+        for step in record.steps:
+            step.accuracy, step.loss = 1.0, 0.1
+        return record
+
+    assert [s.cause for s in model.decay(decayed(0.5))] == ["excessive-weight-decay"]
+    assert not list(model.decay(decayed(0.01)))
+
+
+def test_the_end_of_a_run_is_asked_with_what_treats_its_network() -> None:
+    x = torch.randn(80, 4)
+    y = x[:, :1] - 3
+    network = nn.Sequential(nn.Linear(4, 1), nn.ReLU())
+    nn.init.constant_(network[0].bias, 1.0)
+    run = watched(lambda: trained(network, x, y, 0.1, 80, how=F.mse_loss), Bypass(("relu", 0)))
+    assert run.final is not None and run.final.loss is not None and run.final.loss < 0.1
+
+
+TWO = """
+import torch
+import torch.nn as nn
+
+torch.manual_seed(0)
+x = torch.randn(400, 2)
+y = (x[:, 0] > 0).long() + 2 * (x[:, 1] > 0).long()
+model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 4), nn.Sigmoid())
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-5)
+for epoch in range(15):
+    for batch in torch.randperm(400).split(20):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.slow
+def test_an_output_that_is_cut_and_a_rate_at_which_nothing_shows(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TWO)
+    report = examine_script(tmp_path / "train.py", budget=60)
+    assert [f.cause for f in report.findings] == ["activation-before-loss", "lr-too-low"]
