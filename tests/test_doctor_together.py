@@ -1,5 +1,6 @@
 """Faults that stand beside each other in programs that train with a framework: what a record says of each of them."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,51 @@ def test_an_output_that_is_cut_and_a_rate_at_which_nothing_shows(tmp_path: Path)
     (tmp_path / "train.py").write_text(TWO)
     report = examine_script(tmp_path / "train.py", budget=60)
     assert [f.cause for f in report.findings] == ["activation-before-loss", "lr-too-low"]
+
+
+class Graph(nn.Module):
+    """A layer whose weight is no Parameter."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = torch.randn(inputs, outputs, requires_grad=True)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Any) -> Any:
+        return x @ self.weight + self.bias
+
+
+def plain(by_hand: bool) -> ProgramRecord:
+    x, y = table()
+    layer = Graph(4, 3)
+
+    def moved(logits: Any, target: Any) -> Any:
+        if by_hand and layer.weight.grad is not None:
+            with torch.no_grad():
+                layer.weight -= 0.1 * layer.weight.grad
+            layer.weight.grad = None
+        return F.cross_entropy(logits, target)
+
+    return watched(lambda: trained(layer, x, y, how=moved))
+
+
+def test_a_weight_that_is_no_parameter() -> None:
+    (found,) = gradients.unknown(plain(False))
+    assert found.certain
+    assert "weight gets a gradient and is known to no optimiser" in found.evidence
+    assert (
+        found.place is not None and "torch.randn" in Path(found.place[0]).read_text().splitlines()[found.place[1] - 1]
+    )
+    assert not list(gradients.unknown(plain(True)))
+
+
+@pytest.mark.slow
+def test_a_budget_is_kept_where_much_is_tried(tmp_path: Path) -> None:
+    slowly = TWO.replace("range(15)", "range(4000)").replace(
+        "        optimizer.step()", "        optimizer.step(); time.sleep(0.01)"
+    )
+    (tmp_path / "train.py").write_text("import time\n" + slowly)
+    began = time.monotonic()
+    report = examine_script(tmp_path / "train.py", budget=12)
+    assert time.monotonic() - began < 20
+    assert report.status in ("faults", "inconclusive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import re
 from collections import Counter
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core import Tensor
 from pellucid.errors import user_frame
 
 from .places import place
@@ -27,6 +29,16 @@ def assigned(name: str) -> Place | None:
     given = re.compile(rf"\s*(?:\w+\s*,\s*)*{name}\s*(?:,\s*\w+\s*)*=(?!=)")
     lines = linecache.getlines(frame.f_code.co_filename)
     return next(((frame.f_code.co_filename, i) for i, line in enumerate(lines, 1) if given.match(line)), None)
+
+
+def given_by(kind: type[Any], name: str) -> Place | None:
+    """The line of a class that gives its objects an attribute first."""
+    try:
+        file, (lines, first) = inspect.getsourcefile(kind), inspect.getsourcelines(kind)
+    except (TypeError, OSError):
+        return None
+    given = re.compile(rf"\s*self\.{name}\s*(?::[^=]+)?=(?!=)")
+    return next(((file, first + i) for i, line in enumerate(lines) if file and given.match(line)), None)
 
 
 class ParameterNotes:
@@ -96,6 +108,10 @@ class ParameterNotes:
         owners = {id(p): m for m in module.modules() for p in m._parameters.values() if p is not None}
         for name, parameter in new:
             self.note(parameter, name, self.line_of(owners.get(id(parameter)))).listed = True
+        for m in module.modules():
+            for name, value in vars(m).items():
+                if isinstance(value, Tensor) and value.is_leaf and value.requires_grad:
+                    self.note(value, name, given_by(type(m), name))  # a plain tensor, which no network lists
         record = self.record
         record.layers += [type(m).__name__ for m in module.modules()]
         leaves = [m for m in module.modules() if not any(True for _ in m.children())]

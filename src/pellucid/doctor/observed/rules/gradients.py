@@ -98,6 +98,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
     listed_all = all(p.listed for p in record.parameters.values() if p.reached)
     by_half = autoencodes(record)
     strangers = [p for p in record.parameters.values() if p.reached and not p.known and not p.frozen]
+    strangers = [p for p in strangers if p.listed or not p.moved]  # what the program moves by itself is none
     reached = [p for p in record.parameters.values() if p.reached]
     if strangers:
         half_way = outcome(record).progress >= HALF_WAY
