@@ -110,6 +110,23 @@ def test_the_line_that_calls_a_function_of_mere_arithmetic(tmp_path: Path) -> No
     assert first_wrong(tape, ["w1", "b1"], given, moved, {file: source})[0] == (file, line)
 
 
+def test_a_function_of_the_forward_pass_is_right_and_its_call_in_the_backward_pass_is_wrong(tmp_path: Path) -> None:
+    helper = "def squash(s):\n    return 1 / (1 + np.exp(-s))\n\nh = squash("
+    source = PROGRAM.replace("h = np.tanh(", helper).replace("derivative(h)", "squash(h) * (1 - squash(h))")
+    tape, given, moved, file = recorded(source, tmp_path)
+    line = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dh ="))
+    assert first_wrong(tape, ["w1", "b1"], given, moved, {file: source})[0] == (file, line)
+
+
+def test_a_derivative_that_is_taken_at_the_error_is_wrong_where_it_is_called(tmp_path: Path) -> None:
+    source = PROGRAM.replace("h @ w2 + b2\n", "np.tanh(h @ w2 + b2)\n")
+    source = source.replace("d = 2 * (out - y)", "d = 2 * (out - y) * derivative(out)")
+    source = source.replace("dh = (d @ w2.T) * derivative(h)", "e = d @ w2.T\ndh = e * derivative(e)")
+    tape, given, moved, file = recorded(source, tmp_path)
+    line = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dh ="))
+    assert first_wrong(tape, ["w1", "b1"], given, moved, {file: source})[0] == (file, line)
+
+
 GATE = """import numpy as np
 h = np.tanh(x @ w1 + b1)
 z = 1 / (1 + np.exp(-h))

@@ -6,7 +6,8 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.examination import HARMLESS
-from pellucid.doctor.process.source import draws_units, undoing
+from pellucid.doctor.process.placing import undoing
+from pellucid.doctor.process.source import draws_units
 from tests.sampled import sampled
 
 TWO_LAYERS = """

@@ -10,7 +10,8 @@ from pellucid.doctor.process import rates, settings
 from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.origins import first_values
 from pellucid.doctor.process.paths import Group
-from pellucid.doctor.process.source import Assignments
+from pellucid.doctor.process.placing import credible, in_helper, summed_last
+from pellucid.doctor.process.source import Assignments, handed_on, suspect
 from pellucid.doctor.process.unmoved import should_move
 
 FILE = "train.py"
@@ -128,3 +129,70 @@ def test_labels_that_end_a_program_are_made_elsewhere() -> None:
     finding = of_crash(raised.value, {FILE: "y = load().target + 1\nX = load().data\n"})
     assert finding is not None and (finding.file, finding.line) == (FILE, 1)
     assert of_crash(raised.value).file == __file__  # type: ignore[union-attr]
+
+
+def test_of_a_product_the_factor_that_no_right_tensor_has() -> None:
+    source = "d_w = x * f(a)\nd_b = f(c)\nw -= rate * dl * dh * d_w\nb -= rate * dl * dh * d_b\n"
+    assert suspect(Assignments.of({FILE: source}), [group("b")], [group("w")]) == (FILE, 2)
+
+
+def test_the_last_term_of_what_is_appended() -> None:
+    source = (
+        "for j in units:\n    error = 0.0\n    for m in nxt:\n        error = m.w[j] * m.delta\n"
+        "    errors.append(error)\ndelta = errors[0] * slope\nw -= rate * delta\n"
+    )
+    chain = Assignments.of({FILE: source}).slice(group("w"), 6)
+    assert summed_last({FILE: source}, chain) == ((FILE, 4), "error += m.w[j] * m.delta")
+
+
+def test_a_list_that_is_filled_is_no_line_of_a_gradient() -> None:
+    source = "errors = list()\nerrors.append(t - o)\ndelta = errors[0] * slope\nw -= rate * delta\n"
+    assert (FILE, 1) not in Assignments.of({FILE: source}).slice(group("w"), 6)
+
+
+def test_a_bias_within_the_weights_goes_the_other_way() -> None:
+    source = "w[j] -= rate * delta * x[j]\nw[-1] += rate * delta\n"
+    assert Assignments.of({FILE: source}).other_way([group("w")], []) == (FILE, 2)
+    assert Assignments.of({FILE: source.replace("+=", "-=")}).other_way([group("w")], []) is None
+
+
+def test_a_gradient_that_a_function_begins_with_a_difference() -> None:
+    source = "def grad(w):\n    r = y - X @ w\n    return X.T @ r\n\ng = grad(w)\nv = m * v - rate * g\nw = w + v\n"
+    assert Assignments.of({FILE: source}).climbing([group("w")]) == (FILE, 2)
+
+
+@pytest.mark.parametrize(("biases", "line"), [("eta * nb", 2), ("eta * nb / len(batch)", None)])
+def test_an_update_that_divides_less_often(biases: str, line: int | None) -> None:
+    source = (
+        "w = [w - (eta / len(batch)) * nw for w, nw in zip(w, nabla_w)]\n"
+        f"b = [b - {biases} for b, nb in zip(b, nabla_b)]\n"
+    )
+    found = Assignments.of({FILE: source}).undivided([group("b")], [group("w")])
+    assert found == (None if line is None else (FILE, line))
+
+
+@pytest.mark.parametrize(("after", "line"), [("dW = x.T @ db", 2), ("dW = x.T @ dz", None)])
+def test_a_gradient_that_goes_on_by_its_old_name_is_not_handed_on(after: str, line: int | None) -> None:
+    source = f"dz = W.T @ d\ndb = dz\n{after}\n"
+    assert handed_on({FILE: source}, (FILE, 1)) == (None if line is None else (FILE, line))
+
+
+def test_an_update_that_takes_a_gradient_is_no_line_of_a_mistake_in_it() -> None:
+    source = Assignments.of(
+        {FILE: "dw = x * d\nw -= rate * dw\nb -= rate * d.sum()\nW['w' + str(i)] -= rate * g['w' + str(i)]\n"}
+    )
+    moved = {"w": [(FILE, 2)], "b": [(FILE, 3)], "W": [(FILE, 4)]}
+    assert credible((FILE, 1), moved, ["w"], source)
+    assert credible((FILE, 3), moved, ["b"], source)  # computes it
+    assert not credible((FILE, 2), moved, ["w"], source)
+    assert not credible((FILE, 3), moved, ["w"], source)  # of another tensor
+    assert not credible((FILE, 4), moved, ["W"], source)
+
+
+@pytest.mark.parametrize(("test", "line"), [("z < 0", 5), ("z > 0", None), ("z >= 0", None)])
+def test_the_mask_of_a_helper(test: str, line: int | None) -> None:
+    source = (
+        "def leaky(x):\n    return np.where(x > 0, x, 0.01 * x)\n\n"
+        f"def leaky_grad(z):\n    return np.where({test}, 1, 0.01)\n\ndz = da * leaky_grad(z)\n"
+    )
+    assert in_helper({FILE: source}, (FILE, 2), (FILE, 7)) == (None if line is None else (FILE, line))

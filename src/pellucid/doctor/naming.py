@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,17 +12,20 @@ from pellucid.doctor.probes.losses import Candidate, of_classes
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import DISAGREES, TOO_LONG, Autopsy, Named, autopsy
 from pellucid.doctor.probes.usual import PIECEWISE
+from pellucid.doctor.process import culprits
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.last_terms import only_last
-from pellucid.doctor.process.source import Assignments, handed_on, suspect, undoing
+from pellucid.doctor.process.placing import credible, in_helper, summed_last, undoing
+from pellucid.doctor.process.source import Assignments, handed_on, suspect
 from pellucid.doctor.process.unmoved import should_move
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import backward, gradient, summed
 from pellucid.doctor.rules.cells import EXACT
+from pellucid.doctor.rules.shares import of_output_derivative
 
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
 OF_ONE_NUMBER = ("constant-factor", "batch-factor", "zero-gradient")
@@ -31,6 +33,7 @@ OF_A_STEP = ("missing-activation-derivative", "derivative-at-wrong-point", "wron
 OTHERS = 3  # losses of which it is asked whether they and a mistake explain all that is seen
 PLAUSIBLE = ("seen", "squared", "log", "cross", "log-logits", "cross-logits", "nll")
 DOUBTED = 0.8  # the confidence of what is known by its line, and fits exactly
+OF_SCORES = "leave the activation of the last layer away: the softmax takes the scores as they are"
 TURN = "turn its sign around"
 RESERVE = 12.0  # seconds that are left to what comes after
 
@@ -131,10 +134,10 @@ def explain(
     for found in (finding, *more):
         if found.mistake == "swapped-tensors" and (at := crossing(session.program.loops.sources)) is not None:
             _put(found, session, (at.file, at.line))
-        if found.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
+        if found.mistake in OF_A_STEP[:2] and found.fix != OF_SCORES:
             _in_own_names(found, session)
         if found.mistake in ("", "unknown", "missing-step", "zero-gradient"):
-            _of_last_term(found, session)
+            _of_last_term(found, session, judgement.wrong)
         if found.mistake == "sign" and (update := re.match(r"\s*[\w.\[\]'\"]+\s*([-+])=", found.code or "")):
             found.fix = f"write {'+=' if update[1] == '-' else '-='}, not {update[1]}=, or turn the gradient round"
     return more
@@ -227,15 +230,13 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         finding.details = [vars(item) for item in result.named]
         named = [item.backward for item in result.named if item.mistake == finding.mistake]
         at = next((line for line in named if line is not None), result.first_wrong)
-        if at is not None:
-            _put(finding, session, at)
+        _put_credible(finding, session, at, judgement.wrong, seen)
         return []
     if result.meant and not told and not finding.fix:
         finding.fix = result.meant
     if not result.named:
         at = result.first_wrong if finding.mistake not in FACTORS else _line_of(result, judgement.wrong)
-        if at is not None:
-            _put(finding, session, at)
+        _put_credible(finding, session, at, judgement.wrong, seen)
         return []
     by_one_pass = result.named
     result.named = [_of_all_passes(item, judgement, seen.passes) for item in by_one_pass]
@@ -281,22 +282,6 @@ def _of_all_passes(item: Named, judgement: gradient.Judgement, passes: Sequence[
     )
     fix = f"compare the factors of the gradient of {item.tensor} with those of the others"
     return replace(item, mistake="unknown", text=text, fix=fix)
-
-
-def of_output_derivative(shares: Sequence[float], losses: Sequence[float]) -> bool:
-    """Whether shares go with o * (1 - o) from pass to pass, by the log loss of each, of one output alone.
-
-    >>> of_output_derivative([0.5, 0.42, 0.32], [-math.log(p) for p in (0.5, 0.3, 0.2)])
-    True
-    >>> of_output_derivative([0.5, 0.4, 0.3], [-math.log(p) for p in (0.5, 0.3, 0.2)])
-    False
-    """
-    outputs = [math.exp(-loss) for loss in losses]
-    derivatives = [o * (1 - o) for o in outputs]
-    if len(shares) < 3 or min(derivatives) <= 0 or max(derivatives) < 1.05 * min(derivatives):
-        return False
-    ratios = [share / derivative for share, derivative in zip(shares, derivatives, strict=True)]
-    return max(ratios) - min(ratios) < 1e-2 * max(map(abs, ratios))
 
 
 def _where_it_turns(
@@ -350,25 +335,47 @@ def _of_autopsy(
     at = best.backward
     if at is None:
         at = _line_of(result, tensors) if best.mistake in FACTORS else result.first_wrong
+        if best.mistake not in FACTORS and at is not None and not _is_credible(session, at, judgement.wrong, seen):
+            _place(finding, session, judgement, seen, tensors)
+            at = (finding.file, finding.line) if finding.file and finding.line else at
     if best.forward is not None and best.mistake in OF_A_STEP:
         at = undoing(files, best.forward, at, best.mistake == OF_A_STEP[0]) or at
+    if best.forward is not None and best.mistake == "wrong-mask":
+        at = in_helper(files, best.forward, at) or at
     if best.mistake == OF_A_STEP[0]:
-        at = (result.first_wrong if result.derived else None) or handed_on(files, at) or at
+        at = (result.first_wrong if result.derived else None) or at
+        at = handed_on(files, at) or at
+        scores = culprits.softmax(files, "", "activation-before-loss")
+        if scores is not None and best.forward == (scores.file, scores.line):
+            at, finding.fix = best.forward, OF_SCORES
     moved = [line for name in tensors for line in seen.update_lines.get(name, ())]
-    if at is not None and at == best.forward and at not in moved and moved:  # its gradient is computed in the update
+    if (
+        at is not None and at == best.forward and at not in moved and moved and finding.fix != OF_SCORES
+    ):  # its gradient is computed in the update
         at = moved[0]
     if best.mistake == "sign":
         at = _other_way(tensors, session, judgement) or at
+    if best.mistake == "batch-factor":
+        at = _undivided(tensors, session, judgement) or at
     if at is not None:
         _put(finding, session, at)
 
 
-def _of_last_term(finding: Finding, session: TrainingSession) -> None:
-    """Name what a loop leaves of a sum, where the line that goes wrong is one that replaces it in each turn."""
-    source = session.program.loops.sources.get(finding.file or "", "")
+def _of_last_term(finding: Finding, session: TrainingSession, wrong: Sequence[str]) -> None:
+    """Name what a loop leaves of a sum, where the line that goes wrong is one that replaces it in each turn; or, where
+    what was recorded tells no line, one that the gradient comes by."""
+    if finding.cause != "wrong-backward" or finding.file is None or finding.line is None:
+        return
+    sources = session.program.loops.sources
     begun = finding.mistake != "zero-gradient"  # of a sequence that begins with zeros the last term is none
-    wrong = finding.cause == "wrong-backward" and finding.line is not None
-    meant = only_last(source, finding.line or 0, begun) if wrong else None
+    meant = only_last(sources.get(finding.file, ""), finding.line, begun)
+    if meant is None and begun:
+        source = Assignments.of(sources)
+        chain = [line for name in wrong for line in source.slice(session.found.groups[name], 6)]
+        replaced = summed_last(sources, chain) if (finding.file, finding.line) in chain else None
+        if replaced is not None:
+            _put(finding, session, replaced[0])
+            meant = replaced[1]
     if meant is not None:
         finding.mistake = "dropped-term"
         finding.explanation = "Each turn of the loop replaces what the turn before left: only the last term is kept."
@@ -433,6 +440,25 @@ def _other_way(tensors: list[str], session: TrainingSession, judgement: gradient
     right = right or [name for name in judgement.verdicts if name not in tensors]
     source = Assignments.of(session.program.loops.sources)
     return source.other_way([groups[name] for name in tensors], [groups[name] for name in right])
+
+
+def _undivided(tensors: list[str], session: TrainingSession, judgement: gradient.Judgement) -> tuple[str, int] | None:
+    """The update that divides by the number of rows where those of right tensors do not, or the reverse."""
+    groups = session.found.groups
+    right = [groups[name] for name, verdict in judgement.verdicts.items() if verdict == "right"]
+    return Assignments.of(session.program.loops.sources).undivided([groups[name] for name in tensors], right)
+
+
+def _put_credible(
+    finding: Finding, session: TrainingSession, at: tuple[str, int] | None, wrong: Sequence[str], seen: SlopeStudy
+) -> None:
+    """The line that a recording gave, or the one that is known by the source where that cannot be it."""
+    if at is not None and (finding.line is None or _is_credible(session, at, wrong, seen)):
+        _put(finding, session, at)
+
+
+def _is_credible(session: TrainingSession, at: tuple[str, int], wrong: Sequence[str], seen: SlopeStudy) -> bool:
+    return credible(at, seen.update_lines, wrong, Assignments.of(session.program.loops.sources))
 
 
 def _line_of(result: Autopsy, tensors: list[str]) -> tuple[str, int] | None:

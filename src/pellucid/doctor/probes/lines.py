@@ -51,9 +51,10 @@ def _first_wrong(
         culprit = _back(step, right)
         if culprit is None:
             continue
-        at = place((_of_helper(culprit, right) or culprit).site, files)
+        blamed = _of_helper(culprit, right) or culprit
+        at = place(blamed.site, files)
         if at is not None:
-            at = _of_caller(culprit, files) or at
+            at = _of_caller(blamed, right, files) or at
             places[at] = places.get(at, 0) + 1
             derived |= {at} if _is_derived(culprit, right) else set()
     first = max(places, key=lambda at: places[at], default=None)
@@ -69,17 +70,37 @@ ARITHMETIC = re.compile(
 )
 
 
-def _of_caller(culprit: Value, files: Any) -> tuple[str, int] | None:
-    """The line that calls a function which only does arithmetic, `vec_mul(scalar, vector)`."""
+def _of_caller(culprit: Value, right: Values, files: Any) -> tuple[str, int] | None:
+    """The line that calls a function which is not to blame: it only does arithmetic, `vec_mul(scalar, vector)`, or is
+    right elsewhere."""
     site, calls = culprit.site, culprit.site.calls if culprit.site is not None else ()
     if site is None or len(calls) < 2:
         return None
     lines = files[site.file].splitlines() if site.file in files else []
     named = [m[1] for row in reversed(lines[: site.line]) if (m := re.match(r"\s*def (\w+)\(", row))]
     code, instruction = calls[0], calls[1]
-    if not named or not ARITHMETIC.fullmatch(named[0]) or code.co_filename not in files:
+    if not named or code.co_filename not in files:
+        return None
+    if not ARITHMETIC.fullmatch(named[0]) and not _is_right_elsewhere(culprit, site, right):
         return None
     return code.co_filename, instruction // 10_000**2
+
+
+def _is_right_elsewhere(culprit: Value, site: Site, right: Values) -> bool:
+    """Whether a line that another call comes by, too, computes the forward pass there; or takes a gradient only here,
+    as a derivative that is taken at the error."""
+    others = [
+        step
+        for step in right.steps.values()
+        if step.site is not None and step.site.where == site.where and step.site.calls[:2] != site.calls[:2]
+    ]
+    if any(step.nodes[0].index in right.forward for step in others):
+        return True
+    return bool(others) and _takes_gradient(culprit, right) and not any(_takes_gradient(s, right) for s in others)
+
+
+def _takes_gradient(step: Value, right: Values) -> bool:
+    return any(s.needs and s.nodes[0].index not in right.forward and right(s) for s in right.sources(step))
 
 
 def _is_derived(culprit: Value, right: Values) -> bool:
@@ -145,7 +166,9 @@ def of_factors(
     lines: dict[str, tuple[str, int]] = {}
     turned: list[tuple[str, int]] = []
     cleared = {
-        passed.index for step in first_alike(right, agreed, given).values() for passed in (step, *_chain(step, right))
+        passed.index
+        for step in first_alike(right, agreed, given).values()
+        for passed in (step, *_chain(step, right), *(_numbers(step, right) if step.value.size == 1 else ()))
     }
     for name, step in first_alike(right, factors, given).items():
         steps = [step, *_chain(step, right)] if step.value.size > 1 else [step, *_numbers(step, right)]
@@ -157,7 +180,7 @@ def of_factors(
         if jumps:
             culprit = _derivative(jumps[-1], right) or jumps[-1]
         elif step.value.size == 1 and len(steps) > 1:  # what the number was summed up by, before it took the rate
-            culprit = steps[-1]
+            culprit = [step, *(s for s in steps if s.index not in cleared)][-1]
         elif factors[name] < 0 and step.value.size > 1 and right.times(step) < 0:
             negative = takewhile(lambda s: s.index not in cleared and right.times(s) < 0, steps)
             culprit = [step, *negative][-1]  # where the gradient begins, it has the other sign: y − p for p − y

@@ -43,10 +43,36 @@ def softmax(sources: dict[str, str], name: str, cause: str) -> SourcePlace | Non
     inner = {"double-softmax": "softmax"}.get(cause, r"relu|maximum|\bmax\(")
     nested = re.compile(rf"[\w.]*(?:softmax|sigmoid|expit|logistic)\w*\(.*(?:{inner})", re.I)
     called = first(sources, lambda node: isinstance(node, ast.Call) and nested.match(ast.unparse(node)) is not None)
+    if called is None and cause == "activation-before-loss":
+        called = rectified(sources)
     if called is not None or not name:
         return called
     wanted = re.split(r"[.\[]", name.removeprefix("self."))[0]
     return last(sources, lambda node: isinstance(node, ast.Assign | ast.AugAssign) and wanted in assigned(node))
+
+
+def rectified(sources: dict[str, str]) -> SourcePlace | None:
+    """Where scores are rectified of which a softmax is taken afterwards: `s = np.maximum(0, z)`, later `np.exp(s)`.
+
+    >>> rectified({"a.py": "s = relu(x @ w)\\ns = s - s.max()\\np = np.exp(s) / np.exp(s).sum()"}).line
+    1
+    """
+    for file, tree in trees(sources):
+        for scope in ast.walk(tree):
+            if not isinstance(scope, ast.Module | ast.FunctionDef):
+                continue
+            nodes = [node for node in ast.walk(scope) if isinstance(node, ast.Assign | ast.Return) and node.value]
+            for node in nodes:
+                value = node.value
+                if not isinstance(value, ast.Call) or not re.search(
+                    r"(^|[._])(relu|maximum)$", ast.unparse(value.func)
+                ):
+                    continue
+                for name in assigned(node):
+                    taken = re.compile(rf"(softmax|exp)\({re.escape(name)}( - [^()]*(\([^()]*\))?)?[,)]")
+                    if any(n.lineno > node.lineno and taken.search(ast.unparse(n)) for n in nodes):
+                        return SourcePlace(file, node.lineno)
+    return None
 
 
 def product(sources: dict[str, str], name: str) -> SourcePlace | None:

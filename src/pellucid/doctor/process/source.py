@@ -31,6 +31,9 @@ NOISE = {
     "np",
     "numpy",
     "lr",
+    "rate",
+    "l_rate",
+    "learn_rate",
     "learning_rate",
     "alpha",
     "eta",
@@ -54,6 +57,8 @@ class Assignment:
     sign: int = 0  # of an update, or of a difference: −1 where something is subtracted
     computes: bool = False  # an update that computes the gradient itself
     empty: bool = False  # zeros, to which something is added later
+    product: bool = False  # an update that only multiplies names, `w -= lr * dl * dz`
+    divisions: int = 0  # how often it divides
 
 
 @dataclass
@@ -80,6 +85,17 @@ class Assignments:
         """The statements that may update a parameter."""
         name = last_name(group)
         return [a for a in self.assignments if a.update and name in a.targets]
+
+    @property
+    def products(self) -> set[tuple[str, int]]:
+        """The lines of updates that only multiply names."""
+        return {(a.file, a.line) for a in self.assignments if a.product}
+
+    def undivided(self, wrong: list[Group], right: list[Group]) -> tuple[str, int] | None:
+        """The update that divides more, or less, often than those of the right tensors: by the number of rows."""
+        counts = {u.divisions for group in right for u in self.updates(group)}
+        odd = [u for group in wrong for u in self.updates(group) if {u.divisions} != counts]
+        return (odd[0].file, odd[0].line) if odd and len(counts) == 1 else None
 
     def steps(self, group: Group) -> list[Assignment]:
         """The statements that may update a parameter, with the sign by which it takes its gradient: of `w = w + v`,
@@ -122,7 +138,12 @@ class Assignments:
         return lines or [(u.file, u.line) for u in updates]
 
     def other_way(self, wrong: list[Group], right: list[Group]) -> tuple[str, int] | None:
-        """The update that adds where those of the right tensors subtract, or the reverse."""
+        """The update that adds where those of the right tensors subtract, or the reverse; or where another of the same
+        tensor subtracts."""
+        for group in wrong:
+            both = {u.sign: u for u in self.updates(group) if u.sign and u.sources & _of_gradient(u)}
+            if len(both) == 2:
+                return both[1].file, both[1].line
         signs = {u.sign for group in right for u in self.steps(group)}
         odd = [u for group in wrong for u in self.steps(group) if u.sign and {u.sign} != signs]
         return (odd[0].file, odd[0].line) if odd and len(signs) == 1 and 0 not in signs else None
@@ -178,10 +199,17 @@ class Assignments:
         errors = [a for a in self.assignments if not a.update and any(ERROR_NAME.search(t.lower()) for t in a.targets)]
         errors = [a for a in errors if (a.file, a.line) in chain and a.sign < 0]
         if first.sign < 0:
-            return chain[-1] if chain else (first.file, first.line)
+            return self._begun(chain[-1]) if chain else (first.file, first.line)
         return (errors[0].file, errors[0].line) if errors else (first.file, first.line)
 
+    def _begun(self, at: tuple[str, int]) -> tuple[str, int]:
+        """Where a function that a line calls for a gradient begins with a difference, `r = y - f(x)`; else the line."""
+        called = set[str]().union(*(a.sources for a in self.assignments if (a.file, a.line) == at))
+        found = [a for a in self.assignments if a.function in called and a.sign < 0 and not a.update]
+        return (found[0].file, found[0].line) if len(found) == 1 else at
 
+
+NO_GRADIENT = ("str", "int", "len")  # functions in an update that compute no gradient: `W["W" + str(i)] -= …`
 BACKWARD = re.compile(r"back|grad|bptt|update|step", re.I)
 ERROR_NAME = re.compile(r"err(or)?s?$|_err|residual|diff")
 GRADIENT_NAME = re.compile(r"^d[A-Z_0-9]|^D[A-Za-z]?\d*_|^d[a-z]{0,3}\d*$|grad|delta|err|nabla|^g_|^g\d*$|^dl|^dout")
@@ -196,6 +224,10 @@ def _gradient_like(name: str) -> bool:
     return GRADIENT_NAME.search(name) is not None
 
 
+def _of_gradient(update: Assignment) -> set[str]:
+    return {name for name in update.sources if _gradient_like(name)}
+
+
 def suspect(source: Assignments, wrong: list[Group], right: list[Group]) -> tuple[str, int] | None:
     """The line that all wrong tensors come by and no right one does, nearest to the loss."""
     slices = [source.slice(group) for group in wrong]
@@ -204,6 +236,8 @@ def suspect(source: Assignments, wrong: list[Group], right: list[Group]) -> tupl
         return None
     cleared = {line for group in right for line in source.slice(group)}
     common = [line for line in slices[0] if all(line in other for other in slices[1:]) and line not in cleared]
+    if len(slices) == 1 and len(common) > 1 and common[0] in source.products:
+        return common[1]  # of its factors, the one that no right tensor has
     if common:
         return common[0] if len(slices) == 1 else common[-1]
     own = [line for line in slices[0] if line not in cleared]
@@ -235,54 +269,6 @@ def draws_units(sources: dict[str, str], depends: set[str]) -> bool:
     return False
 
 
-DERIVES = re.compile(r"back|grad|bprop|deriv|prime|^d_?|_d$|jac", re.I)
-
-OUTPUT = re.compile(r"^(y|a|o|s|h|out\w*|act\w*|sig\w*)\d*$", re.I)  # how an activation's output is called
-
-
-def undoing(
-    sources: dict[str, str], forward: tuple[str, int], at: tuple[str, int] | None, missing: bool
-) -> tuple[str, int] | None:
-    """Where the backward pass of a step of the forward pass is written, if `at` is not already in it.
-
-    Of a layer's class its `backward`, of a function `relu` its `relu_derivative`: what is left out there is computed in
-    no line, so that the first wrong value turns up in another. Named is the last line that returns or sets something.
-    `missing`: whether it hands the gradient on as it is; else a function has to be written for the input where its
-    parameter is called like an output.
-    """
-    file, line = forward
-    try:
-        tree = ast.parse(sources.get(file, ""))
-    except SyntaxError:
-        return None
-    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and _holds(node, line)]
-    scope = max(classes, key=lambda node: node.lineno, default=tree)
-    functions = [node for node in scope.body if isinstance(node, ast.FunctionDef)]
-    own = next((node for node in functions if _holds(node, line)), None)
-    if own is None:
-        return None
-    name = own.name.removesuffix("_forward").lower()
-    twins = [node for node in functions if node is not own and DERIVES.search(node.name) and not _holds(node, line)]
-    if not classes:
-        twins = [node for node in twins if name in node.name.lower()]
-    elif len([node for node in functions if not DERIVES.search(node.name) and node.name != "__init__"]) > 3:
-        return None  # a whole network in a class is no layer
-    if len(twins) != 1 or (at is not None and at[0] == file and _holds(scope if classes else twins[0], at[1])):
-        return None
-    ends = [node for node in ast.walk(twins[0]) if isinstance(node, ast.Return) and _returns(node)]
-    if not classes and not (missing and any(isinstance(node.value, ast.Name) for node in ends)):
-        first = twins[0].args.args[0].arg if twins[0].args.args else ""
-        if missing or not (OUTPUT.match(first) and any(f"{own.name}({first})" in ast.unparse(node) for node in ends)):
-            return None
-    ends = ends or [node for node in ast.walk(twins[0]) if isinstance(node, ast.Assign | ast.AugAssign)]
-    return (file, max(node.lineno for node in ends)) if ends else None
-
-
-def _returns(node: ast.Return) -> bool:
-    """Whether anything is returned: not by `return` or `return None`."""
-    return node.value is not None and not isinstance(node.value, ast.Constant)
-
-
 def handed_on(sources: dict[str, str], at: tuple[str, int] | None) -> tuple[str, int] | None:
     """Where a gradient that a line computes gets another name, unchanged: `dz = da`, behind `da = d @ W.T`."""
     if at is None:
@@ -301,7 +287,11 @@ def handed_on(sources: dict[str, str], at: tuple[str, int] | None) -> tuple[str,
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "copy":
             value = value.func.value
         if isinstance(value, ast.Name) and value.id in made and not _holds(node, at[1]):
-            found.append(node.lineno)
+            reads = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == value.id]
+            if (
+                sum(isinstance(n.ctx, ast.Load) for n in reads) == 1
+            ):  # what goes on by its old name was not meant to end
+                found.append(node.lineno)
     return (at[0], found[0]) if len(found) == 1 else None
 
 
@@ -359,9 +349,18 @@ class _Visitor(ast.NodeVisitor):
             step = Assignment(
                 self.file, node.lineno, targets, sources - bound - targets, self.functions[-1], True, turn[1]
             )
+            step.divisions = _divisions(node.value)
             self.found.assignments.append(step)
         else:
             self._add(node, targets, sources, moves and own)
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "append" and len(node.args) == 1:
+            targets, sources = set(_targets(node.func.value)), _names(node.args[0])
+            self.found.assignments.append(
+                Assignment(self.file, node.lineno, targets, sources, self.functions[-1], False)
+            )
         self.generic_visit(node)
 
     def visit_Dict(self, node: ast.Dict) -> None:
@@ -389,10 +388,11 @@ class _Visitor(ast.NodeVisitor):
         if update and isinstance(step, ast.BinOp) and isinstance(step.left, ast.UnaryOp):
             sign = -sign  # p += -lr * g
         computes = update and any(
-            isinstance(part, ast.Call) or (isinstance(part, ast.BinOp) and isinstance(part.op, ast.MatMult))
+            (isinstance(part, ast.Call) and ast.unparse(part.func) not in NO_GRADIENT)
+            or (isinstance(part, ast.BinOp) and isinstance(part.op, ast.MatMult))
             for part in ast.walk(step)
         )
-        product = update and len(_names(step) - targets - NOISE - {"self"}) > 1
+        product = update and len(_factors(step) - targets - NOISE - {"self"}) > 1
         self.found.assignments.append(
             Assignment(
                 self.file,
@@ -404,16 +404,24 @@ class _Visitor(ast.NodeVisitor):
                 sign,
                 computes or product,
                 not isinstance(node, ast.AugAssign) and _is_empty(value),
+                product and not computes,
+                _divisions(value),
             )
         )
 
 
+def _divisions(value: ast.expr) -> int:
+    return sum(isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div) for part in ast.walk(value))
+
+
 def _is_empty(value: ast.expr) -> bool:
-    """Whether a value is zeros, `np.zeros_like(W)`, or several of them."""
+    """Whether a value is zeros, `np.zeros_like(W)`, or several of them, or a list that is filled later."""
+    if isinstance(value, ast.List) and not value.elts:
+        return True
     if isinstance(value, ast.Tuple | ast.List):
         return bool(value.elts) and all(_is_empty(item) for item in value.elts)
     if isinstance(value, ast.Call):
-        return re.search(r"(zeros|empty)(_like)?$", ast.unparse(value.func)) is not None
+        return re.search(r"(zeros|empty)(_like)?$|^list$", ast.unparse(value.func)) is not None
     return isinstance(value, ast.Constant) and value.value == 0
 
 
@@ -430,6 +438,18 @@ def _targets(node: ast.expr) -> list[str]:
     if isinstance(node, ast.Tuple | ast.List):
         return [name for item in node.elts for name in _targets(item)]
     return _targets(node.value) if isinstance(node, ast.Starred) else []
+
+
+def _factors(node: ast.expr) -> set[str]:
+    """The names that an expression computes with; not those by which it looks something up, `grads["dW" + str(i)]`."""
+    if isinstance(node, ast.Subscript):
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        return {key} if isinstance(key, str) else _factors(node.value)
+    if isinstance(node, ast.Attribute):
+        return {node.attr} | (_factors(node.value) if node.attr in NOISE else set())
+    if isinstance(node, ast.Name):
+        return {node.id}
+    return set[str]().union(*(_factors(part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)))
 
 
 def _names(node: ast.expr) -> set[str]:

@@ -1,0 +1,115 @@
+"""Of several lines that a mistake may stand in, which one it does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pellucid.doctor.process.last_terms import only_last
+from pellucid.doctor.process.places import trees
+from pellucid.doctor.process.source import Assignments
+
+Line = tuple[str, int]
+
+
+DERIVES = re.compile(r"back|grad|bprop|deriv|prime|^d_?|_d$|jac", re.I)
+
+OUTPUT = re.compile(r"^(y|a|o|s|h|out\w*|act\w*|sig\w*)\d*$", re.I)  # how an activation's output is called
+
+
+def undoing(
+    sources: dict[str, str], forward: tuple[str, int], at: tuple[str, int] | None, missing: bool
+) -> tuple[str, int] | None:
+    """Where the backward pass of a step of the forward pass is written, if `at` is not already in it.
+
+    Of a layer's class its `backward`, of a function `relu` its `relu_derivative`: what is left out there is computed in
+    no line, so that the first wrong value turns up in another. Named is the last line that returns or sets something.
+    `missing`: whether it hands the gradient on as it is; else a function has to be written for the input where its
+    parameter is called like an output.
+    """
+    file, line = forward
+    try:
+        tree = ast.parse(sources.get(file, ""))
+    except SyntaxError:
+        return None
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and _holds(node, line)]
+    scope = max(classes, key=lambda node: node.lineno, default=tree)
+    functions = [node for node in scope.body if isinstance(node, ast.FunctionDef)]
+    own = next((node for node in functions if _holds(node, line)), None)
+    if own is None:
+        return None
+    name = own.name.removesuffix("_forward").lower()
+    twins = [node for node in functions if node is not own and DERIVES.search(node.name) and not _holds(node, line)]
+    if not classes:
+        twins = [node for node in twins if name in node.name.lower()]
+    elif len([node for node in functions if not DERIVES.search(node.name) and node.name != "__init__"]) > 3:
+        return None  # a whole network in a class is no layer
+    if len(twins) != 1 or (at is not None and at[0] == file and _holds(scope if classes else twins[0], at[1])):
+        return None
+    ends = [node for node in ast.walk(twins[0]) if isinstance(node, ast.Return) and _returns(node)]
+    if not classes and not (missing and any(isinstance(node.value, ast.Name) for node in ends)):
+        first = twins[0].args.args[0].arg if twins[0].args.args else ""
+        if missing or not (OUTPUT.match(first) and any(f"{own.name}({first})" in ast.unparse(node) for node in ends)):
+            return None
+    ends = ends or [node for node in ast.walk(twins[0]) if isinstance(node, ast.Assign | ast.AugAssign)]
+    return (file, max(node.lineno for node in ends)) if ends else None
+
+
+def _returns(node: ast.Return) -> bool:
+    """Whether anything is returned: not by `return` or `return None`."""
+    return node.value is not None and not isinstance(node.value, ast.Constant)
+
+
+def _holds(node: Any, line: int) -> bool:
+    return bool(node.lineno <= line <= (node.end_lineno or node.lineno))
+
+
+def credible(at: Line, moved: Mapping[str, Iterable[Line]], wrong: Iterable[str], source: Assignments) -> bool:
+    """Whether a line that a recording gave may be the one: not the update of a tensor that is right, nor one that only
+    takes a gradient that was computed before. `moved`: the lines of the update of each tensor."""
+    names = set(wrong)
+    own = any(at in lines for name, lines in moved.items() if name in names)
+    others = any(at in lines for name, lines in moved.items() if name not in names)
+    computes = any(a.computes for a in source.assignments if (a.file, a.line) == at)
+    return not others if not own else computes
+
+
+def in_helper(sources: dict[str, str], forward: Line, at: Line | None) -> Line | None:
+    """The last line of a function that computes a derivative and is called in a line, `d * leaky_grad(z)`, where it
+    compares in another way than the activation does: `z < 0` for `z > 0`."""
+    functions = {
+        f.name: (file, f) for file, tree in trees(sources) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef)
+    }
+    own = [f for file, f in functions.values() if file == forward[0] and f.lineno <= forward[1] <= (f.end_lineno or 0)]
+    if at is None or not own or at[0] not in sources:
+        return None
+    activation = max(own, key=lambda f: f.lineno)
+    calls = [
+        ast.unparse(node.func).split(".")[-1]
+        for node in ast.walk(ast.parse(sources[at[0]]))
+        if isinstance(node, ast.Call) and node.lineno <= at[1] <= (node.end_lineno or node.lineno)
+    ]
+    for file, helper in (functions[name] for name in calls if name in functions):
+        ends = [part for part in ast.walk(helper) if isinstance(part, ast.Return)]
+        if helper is not activation and ends and _compares(helper) and _compares(helper) != _compares(activation):
+            return file, max(end.lineno for end in ends)
+    return None
+
+
+def _compares(function: ast.FunctionDef) -> set[str]:
+    """The comparisons of a function with constants, with its first parameter called `_`."""
+    first = next((a.arg for a in function.args.args if a.arg != "self"), "")
+    tests = [part for part in ast.walk(function) if isinstance(part, ast.Compare)]
+    found = {ast.unparse(test) for test in tests if isinstance(test.left, ast.Name) and test.left.id == first}
+    return {text.replace(first, "_", 1).replace("=", "") for text in found}
+
+
+def summed_last(sources: dict[str, str], chain: Iterable[Line]) -> tuple[Line, str] | None:
+    """Of the lines that a gradient comes by, the one that leaves the last term of a sum, and what to write instead."""
+    for file, line in chain:
+        meant = only_last(sources.get(file, ""), line)
+        if meant is not None:
+            return (file, line), meant
+    return None
