@@ -10,7 +10,7 @@ from pellucid.doctor.process import rates, settings
 from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.origins import first_values
 from pellucid.doctor.process.paths import Group
-from pellucid.doctor.process.placing import credible, in_helper, summed_last
+from pellucid.doctor.process.placing import credible, in_helper, summed_last, thrown_away
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
 from pellucid.doctor.process.unmoved import should_move
 
@@ -53,6 +53,7 @@ UPDATE = "def step(x):\n    v = A[i]\n    dv = g(x)\n{}    B -= 0.1 * dB\n"
     [
         ("    v = v - 0.1 * dv\n", 4),  # a copy of a row of A
         ("    A = A\n", 4),
+        ("    new_A = A - 0.1 * dA\n", 4),
         ("    A = 1.0\n", None),
         ("    v -= 0.1 * dv\n", None),  # changes A itself
     ],
@@ -196,3 +197,9 @@ def test_the_mask_of_a_helper(test: str, line: int | None) -> None:
         f"def leaky_grad(z):\n    return np.where({test}, 1, 0.01)\n\ndz = da * leaky_grad(z)\n"
     )
     assert in_helper({FILE: source}, (FILE, 2), (FILE, 7)) == (None if line is None else (FILE, line))
+
+
+@pytest.mark.parametrize(("use", "line"), [("", 2), ("    ds = dprev_s\n", None)])
+def test_the_gradient_of_a_state_that_nothing_reads(use: str, line: int | None) -> None:
+    source = f"def back(ds):\n    dprev_s, dW = cell_backward(ds)\n{use}    return dW\n"
+    assert thrown_away({FILE: source}) == (None if line is None else (FILE, line))

@@ -18,7 +18,7 @@ from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.last_terms import only_last
-from pellucid.doctor.process.placing import credible, in_helper, summed_last, undoing
+from pellucid.doctor.process.placing import credible, in_helper, summed_last, thrown_away, undoing
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
 from pellucid.doctor.process.unmoved import should_move
 from pellucid.doctor.repairs import repairs
@@ -355,6 +355,8 @@ def _of_autopsy(
         at = moved[0]
     if best.mistake == "sign":
         at = _other_way(tensors, session, judgement) or at
+    if best.mistake == "missing-step":
+        at = thrown_away(files) or at
     if best.mistake == "batch-factor":
         at = _undivided(tensors, session, judgement) or at
     if at is not None:

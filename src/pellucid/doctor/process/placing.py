@@ -106,6 +106,28 @@ def _compares(function: ast.FunctionDef) -> set[str]:
     return {text.replace(first, "_", 1).replace("=", "") for text in found}
 
 
+def thrown_away(sources: dict[str, str]) -> Line | None:
+    """The line that takes the gradient of an earlier state from a function, `dprev, dW = cell_backward(…)`, where
+    nothing reads it."""
+    for file, tree in trees(sources):
+        for scope in ast.walk(tree):
+            if not isinstance(scope, ast.FunctionDef):
+                continue
+            read = {n.id for n in ast.walk(scope) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+            for node in ast.walk(scope):
+                target = node.targets[0] if isinstance(node, ast.Assign) else None
+                if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+                    continue
+                parts = target.elts if isinstance(target, ast.Tuple) else []
+                names = [part.id for part in parts if isinstance(part, ast.Name)]
+                if any(OF_STATE.match(name) and name not in read for name in names):
+                    return file, node.lineno
+    return None
+
+
+OF_STATE = re.compile(r"(d|grad_?|delta_?)_?(\w*prev\w*|\w*next\w*|h|s|c|\w*state\w*|hidden\w*)(_\w)?$", re.I)
+
+
 def summed_last(sources: dict[str, str], chain: Iterable[Line]) -> tuple[Line, str] | None:
     """Of the lines that a gradient comes by, the one that leaves the last term of a sum, and what to write instead."""
     for file, line in chain:

@@ -26,6 +26,7 @@ def should_move(
     names = {last_name(group) for group in wrong}
     at = (
         kept(source, names)
+        or put_aside(source, names)
         or copied(sources, names)
         or left_out(sources, names, {last_name(group) for group in right})
         or source.unmoved(list(wrong), list(right), computed)
@@ -65,6 +66,16 @@ def kept(source: Assignments, names: set[str]) -> tuple[str, int] | None:
         and a.sources <= a.targets | {"self"}
         and a.sources
         and a.function in moving
+    ]
+    return min(found, default=None)
+
+
+def put_aside(source: Assignments, names: set[str]) -> tuple[str, int] | None:
+    """The line that gives a parameter with its step another name, `new_W = W - lr * dW`, of which it learns nothing."""
+    found = [
+        (a.file, a.line)
+        for a in source.assignments
+        if a.sign and not a.update and any(n in a.sources and n in t and n != t for n in names for t in a.targets)
     ]
     return min(found, default=None)
 
