@@ -30,6 +30,7 @@ from pellucid.doctor.rules.gradient import (
     judge,
     passes_by,
     strays,
+    turned_over,
 )
 
 LOSS = Candidate("seen", ("", "loss"))
@@ -171,6 +172,37 @@ def test_one_number_that_moves_speaks_for_a_loss_that_it_follows_at_one_rate(
     assert taken is not None and taken.candidate.kind == kind and is_chance(taken) is chance
 
 
+def of_classes_turned(moves: list[float], kinds: tuple[str, ...]) -> SlopeStudy:
+    """Passes of two weights, which are moved so many times as far as the slope of the first of these losses."""
+    guesses = [Candidate(kind, ("", "o"), ("", "y")) if kind != "seen" else LOSS for kind in kinds]
+    study = SlopeStudy(candidates=guesses)
+    for i, move in enumerate(moves):
+        slope = np.array([1.0 + i, 0.5 - 0.2 * i])
+        entry = StudiedPass(i, directions={"w": np.eye(2)}, values={"w": np.ones(2)})
+        entry.given, entry.gradient, entry.update = {"w": move * slope}, {"w": move * slope}, {"w": -move * slope}
+        # what explains one row alone has another rate in each pass
+        entry.slopes = {guess: {"w": slope * (1 + 0.3 * i * at)} for at, guess in enumerate(guesses)}
+        study.passes.append(entry)
+    return study
+
+
+@pytest.mark.parametrize(
+    ("kinds", "moves", "over"),
+    [
+        (("log", "squared"), [0.1, 0.1, -0.1, 0.1, -0.1], [2, 4]),
+        (("seen", "squared"), [0.1, 0.1, -0.05, 0.1, -0.02], [2, 4]),  # a loss of its own has to be gone down
+        (("log", "squared"), [0.1, 0.1, -0.05, 0.1, -0.02], []),
+        (("squared", "absolute"), [0.1, 0.1, -0.1, 0.1, -0.1], []),  # a pattern is drawn near, another pushed away
+        (("log", "squared"), [0.1, 0.1, 0.3, 0.1, 0.3], []),  # classes have weights
+    ],
+)
+def test_a_sign_that_is_wrong_for_some_labels(kinds: tuple[str, ...], moves: list[float], over: list[int]) -> None:
+    taken = judge(of_classes_turned(moves, kinds))
+    assert taken is not None
+    assert turned_over(taken) == over
+    assert not over or (taken.candidate.kind == kinds[0] and taken.wrong == ["w"])
+
+
 def test_a_single_number_speaks_for_a_loss_by_one_ratio_in_many_passes() -> None:
     def judged(ratios: list[float]) -> bool:
         cells = {"b": [TensorCell("along", ratio) for ratio in ratios]}
@@ -270,6 +302,7 @@ def test_what_is_moved_where_a_loss_has_no_slope_is_an_error_if_its_mistake_is_k
 def test_derivatives_by_their_names_are_no_outputs() -> None:
     assert NO_OUTPUT.search("dh1_db1")
     assert NO_OUTPUT.search("dypred_dw5")
+    assert NO_OUTPUT.search("dscores") and NO_OUTPUT.search("dlogits")
     assert not NO_OUTPUT.search("decoded")
     assert not NO_OUTPUT.search("out_d1")
 

@@ -100,6 +100,12 @@ def test_a_wrong_tensor_is_found(source: str, old: str, new: str, wrong: set[str
     assert finding.fork["with the right gradient"]
 
 
+def test_a_sign_that_is_wrong_for_one_label(tmp_path: Path) -> None:
+    report = examined(tmp_path, SCALARS, "(o - t) * o * (1 - o)", "o - t if t else t - o")
+    assert [finding.mistake for finding in report.findings[:1]] == ["wrong-loss"]
+    assert report.findings[0].code is not None and "t - o" in report.findings[0].code
+
+
 def test_an_update_that_climbs(tmp_path: Path) -> None:
     report = examined(tmp_path, TWO_LAYERS, "syn1 += ", "syn1 -= ", "syn0 += ", "syn0 -= ")
     assert [finding.cause for finding in report.findings] == ["loss-sign-flipped"]

@@ -11,7 +11,8 @@ import pytest
 from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Keys, observe
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.trials import BURST, Remedy, Trial, trial
+from pellucid.doctor.probes.trials import BURST, Remedy, Trial, as_studied, trial
+from pellucid.doctor.process.lab import Next
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding, Report
 
@@ -33,6 +34,14 @@ def driven(work: Generator[Any, Any, Any], seen: Any) -> Any:
 
 def lab() -> Any:
     return SimpleNamespace(left=lambda: 100.0, groups={}, before={})
+
+
+@pytest.mark.parametrize("returned", [True, False])
+def test_what_is_recorded_is_the_pass_that_was_measured(returned: bool) -> None:
+    """After a return to the first weights, slopes are those of passes that hardly move."""
+    session: Any = SimpleNamespace(returned=returned, found=Parameters({}, [], {}))
+    request = next(as_studied(session, lab(), (step for step in [Next()])))
+    assert (request.after is not None) is returned
 
 
 @pytest.mark.parametrize(("enough", "passes"), [(None, 3000), (0.5, 745), (1e-3, 3000), (2.0, 41)])

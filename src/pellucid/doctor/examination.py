@@ -20,7 +20,7 @@ from pellucid.doctor.probes.otherwise import early, turned, written
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.slopes import study
 from pellucid.doctor.probes.training import Mended
-from pellucid.doctor.probes.trials import Change, gently
+from pellucid.doctor.probes.trials import Change, as_studied
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import TrainingSession
@@ -403,7 +403,7 @@ def _judged(
         steps = study(lab, found, options.loss)
         if case is not None:
             return regime.under(lab, case, made, steps)
-        return gently(lab, found, steps) if session.returned else steps
+        return as_studied(session, lab, steps)
 
     seconds = max(12.0, 16 * found.seconds)  # where a pass takes long, at least one is to be studied
     seen = session.lab(work, found.groups, min(seconds, session.left() / 2))

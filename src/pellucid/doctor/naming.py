@@ -11,6 +11,7 @@ from pellucid.doctor import engines
 from pellucid.doctor.probes.losses import Candidate, of_classes
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import DISAGREES, TOO_LONG, Autopsy, Named, autopsy
+from pellucid.doctor.probes.trials import as_studied
 from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process import culprits
 from pellucid.doctor.process.child import Lost
@@ -127,7 +128,7 @@ def explain(
             _put(finding, session, at)
         return more
     _place(finding, session, judgement, seen)
-    if finding.cause == "wrong-backward" and judgement.wrong:
+    if finding.cause == "wrong-backward" and judgement.wrong and not gradient.turned_over(judgement):
         more = _name(finding, session, judgement, seen)
     elif finding.cause == "loss-sign-flipped":
         _where_it_turns(finding, session, judgement, seen)
@@ -149,6 +150,8 @@ def sure(finding: Finding, judgement: gradient.Judgement, by_name: bool) -> bool
     if finding.cause == "parameter-not-optimized" and judgement.candidate.kind in PIECEWISE:
         return _trusted(judgement)  # such a loss has no slope but in the outputs of one side
     if finding.cause != "wrong-backward" or not judgement.wrong or finding.confidence == engines.CERTAIN:
+        return True
+    if gradient.turned_over(judgement):
         return True
     asked = by_name and judgement.candidate.is_seen
     doubtful = DISAGREES in finding.notes or not gradient.accuses(judgement.candidate) or gradient.passes_by(judgement)
@@ -205,17 +208,21 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     untold = [name for name, verdict in judgement.verdicts.items() if verdict == "unknown"]
     try:
         result: Autopsy = session.lab(
-            lambda lab: autopsy(
+            lambda lab: as_studied(
+                session,
                 lab,
-                found,
-                judgement.candidate,
-                entry,
-                seen.passes[:index],
-                sizes,
-                files,
-                agreed,
-                judgement.factors,
-                untold,
+                autopsy(
+                    lab,
+                    found,
+                    judgement.candidate,
+                    entry,
+                    seen.passes[:index],
+                    sizes,
+                    files,
+                    agreed,
+                    judgement.factors,
+                    untold,
+                ),
             ),
             found.groups,
             min(10.0, session.left() / 3),
@@ -298,7 +305,9 @@ def _where_it_turns(
     entry, sizes = seen.passes[0], sizes_of(seen, found)
     try:
         result: Autopsy = session.lab(
-            lambda lab: autopsy(lab, found, judgement.candidate, entry, [], sizes, files, [], factors),
+            lambda lab: as_studied(
+                session, lab, autopsy(lab, found, judgement.candidate, entry, [], sizes, files, [], factors)
+            ),
             groups,
             min(8.0, session.left() / 4),
         )

@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, descent
-from pellucid.doctor.probes.trials import gently
+from pellucid.doctor.probes.trials import as_studied
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab, Next, PassRun, Work
@@ -89,9 +89,7 @@ def _are_amiss(passes: list[StudiedPass], candidate: Candidate) -> bool:
 
 def _in_lab(session: TrainingSession, steps: Callable[[Lab], Work]) -> Any:
     """What comes of some steps, on the passes as they were studied."""
-    found = session.found
-    work = (lambda lab: gently(lab, found, steps(lab))) if session.returned else steps
-    return session.lab(work, found.groups, 4.0)
+    return session.lab(lambda lab: as_studied(session, lab, steps(lab)), session.found.groups, 4.0)
 
 
 def _known(lab: Lab) -> Work:

@@ -13,6 +13,7 @@ import numpy as np
 from pellucid.doctor.probes.losses import Candidate, Key
 from pellucid.doctor.probes.tables import Holder
 from pellucid.doctor.probes.training import Mended, moving
+from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Again, Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope
@@ -271,6 +272,13 @@ def gently(
                     request = work.throw(end)
     except StopIteration as end:
         return end.value
+
+
+def as_studied(
+    session: TrainingSession, lab: Lab, work: Generator[PassRun, PassOutcome, Any]
+) -> Generator[PassRun, PassOutcome, Any]:
+    """The work on the passes that slopes are measured in: after a return to the first weights, these hardly move."""
+    return gently(lab, session.found, work) if session.returned else work
 
 
 def scaled(lab: Lab, found: Parameters, scale: float, undecayed: dict[str, float] | None = None) -> Change:

@@ -14,7 +14,7 @@ from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import summed
 from pellucid.doctor.rules.cells import cell
-from pellucid.doctor.rules.gradient import Judgement, by_its_loss
+from pellucid.doctor.rules.gradient import Judgement, by_its_loss, turned_over
 
 NEARLY = 0.995  # a cosine that would be shown as that of the same direction
 
@@ -235,6 +235,13 @@ def mistake_of(judgement: Judgement, study: SlopeStudy, sizes: set[int]) -> tupl
             f"Some elements of {names} never move, though the loss depends on them.",
             f"apply the gradient to every element of {names}, the biases among them",
         )
+    if turned_over(judgement):
+        title, over = judgement.candidate.title, len(turned_over(judgement))
+        text = (
+            f"In {over} of {len(study.passes)} passes every parameter goes up the slope of {title}, at one rate, and "
+            "down in all others: the derivative at the output has the wrong sign for some labels."
+        )
+        return "wrong-loss", text, f"write the derivative of {title} for every value of the label, and compare its sign"
     if len(factors) == len(wrong):
         same = all(abs(f / factors[0] - 1) < 0.02 for f in factors)
         if same and factors[0] < 0:  # what is left is a rate of its own, or what weights that decay leave of -1

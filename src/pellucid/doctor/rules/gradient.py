@@ -66,6 +66,8 @@ def judge(study: SlopeStudy) -> Judgement | None:
     # What some elements never follow is no other loss's slope.
     for good in (lambda f: not f.amiss and not f.climbs, lambda f: not f.amiss):
         whole = [found for found in judged if good(found) and tells(found)]
+        if whole and all(_both_ways(found) for found in whole) and any(turned_over(found) for found in judged):
+            continue  # a rate that is up and down the slope by turns explains anything of single numbers
         if whole:
             return _exact(whole, max(whole, key=lambda found: found.score))
     judged = [f for f in judged if accuses(f.candidate)] or judged
@@ -86,6 +88,35 @@ def judge(study: SlopeStudy) -> Judgement | None:
     if named is None or best is None or (explains_some(best) and not explains_some(named)):
         return best
     return named if best.score < named.score + 0.3 else best
+
+
+def _both_ways(found: Judgement) -> bool:
+    """Whether a rate of its own in each pass is down the slope in some and up in others."""
+    return len({ratio > 0 for ratio in found.ratios if math.isfinite(ratio)}) == 2
+
+
+def turned_over(found: Judgement) -> list[int]:
+    """The passes in which all goes up the slope of a loss that all others follow at one rate: the sign is that of
+    another loss for some labels. By a usual loss that is a guess, as far up as down."""
+    candidate, over = found.candidate, list[int]()
+    known = (candidate.is_seen and accuses(candidate)) or (candidate.kind in LOGARITHMIC and candidate.named > 0)
+    if not known or not found.ratio > 0 or not explains_some(found):
+        return []
+    down = 0
+    for i in range(len(found.ratios)):
+        cells = [row[i] for row in found.cells.values() if row[i].state != "silent"]
+        if not all(c.state == "along" and c.residual < CLOSE and near(c.ratio, cells[0].ratio, CLOSE) for c in cells):
+            return []
+        if cells and near(cells[0].ratio, found.ratio, CLOSE):
+            down += 1
+        elif cells and cells[0].ratio < 0 and (candidate.is_seen or near(-cells[0].ratio, found.ratio, CLOSE)):
+            over.append(i)
+        elif cells:
+            return []
+    return over if down > 1 else []
+
+
+LOGARITHMIC = ("log", "cross", "log-logits", "cross-logits")
 
 
 def keeping(first: Judgement | None, then: Judgement | None, study: SlopeStudy) -> Judgement | None:
