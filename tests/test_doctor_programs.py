@@ -228,6 +228,79 @@ def test_a_parameter_that_never_moves(tmp_path: Path) -> None:
     assert report.findings[0].title == "parameter-not-optimized: zero-gradient"
 
 
+NAMED = """
+import math, random
+
+random.seed(4)
+a1, a2, b1, b2 = [random.uniform(-1, 1) for _ in range(4)]
+c1, c2, c3 = 0.5, -0.4, 0.1
+
+def f(s):
+    return 1 / (1 + math.exp(-s))
+
+for epoch in range(3000):
+    for x1, x2, y in [(0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0)]:
+        h1, h2 = f(a1 * x1 + a2 * x2), f(b1 * x1 + b2 * x2)
+        o = f(c1 * h1 + c2 * h2 + c3)
+        so = (y - o) * o * (1 - o)
+        s1, s2 = so * c1 * h1 * (1 - h1), so * c2 * h2 * (1 - h2)
+        c1 += 0.7 * so * h1
+        c2 += 0.7 * so * h2
+        c3 += 0.7 * so
+        a1 += 0.7 * s1 * x1
+        a2 += 0.7 * s1 * x2
+        b1 += 0.7 * s2 * x1
+        b2 += 0.7 * s2 * x2
+"""
+
+
+CLOSURE = """
+import numpy as np
+
+rng = np.random.default_rng(9)
+
+def net(lr):
+    w, bw = rng.normal(size=(2, 16)), np.zeros(16)
+    v, bv = rng.normal(size=(16, 1)) / 4, np.zeros(1)
+
+    def predict(x):
+        return np.tanh(x @ w + bw) @ v + bv
+
+    def step(x, y):
+        nonlocal w, bw, v, bv
+        hidden = np.tanh(x @ w + bw)
+        error = (hidden @ v + bv - y) / len(x)
+        gv, gbv = hidden.T @ error, error.sum(axis=0)
+        back = error @ v.T * (1 - hidden ** 2)
+        gw, gbw = x.T @ back, back.sum(axis=0)
+        w, new = w - lr * gw, bw - lr * gbw
+        v, bv = v - lr * gv, bv - lr * gbv
+
+    return predict, step
+
+x = rng.uniform(-1, 1, (500, 2))
+y = x[:, :1] * x[:, 1:] + 0.3 * x[:, :1]
+predict, step = net(0.2)
+for k in range(3000):
+    i = k * 10 % 500
+    step(x[i:i + 10], y[i:i + 10])
+"""
+
+
+@pytest.mark.slow
+def test_a_variable_of_a_closure_that_never_moves(tmp_path: Path) -> None:
+    report = examined(tmp_path, CLOSURE)
+    assert [finding.cause for finding in report.findings[:1]] == ["parameter-not-optimized"]
+    assert {t["name"] for t in report.findings[0].tensors if t["verdict"] != "right"} == {"predict.bw"}
+
+
+@pytest.mark.slow
+def test_a_weight_that_never_moves_and_whose_input_is_zero_in_the_first_pass(tmp_path: Path) -> None:
+    report = examined(tmp_path, NAMED.replace("        b2 += 0.7 * s2 * x2\n", ""))
+    assert [finding.cause for finding in report.findings] == ["parameter-not-optimized"]
+    assert {t["name"] for t in report.findings[0].tensors if t["verdict"] != "right"} == {"b2"}
+
+
 @pytest.mark.slow
 def test_a_mask_that_nothing_passes(tmp_path: Path) -> None:
     report = examined(tmp_path, TWO_LAYERS, "l1_error * sigmoid(l1, deriv=True)", "l1_error * (l1 < 0)")

@@ -40,7 +40,9 @@ def is_drawn(sources: dict[str, str], name: str) -> bool:
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and last in {part for target in node.targets for part in names_in(target)}
     ]
-    drawn = any(isinstance(value, ast.Call | ast.BinOp) and DRAWS.search(ast.unparse(value)) for value in given)
+    drawn = any(
+        isinstance(value, ast.Call | ast.BinOp | ast.ListComp) and DRAWS.search(ast.unparse(value)) for value in given
+    )
     return drawn or not given
 
 

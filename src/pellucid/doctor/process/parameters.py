@@ -271,21 +271,20 @@ def _stills(lab: Lab, found: Parameters, plain: PassOutcome) -> Generator[PassRu
     if lab.scope is None:
         return
     beside: set[Any] = {_holder(path) for n in found.parameters for path in lab.groups[n].paths}
-    rng = np.random.default_rng(2)
     seen = (yield PassRun(watch="all")).seen
-    subtracted = {name for pair in lab.pairs for name in pair}
-    rows = {s[0].shape[0] for (_, name), s in seen.items() if name in subtracted and s[0].ndim > 0} - {1}
-    rows &= {s[0].shape[0] for (_, name), s in seen.items() if s[0].ndim > 1 and name not in found.groups}
+    own = {re.findall(r"\w+", name)[-1] for name in found.groups}
+    untouched: list[str] = []
     for name, group in lab.groups.items():
         if name in found.groups or name not in plain.before or len(found.still) >= 8 or lab.left() < 0.5:
             continue
         path = group.paths[0]
         names = [str(k[1]) if isinstance(k, tuple) else str(k) for _, k in path if not isinstance(k, int)]
-        last = names[-1] if names[-1] not in ("data", "value") or len(names) < 2 else names[-2]
+        last = names[-1] if names[-1] not in ("data", "value", "cell_contents") or len(names) < 2 else names[-2]
         near = (_holder(path) in beside or len(path) > 2) and root_name(path) not in lab.scope.fleeting
         named = PARAMETER_NAME.search(last.lower()) is not None
         if not near or not (named or _has_gradient(last, group, seen)) or not _floats(lab, group):
             continue
+        rows = _rows(lab, found, seen, own | {last})
         if group.shape and group.shape[0] in rows and (not named or len(group.shape) == 1):
             continue
         if not named and _is_data(lab.scope, path):
@@ -293,18 +292,47 @@ def _stills(lab: Lab, found: Parameters, plain: PassOutcome) -> Generator[PassRu
         old = plain.before[name]
         if set(group.sizes) == {1} and old.any() and not origins.is_drawn(lab.files, name):
             continue  # a number that is set once is a constant: a rate of decay, the mean rating, a bias that is given
-        outcome = yield PassRun({name: old + _step(old, old, group) * rng.choice([-1.0, 1.0], old.shape)})
-        touched = any(
-            outcome.after[p].shape == plain.after[p].shape and not np.array_equal(outcome.after[p], plain.after[p])
-            for p in found.parameters
-        )
-        if touched and np.array_equal(plain.after.get(name, old), old):
-            found.still.append(name)
+        if not (yield from _alters(lab, found, name, plain)):
+            untouched.append(name)
+    with suppress(Ended):
+        for _ in range(LATER):  # of a weight whose input is 0, another pass tells
+            untouched = [name for name in untouched if name not in found.still]
+            if not untouched or lab.left() < 0.5:
+                break
+            yield Next()
+            plain = yield PassRun()
+            for name in untouched:
+                yield from _alters(lab, found, name, plain)
     known = {id(lab.scope.get(path)) for n in found.parameters for path in lab.groups[n].paths} if lab.scope else set()
     for name in found.still:
         if lab.scope is None or id(lab.scope.get(lab.groups[name].paths[0])) not in known:
             found.parameters.append(name)
             found.groups[name] = lab.groups[name]
+
+
+def _rows(lab: Lab, found: Parameters, seen: dict[Any, list[np.ndarray]], own: set[str]) -> set[int]:
+    """How many rows an output that is subtracted from its labels may have; a step that is taken from what is called as
+    a parameter, `b - lr * db`, is none."""
+    subtracted = {name for pair in lab.pairs if not own & {*pair} for name in pair}
+    rows = {s[0].shape[0] for (_, name), s in seen.items() if name in subtracted and s[0].ndim > 0} - {1}
+    return rows & {s[0].shape[0] for (_, name), s in seen.items() if s[0].ndim > 1 and name not in found.groups}
+
+
+LATER = 4  # passes in which what alters nothing in the first is tried again
+
+
+def _alters(lab: Lab, found: Parameters, name: str, plain: PassOutcome) -> Generator[PassRun, PassOutcome, bool]:
+    """Whether a change of this alters the update of a parameter; if so and it never moves, it is a still one."""
+    old = plain.before[name]
+    signs = np.random.default_rng(2).choice([-1.0, 1.0], old.shape)
+    outcome = yield PassRun({name: old + _step(old, old, lab.groups[name]) * signs})
+    touched = any(
+        outcome.after[p].shape == plain.after[p].shape and not np.array_equal(outcome.after[p], plain.after[p])
+        for p in found.parameters
+    )
+    if touched and np.array_equal(plain.after.get(name, old), old):
+        found.still.append(name)
+    return touched
 
 
 def _is_data(scope: Scope, path: Path) -> bool:
