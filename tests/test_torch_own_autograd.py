@@ -381,7 +381,114 @@ def without_grad(lib: Any) -> Any:
         return lib.ones(2, requires_grad=True).numpy().tolist()
 
 
+def handed_over(lib: Any) -> Any:
+    """Of two leaves with one gradient the second takes its memory, and a hook's new gradient is the leaf's."""
+    where = []
+
+    class Both(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, a: Any, b: Any) -> Any:
+            return a + b
+
+        @staticmethod
+        def backward(ctx: Any, grad: Any) -> Any:
+            where.append(grad.data_ptr())
+            return grad, grad
+
+    a, b, c = (lib.ones(3, 2, requires_grad=True) for _ in range(3))
+    Both.apply(a, b)[1][0].backward()
+    node = c.view_as(c).grad_fn.next_functions[0][0]
+    node.register_prehook(lambda grads: (grads[0] / 5,))
+    c.register_post_accumulate_grad_hook(lambda leaf: leaf.grad.add_(1))
+    node.register_hook(lambda _, grads: where.append(grads[0].sum().item()))
+    c.sum().backward()
+    return sum(where[0] == leaf.grad.data_ptr() for leaf in (a, b)), round(where[1], 4)
+
+
+def kept_by_a_hook(lib: Any) -> Any:
+    """What somebody holds is not the leaf's: a later backward does not change it."""
+    x, held = lib.ones(2, requires_grad=True), []
+    node = x.view_as(x).grad_fn.next_functions[0][0]
+    node.register_prehook(lambda grads: held.append(grads[0] * 2) or (held[-1],))
+    for _ in range(2):
+        (x * 3).sum().backward()
+    return x.grad, held
+
+
+def the_same_object(lib: Any) -> Any:
+    """What is saved and wants no gradient comes back as the object that it was, computed again or not."""
+    checkpoint = importlib.import_module(f"{lib.__name__}.utils.checkpoint").checkpoint
+    found = []
+
+    class Saving(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, y: Any) -> Any:
+            ctx.save_for_backward(y)
+            return x
+
+        @staticmethod
+        def backward(ctx: Any, grad: Any) -> Any:
+            found.append(ctx.saved_tensors[0] is y)
+            return grad, None
+
+    x, y = lib.ones(1, requires_grad=True), lib.ones(1)
+    Saving.apply(x, y).backward()
+    checkpoint(Saving.apply, x, y, use_reentrant=False).backward()
+    return found
+
+
+def without_a_derivative(lib: Any) -> Any:
+    x = lib.tensor([3.0, 1.0, 3.0], requires_grad=True)
+    flags = [lib.unique(x).requires_grad, lib.unique_consecutive(x, return_counts=True)[1].requires_grad]
+    return flags, lib.unique(x).sum().backward()
+
+
+def is_a_node(lib: Any) -> Any:
+    """`Node` is no class that nodes derive from, and all are of it."""
+    kind, found = importlib.import_module(f"{lib.__name__}.autograd.graph").Node, []
+
+    class Same(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            found.append(isinstance(ctx, kind))
+            return x * 1
+
+    out = Same.apply(lib.ones(1, requires_grad=True))
+    for node in (out.grad_fn, out.exp().grad_fn, 1):
+        found += [isinstance(node, kind), kind in type(node).mro()]
+    return found, out.grad_fn.__class__ is Same._backward_cls, issubclass(kind, kind), isinstance(kind, kind)
+
+
+def eigenpairs(lib: Any, largest: bool) -> Any:
+    """A x = λ B x by `lobpcg`: the values, their gradient, and how far the vectors are from being solutions."""
+    a = lib.arange(49.0, dtype=lib.float64).reshape(7, 7).sin()
+    a = (a + a.T).requires_grad_()
+    b = lib.eye(7, dtype=lib.float64) * lib.arange(1.0, 8.0, dtype=lib.float64)
+    values, vectors = lib.lobpcg(a, 2, b, lib.eye(7, 2, dtype=lib.float64), largest=largest, niter=200, tol=1e-12)
+    far = (a @ vectors - b @ vectors * values).abs().max() < 1e-4
+    return values.detach().round(decimals=4), bool(far), lib.lobpcg(a, 2)[0].shape, lib.lobpcg(a, 3)
+
+
+def older_names(lib: Any) -> Any:
+    """Names of the compiled part; pellucid has them in the bridge."""
+    torch_ = lib if lib is torch else importlib.import_module("pellucid.bridge.torch")
+    c = torch._C if lib is torch else importlib.import_module("pellucid.bridge.torch._C")
+    x = lib.tensor([3, 1, 3])
+    c._set_cached_tensors_enabled(True)
+    c._add_cached_tensor(x)
+    known = c._is_cached_tensor(x)
+    c._remove_cached_tensor(x)
+    return (
+        torch_._unique(x, return_inverse=True), torch_._unique2(x, return_counts=True),
+        torch_._VF.unique_dim(x, 0, return_inverse=True), known, c._is_cached_tensor(x),
+    )  # fmt: skip
+
+
 EDGES: dict[str, Made] = {
+    "handed over": handed_over, "the same object": the_same_object,
+    "kept by a hook": kept_by_a_hook, "without a derivative": without_a_derivative,
+    "is a node": is_a_node, "the largest eigenvalues": lambda lib: eigenpairs(lib, True),
+    "the smallest eigenvalues": lambda lib: eigenpairs(lib, False), "older names": older_names,
     "begun at an edge": begun, "of several": of_several, "hooks": counted, "a hook that returns": returned,
     "zeros": zeros_of, "zeros of an edge": unused_edge, "a class": decorated, "legacy": legacy, "switched": switched,
     "no scalar": lambda lib: lib.autograd.grad(edge(lib, False)[1], lib.ones(1, requires_grad=True)),

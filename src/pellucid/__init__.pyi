@@ -262,6 +262,7 @@ from pellucid.ops.joining import stack as stack
 from pellucid.ops.joining import tile as tile
 from pellucid.ops.joining import vstack as vstack
 from pellucid.ops.linalg.elimination import lu_unpack as lu_unpack
+from pellucid.ops.linalg.extremal import lobpcg as lobpcg
 from pellucid.ops.linalg.low_rank import pca_lowrank as pca_lowrank
 from pellucid.ops.linalg.low_rank import svd_lowrank as svd_lowrank
 from pellucid.ops.linalg.matrix_functions import cross as cross

@@ -5,6 +5,7 @@ from pellucid.record.anomaly import AnomalyError, detect_anomaly, is_anomaly_ena
 from pellucid.reverse import backward, grad
 from pellucid.torch_names import absent
 
+from . import _functions as _functions
 from . import anomaly_mode, forward_ad, function, functional, grad_mode, graph, profiler, variable
 from .function import Function
 from .grad_mode import _force_original_view_tracking as _force_original_view_tracking

@@ -130,15 +130,16 @@ class _SavedInput:
     """An input that was saved, and is packed."""
 
     def __init__(self, tensor: Tensor, hooks: saved_tensors_hooks | None = None) -> None:
-        plain = like(tensor, tensor._array)
+        plain = like(tensor, tensor._array) if tensor.requires_grad else tensor
         self.packed, self.edge = pack(plain) if hooks is None else Packed(hooks, plain), edge_of(tensor)
 
     def restored(self) -> Tensor:
         """The tensor with its history."""
         values = self.packed.unpack()
+        if self.edge is None:
+            return values
         tensor = like(values, values._array)
-        if self.edge is not None:
-            tensor._node, tensor._requires = through(self.edge), True
+        tensor._node, tensor._requires = through(self.edge), True
         return tensor
 
 

@@ -16,7 +16,16 @@ from pellucid.backend import Array
 from pellucid.core.context import state
 from pellucid.core.hooks import NodeHooks
 from pellucid.core.modes import set_grad_enabled
-from pellucid.core.node import Arguments, Attributes, Node, Source, Vocabulary, next_number, shape_and_dtype
+from pellucid.core.node import (
+    Arguments,
+    Attributes,
+    Node,
+    Source,
+    Vocabulary,
+    named_class,
+    next_number,
+    shape_and_dtype,
+)
 from pellucid.core.tensor import Tensor, counter_of, edge_of, like, wrap
 from pellucid.core.views import rebase
 from pellucid.errors import user_line, with_line
@@ -27,6 +36,13 @@ from .function_tangents import owner_of, push
 from .tangents import level
 
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
+
+
+class _NodeClass:
+    """The class of the nodes of a Function's results, which PyTorch calls its `_backward_cls`."""
+
+    def __get__(self, instance: object, kind: type[Function]) -> type[Node]:
+        return named_class(Pick, kind.__name__ + "Backward", Pick.module)
 
 
 class Function:
@@ -50,6 +66,7 @@ class Function:
     tensor(2.)
     """
 
+    _backward_cls = _NodeClass()
     setup_context: Any = None
     generate_vmap_rule = False  # vmap goes through `forward` and `backward` anyway
 
@@ -199,6 +216,9 @@ _NO_BACKWARD = (
     "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward "
     "mode AD: a static method backward(ctx, *grads)"
 )
+
+
+BackwardCFunction = FunctionCtx
 
 
 class InplaceFunction(Function):

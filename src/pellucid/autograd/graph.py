@@ -9,23 +9,39 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from pellucid.backend import Array
+from pellucid.core import node as nodes
 from pellucid.core.application import OpNode
 from pellucid.core.context import state
 from pellucid.core.declaration import Declaration
 from pellucid.core.door import Interpreter, below
 from pellucid.core.hooks import RemovableHandle
-from pellucid.core.node import AccumulateGrad, Arguments, Attributes, Node
+from pellucid.core.node import AccumulateGrad, Arguments, Attributes
 from pellucid.core.tensor import Tensor, counter_of
 from pellucid.reverse.engine import Walk
 from pellucid.reverse.gradients import GradientEdge, source_of
 from pellucid.torch_names import absent
 
+from .context import FunctionCtx
 from .saved import disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
 
 __all__ = [
     "GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge",
     "increment_version", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks",
 ]  # fmt: skip
+
+
+class _OfNodes(type):
+    """Every node of a graph, and the context of a Function, which PyTorch's is, counts as a `Node`."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, nodes.Node | FunctionCtx)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return subclass is cls or issubclass(subclass, nodes.Node | FunctionCtx)
+
+
+class Node(metaclass=_OfNodes):
+    """What a recorded application is, to ask for: `isinstance(y.grad_fn, Node)`. No class derives from it."""
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:

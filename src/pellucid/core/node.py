@@ -190,6 +190,22 @@ steps: list[Callable[[Node, tuple[object, ...]], object]] = []
 """How a program that calls a node takes one step of backward: `reverse.rules`."""
 
 
+class NotImplementedNode(Node):
+    """The history of a result that PyTorch has no derivative of: it requires a gradient, and backward is refused."""
+
+    def __init__(self, op: str, edge: Source | None) -> None:
+        self.op, self.edges, self.kwargs = op, (edge,), {}
+        self.number = next_number()
+
+    def propagate(
+        self, g: object, vocabulary: Vocabulary, lifted: bool, create: bool
+    ) -> Iterable[tuple[Source | None, object]]:
+        raise NotImplementedError(f"the derivative for {self.op!r} is not implemented, as in PyTorch")
+
+    def name(self) -> str:
+        return "NotImplemented"
+
+
 class AccumulateGrad(Node):
     """Where a gradient arrives at a leaf tensor, its `variable`.
 
@@ -222,7 +238,7 @@ def with_named_class(node: Node) -> Node:
     """
     kind, name = type(node), node.name().rsplit("::")[-1]
     if kind.__name__ != name:
-        node.__class__ = _named_class(kind.__mro__[1] if kind in _NAMED else kind, name, node.module)
+        node.__class__ = named_class(kind.__mro__[1] if kind in _NAMED else kind, name, node.module)
     return node
 
 
@@ -230,7 +246,8 @@ _NAMED: set[type[Node]] = set()
 
 
 @functools.cache
-def _named_class(kind: type[Node], name: str, module: str) -> type[Node]:
+def named_class(kind: type[Node], name: str, module: str) -> type[Node]:
+    """The class of nodes of a kind that is called `name`, and said to come from `module`."""
     made = type(name, (kind,), {"__module__": module, "__doc__": kind.__doc__})
     _NAMED.add(made)
     return made

@@ -6,6 +6,9 @@ import math
 from typing import Any, cast
 
 from pellucid.core import Tensor
+from pellucid.core.context import state
+from pellucid.core.node import NotImplementedNode
+from pellucid.core.tensor import edge_of
 from pellucid.declare import TABLE, function, op
 from pellucid.errors import ShapeError, with_line
 
@@ -154,7 +157,13 @@ def unique(
         )
     values, inverse, counts = unique_op(input.detach(), dim=axis)  # pyright: ignore[reportAttributeAccessIssue]
     inverse = inverse.reshape(tuple(input.shape) if axis is None else (input.shape[axis],))
+    _refuse_backward(values, "_unique2" if axis is None else "unique_dim", input)
     return _chosen(values, inverse, counts, return_inverse, return_counts)
+
+
+def _refuse_backward(values: Tensor, name: str, input: Tensor) -> None:
+    if state.grad and input.requires_grad:
+        values._node, values._requires = NotImplementedNode(name, edge_of(input)), True
 
 
 def _chosen(values: Any, inverse: Any, counts: Any, with_inverse: bool, with_counts: bool) -> Any:
@@ -189,6 +198,7 @@ def unique_consecutive(
     values, inverse, counts = runs_op(input.detach(), dim=axis)  # pyright: ignore[reportAttributeAccessIssue]
     if axis is None:
         inverse = inverse.reshape(tuple(input.shape))
+    _refuse_backward(values, "unique_consecutive", input)
     return _chosen(values, inverse, counts, return_inverse, return_counts)
 
 

@@ -28,7 +28,7 @@ from pellucid.declare import TABLE
 from pellucid.types.bfloat16 import is_narrow, rounded, widened
 
 from .hooking import Collected, call_after, call_before, call_hooks
-from .rules import array_rules, tensor_rules
+from .rules import array_rules, is_alone, tensor_rules
 from .vocabulary import LIFTED, of_array
 
 _ndarray = np.ndarray
@@ -213,7 +213,11 @@ def _run(walk: Walk, seeds: list[Tensor], create: bool, lifted: bool) -> list[An
     if wanted is not None:
         taken = {id(seed._array) for seed in seeds}
         return [_result(found, pending, edge, lifted, edge in owned, taken) for edge in wanted]
-    for leaf, gradient in pending.items():
+    g = made = None  # what they refer to may be handed over
+    for leaf in list(pending):
+        gradient = pending.pop(leaf)
+        if leaf not in owned and is_alone(gradient):  # of two leaves with one gradient, the second
+            owned.add(leaf)
         deliver(leaf, gradient)
     return []
 
@@ -310,7 +314,8 @@ def arrive_at(leaf: Any, gradient: Any, lifted: bool, owned: bool, create: bool)
         return
     node = AccumulateGrad(leaf)
     gradient = call_before(node, leaf._arrival, gradient, lifted)
-    accumulate(leaf, gradient, lifted, False, create)
+    owned = is_alone(gradient)  # not among the arguments below: there it is referred to once more
+    accumulate(leaf, gradient, lifted, owned, create)
     call_after(node, leaf._arrival, [], gradient, lifted)
 
 

@@ -44,6 +44,24 @@ def _references() -> int:
 _ALONE = _references()
 
 
+def _counted(gradient: object) -> int:
+    return getrefcount(gradient)
+
+
+def _references_when_handed() -> int:
+    """The same of a variable that is handed to a function."""
+    gradient = np.empty(0)
+    return _counted(gradient)
+
+
+_HANDED = _references_when_handed()
+
+
+def is_alone(gradient: Any) -> bool:
+    """Whether only the variable that this is called with refers to an array and its memory: it may be handed over."""
+    return type(gradient) is _ndarray and gradient.base is None and getrefcount(gradient) == _HANDED
+
+
 def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[Any] | None) -> None:
     """Call the rules of a node on arrays, and hand what they give to `arrive(edge, gradient, fresh)`.
 

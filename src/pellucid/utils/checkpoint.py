@@ -181,7 +181,9 @@ class _Again:
         self.fast = None if found is None else found.fast
 
     def __call__(self) -> Any:
-        args = detach_variable(self.args)
+        detached = detach_variable(self.args)
+        given = zip(self.args, detached, strict=True)
+        args = tuple(other if isinstance(one, Tensor) and one.requires_grad else one for one, other in given)
         if [arg._version if isinstance(arg, Tensor) else None for arg in self.args] != self.versions:
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: an "
@@ -250,7 +252,7 @@ class _Frame:
                 )
             holder = self.holders[place]()
             if holder is not None:
-                tensors[holder] = tensor.detach()
+                tensors[holder] = tensor.detach() if tensor.requires_grad else tensor
             if self.early_stop and count == len(self.holders):
                 raise _Stop
             return tensor

@@ -119,6 +119,28 @@ class _WeakTensorRef:
         return self._reference() is None
 
 
+_cached: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()  # by id
+
+
+def _set_cached_tensors_enabled(enabled: bool) -> None:
+    """Nothing: which tensors a graph of kernels would keep is noted in any case."""
+
+
+def _add_cached_tensor(tensor: Tensor) -> None:
+    """Note that a tensor is kept by what replays kernels: here nothing does."""
+    _cached[id(tensor)] = tensor
+
+
+def _remove_cached_tensor(tensor: Tensor) -> None:
+    """Forget it again."""
+    _cached.pop(id(tensor), None)
+
+
+def _is_cached_tensor(tensor: Tensor) -> bool:
+    """Whether it was noted."""
+    return id(tensor) in _cached
+
+
 class _Undefined(Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
@@ -134,13 +156,13 @@ class _functions:
 
     AccumulateGrad = AccumulateGrad
 
-    class UndefinedGrad:
+    class UndefinedGrad(Node):
         """Hands a tensor on, and no gradient back."""
 
         def __call__(self, tensor: Tensor) -> Tensor:
             return _Undefined.apply(tensor)
 
-    class DelayedError:
+    class DelayedError(Node):
         """Hands tensors on, and raises RuntimeError with a message in their backward."""
 
         def __init__(self, message: str, count: int) -> None:

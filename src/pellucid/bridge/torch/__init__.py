@@ -27,7 +27,7 @@ from pellucid.ops.tensor_types import (
     ShortTensor,
 )  # fmt: skip
 
-from . import _foreach, _layers, _symbols
+from . import _compiled, _foreach, _layers, _symbols
 from ._compile import compile
 from ._layers import *  # noqa: F403
 from ._older import (
@@ -98,7 +98,7 @@ __all__ = [
 __all__ += _layers.__all__
 __all__ += _symbols.__all__
 
-for _room, _names in ((_foreach, _foreach.NAMES), (_symbols, _symbols.PRIVATE)):
+for _room, _names in ((_foreach, _foreach.NAMES), (_symbols, _symbols.PRIVATE), (_compiled, _compiled.PRIVATE)):
     globals().update({_name: getattr(_room, _name) for _name in _names})
     __all__ += _names  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -2,11 +2,22 @@
 
 from pellucid.declare import TABLE
 
-from . import cholesky, elimination, low_rank, matrix_functions, orthogonal, packing, solving, spectral, triangular
+from . import (
+    cholesky,
+    elimination,
+    extremal,
+    low_rank,
+    matrix_functions,
+    orthogonal,
+    packing,
+    solving,
+    spectral,
+    triangular,
+)
 
 __all__ = [
-    "cholesky", "elimination", "low_rank", "matrix_functions", "orthogonal", "packing", "solving", "spectral",
-    "triangular",
+    "cholesky", "elimination", "extremal", "low_rank", "matrix_functions", "orthogonal", "packing", "solving",
+    "spectral", "triangular",
 ]  # fmt: skip
 
 # Each refuses bfloat16 by itself, as half precision, and so must see it; but these have it, as in PyTorch.
