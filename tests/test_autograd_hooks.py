@@ -305,3 +305,31 @@ def test_a_profile_counts_the_ops() -> None:
     step = next(event for event in turns[0] if event.key == "step")
     assert 0 < step.self_cpu_time_total < step.cpu_time_total
     assert "Self CPU time total" in turns[0].table(sort_by="cpu_time_total", row_limit=3)
+
+
+def test_events_are_made_and_gathered_by_hand() -> None:
+    """Which call lies within which, by the times in each thread; sums of sums; a table of what lies within nothing."""
+    util = importlib.import_module("pellucid.autograd.profiler_util")
+    spans = [(1, 0, 1), (1, 1, 2), (0, 0, 2), (0, 1, 2), (0, 1, 3)]
+    events = util.EventList(
+        util.FunctionEvent(id=at, name="own", thread=thread, start_us=start, end_us=end)
+        for at, (thread, start, end) in enumerate(spans)
+    )
+    events._populate_cpu_children()
+    assert [[child.id for child in event.cpu_children] for event in events] == [[], [], [], [], [3]]
+    total = util.FunctionEventAvg().add(events[0]).add(events[4])
+    assert (total.add(total).count, total.key, total.cpu_time_total, total.self_cpu_time_total) == (4, "own", 6, 4)
+    text = events.table(row_limit=-1, header="ALL", top_level_events_only=True)
+    assert (text.count("own"), "ALL" in text, util._format_time(1500)) == (4, True, "1.500ms")
+
+
+def test_an_event_of_an_op_has_the_number_of_its_node() -> None:
+    x = pellucid.ones(2, requires_grad=True)
+    with pellucid.autograd.profiler.profile() as measured:
+        y = x / 3
+        handle = importlib.import_module("pellucid.bridge.torch.ops").profiler._record_function_enter("range")
+        pellucid.ones(2)
+        importlib.import_module("pellucid.bridge.torch.ops").profiler._record_function_exit(handle)
+    found = {event.name: event for event in measured.function_events}
+    assert found["aten::div"].sequence_nr == y.grad_fn._sequence_nr()
+    assert (found["aten::full"].sequence_nr, found["aten::full"].cpu_parent) == (-1, found["range"])

@@ -6,7 +6,7 @@ from pellucid.reverse import backward, grad
 from pellucid.torch_names import absent
 
 from . import _functions as _functions
-from . import anomaly_mode, forward_ad, function, functional, grad_mode, graph, profiler, variable
+from . import anomaly_mode, forward_ad, function, functional, grad_mode, graph, profiler, profiler_util, variable
 from .function import Function
 from .grad_mode import _force_original_view_tracking as _force_original_view_tracking
 from .grad_mode import is_multithreading_enabled, is_view_replay_enabled, set_multithreading_enabled
@@ -22,7 +22,7 @@ __all__ = [
     "detect_anomaly", "enable_grad", "forward_ad", "function", "functional", "grad", "grad_mode",
     "gradcheck", "gradgradcheck", "graph",
     "inference_mode", "is_anomaly_enabled", "is_multithreading_enabled", "is_view_replay_enabled",
-    "kineto_available", "no_grad", "profiler", "set_detect_anomaly",
+    "kineto_available", "no_grad", "profiler", "profiler_util", "set_detect_anomaly",
     "set_grad_enabled", "set_multithreading_enabled", "variable",
 ]  # fmt: skip
 

@@ -108,7 +108,6 @@ _ELSEWHERE = {
     "torch.cuda.memory": "pellucid.bridge.torch.cuda",
     "torch.cuda.random": "pellucid.bridge.torch.cuda",
     "torch.cuda.streams": "pellucid.bridge.torch.cuda",
-    "torch.autograd.profiler_util": "pellucid.autograd.profiler",
     "torch.profiler.profiler": "pellucid.bridge.torch.profiler",
 }
 
