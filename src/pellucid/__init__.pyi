@@ -133,6 +133,7 @@ from .bridge.torch import is_storage as is_storage
 from .bridge.torch import is_warn_always_enabled as is_warn_always_enabled
 from .bridge.torch import jit as jit
 from .bridge.torch import kl_div as kl_div
+from .bridge.torch import library as library
 from .bridge.torch import lstm_cell as lstm_cell
 from .bridge.torch import margin_ranking_loss as margin_ranking_loss
 from .bridge.torch import masked as masked

@@ -38,8 +38,9 @@ class _Timing(Interpreter):
         with self.measured(f"aten::{_NAMES.get(op.name, op.name)}", shapes) as event:
             result = below(self, op, args, kwargs)
             first = cast("Arguments", result)[0] if isinstance(result, tuple) else result
-            if isinstance(first, Tensor) and first._node is not None and not op.view:
-                event.sequence_nr = first._node.number
+            node = first.grad_fn if isinstance(first, Tensor) and not op.view else None
+            if node is not None:
+                event.sequence_nr = node.number
             return result
 
     @contextlib.contextmanager

@@ -84,8 +84,6 @@ def message(where: str, name: str, there: Iterable[str]) -> str:
 
 # What to do where a module of PyTorch's is not here, by the beginning of the full name.
 _INSTEAD = {
-    "torch.library": "it adds operators to PyTorch's dispatcher. Write a torch.autograd.Function with forward and "
-    "backward, or declare an op: pellucid.declare.op",
     "torch.nested": "pad the rows with torch.nn.utils.rnn.pad_sequence, and hand on a mask of what is padding",
     "torch.masked.MaskedTensor": "keep the mask beside the tensor: torch.masked.sum(x, mask=mask), x[mask]",
     "torch.export": "there is no other runtime to export to: save the state_dict, and call the model",

@@ -4,6 +4,8 @@ from pellucid.autograd.profiler import record_function
 from pellucid.torch_names import absent
 from pellucid.utils.overloads import aten
 
+from .library import namespace
+
 __all__ = ["aten", "profiler"]
 
 
@@ -21,4 +23,8 @@ class profiler:
         handle.__exit__()
 
 
-__getattr__ = absent("torch.ops")
+_lacking = absent("torch.ops")
+
+
+def __getattr__(name: str) -> object:
+    return namespace(name) or _lacking(name)
