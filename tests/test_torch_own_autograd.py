@@ -437,6 +437,35 @@ def the_same_object(lib: Any) -> Any:
     return found
 
 
+def one_within_another(lib: Any) -> Any:
+    """Backwards 300 deep, each in the backward of a function; the modes are those of the outermost, errors come out."""
+    found = []
+
+    class Deeper(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, fails: bool) -> Any:
+            ctx.fails = fails
+            with lib.enable_grad():
+                ctx.inner = x.detach().requires_grad_() - 1
+            return ctx.inner.detach()
+
+        @staticmethod
+        def backward(ctx: Any, grad: Any) -> Any:
+            if ctx.inner > 0:
+                found.append(lib.is_grad_enabled())
+                with lib.enable_grad():
+                    out = Deeper.apply(ctx.inner, ctx.fails).sum()
+                out.backward()
+            elif ctx.fails:
+                raise ValueError("at the end")
+            return grad, None
+
+    x = lib.tensor(300.0, requires_grad=True)
+    Deeper.apply(x, False).sum().backward()
+    said = text(lib, lambda lib: Deeper.apply(x, True).sum().backward())
+    return len(found), any(found), x.grad, said
+
+
 def without_a_derivative(lib: Any) -> Any:
     x = lib.tensor([3.0, 1.0, 3.0], requires_grad=True)
     flags = [lib.unique(x).requires_grad, lib.unique_consecutive(x, return_counts=True)[1].requires_grad]
@@ -485,7 +514,7 @@ def older_names(lib: Any) -> Any:
 
 
 EDGES: dict[str, Made] = {
-    "handed over": handed_over, "the same object": the_same_object,
+    "one within another": one_within_another, "handed over": handed_over, "the same object": the_same_object,
     "kept by a hook": kept_by_a_hook, "without a derivative": without_a_derivative,
     "is a node": is_a_node, "the largest eigenvalues": lambda lib: eigenpairs(lib, True),
     "the smallest eigenvalues": lambda lib: eigenpairs(lib, False), "older names": older_names,

@@ -27,6 +27,7 @@ from pellucid.core.tensor import Tensor, edge_of, wrap
 from pellucid.declare import TABLE
 from pellucid.types.bfloat16 import is_narrow, rounded, widened
 
+from .deep import DEEP, in_another_thread
 from .hooking import Collected, call_after, call_before, call_hooks
 from .rules import array_rules, is_alone, tensor_rules
 from .vocabulary import LIFTED, of_array
@@ -45,6 +46,7 @@ class Walk:
     ) -> None:
         self.roots, self.targets, self.keep, self.accumulates = roots, targets, keep, accumulates
         self.number = _next_number()
+        self.depth = state.walk.depth + 1 if isinstance(state.walk, Walk) else 0  # within how many others it is
         self._visited: set[Any] | None = None
 
     def visits(self, source: Any) -> bool:
@@ -98,6 +100,13 @@ def run(
     """
     keep_freed()
     walk = Walk(roots, targets, keep, accumulates)
+    if walk.depth % DEEP == DEEP - 1:
+        return in_another_thread(lambda: _run_within(walk, seeds, create))
+    return _run_within(walk, seeds, create)
+
+
+def _run_within(walk: Walk, seeds: list[Tensor], create: bool) -> list[Any]:
+    """Run a walk, which may lie within another, and put back what it has changed of the thread's state."""
     outer, state.walk = state.walk, walk
     before, pushed, packers, overrides = state.grad, state.interpreters, state.packers, state.overrides
     try:
