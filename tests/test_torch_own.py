@@ -215,7 +215,18 @@ def checked(lib: Any) -> Any:
     )
 
 
+def checked_sparse(lib: Any) -> Any:
+    """A function of sparse tensors, real and complex, at the values that they keep."""
+    found = []
+    for kind in (lib.float64, lib.complex128):
+        whole = lib.tensor([[0.0, 0.5], [1.5, 0.0]], dtype=kind)
+        x = whole.to_sparse().requires_grad_()
+        found.append(lib.autograd.gradcheck(lambda x: (x * 3).to_dense().pow(2), x, masked=True))
+    return found
+
+
 GRADCHECKS: dict[str, Made] = {
+    "sparse": checked_sparse,
     "all": checked,
     "neither": lambda lib: lib.autograd.gradcheck(
         lib.exp, lib.ones(1, dtype=lib.float64, requires_grad=True), check_backward_ad=False),
