@@ -96,6 +96,17 @@ def returned(T: Any) -> Any:
     return found
 
 
+def asked_for(T: Any) -> Any:
+    """`autograd.grad` by a sparse leaf, by what its values come from, and of a sparse result along a sparse seed."""
+    leaf, twice = made(T, requires_grad=True), coo(T, [[0, 0], [1, 1]], [1.0, 2.0], (2, 2), requires_grad=True)
+    values = T.tensor([1.0, 2.0], requires_grad=True)
+    of_values = coo(T, [[0, 1], [1, 0]], values, (2, 2))
+    (first,) = T.autograd.grad((leaf.to_dense() ** 2).sum(), leaf)
+    (second,) = T.autograd.grad(twice.to_dense().sum(), twice)
+    found = T.autograd.grad(of_values * 2, values, T.eye(2).flip(0).to_sparse())
+    return [first.is_sparse, first.to_dense(), second.to_dense(), *found]
+
+
 def flags(T: Any) -> Any:
     values = T.tensor([3.0, 4.0, 5.0, 1.0]).requires_grad_()
     of_values = coo(T, [[0, 1, 1, 0], [2, 0, 2, 2]], values, (2, 3))
@@ -147,6 +158,7 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "gradients": gradients,
     "through to_dense": through_dense,
     "a leaf": gradient_of_a_sparse_leaf,
+    "asked for": asked_for,
     "flags": flags,
     "an assigned gradient": lambda T: assigned(T, made(T)),
     "an assigned gradient, SparseAdam": lambda T: assigned(T, made(T), T.optim.SparseAdam),

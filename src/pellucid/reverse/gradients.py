@@ -95,6 +95,9 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     chosen = _listed(inputs)
+    if any(map(_is_sparse, (*chosen, *_listed(outputs)))):
+        again = (retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched, materialize_grads)
+        return _of_sparse(_listed(outputs), chosen, grad_outputs, *again)
     for index, target in enumerate(chosen):
         if isinstance(target, Tensor) and not target.requires_grad:
             raise RuntimeError(
@@ -147,7 +150,27 @@ def source_of(target: Any) -> Source:
 
 
 def _listed(given: Any) -> list[Any]:
-    return [given] if isinstance(given, Tensor | GradientEdge) else list(given)
+    return [given] if isinstance(given, Tensor | GradientEdge) or _is_sparse(given) else list(given)
+
+
+def _is_sparse(value: object) -> bool:
+    """Whether this is a sparse tensor by coordinates, of a room above: it has methods for what is asked of it here."""
+    return not isinstance(value, Tensor) and getattr(type(value), "is_sparse", False) is True
+
+
+def _of_sparse(outputs: list[Any], inputs: list[Any], seeds: Any, *how: Any) -> tuple[Any, ...]:
+    """`grad` where some of the tensors are sparse: that of their values, and by sparse inputs a sparse one."""
+    given = [seeds] if seeds is None or isinstance(seeds, Tensor) or _is_sparse(seeds) else list(seeds)
+    ends: list[Any] = []
+    begins = [target._numbers if _is_sparse(target) else target for target in inputs]
+    for place, output in enumerate(outputs):
+        seed = given[place] if place < len(given) else None
+        ends.append(output._numbers if _is_sparse(output) else output)
+        if seed is not None and _is_sparse(output):
+            given[place] = output._picked(seed)
+    found = grad(ends, begins, given if any(seed is not None for seed in given) else None, *how)
+    pairs = zip(inputs, found, strict=True)
+    return tuple(target._gradient(got) if got is not None and _is_sparse(target) else got for target, got in pairs)
 
 
 def _shape_of(target: Any) -> str:

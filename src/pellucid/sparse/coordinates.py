@@ -84,8 +84,10 @@ class SparseTensor(Arithmetic):
     def grad(self) -> SparseTensor | None:
         """The gradient that `backward` left, at the coordinates of this tensor: for a leaf that requires one."""
         found = self._numbers.grad if self._asked else None
-        if found is None:
-            return None
+        return None if found is None else self._gradient(found)
+
+    def _gradient(self, found: Tensor) -> SparseTensor:
+        """The gradient, of that of the values."""
         kept = self.detach().coalesce()
         _, place = FUNCTIONS["unique"](self._flat()[0], return_inverse=True)  # of a coordinate that comes twice, either
         return kept._with(FUNCTIONS["zeros_like"](kept._numbers).index_copy(0, place, found))
@@ -179,6 +181,10 @@ class SparseTensor(Arithmetic):
             rows.append(kept % length)
             kept = kept // length
         return SparseTensor(FUNCTIONS["stack"](rows[::-1]), values, self.shape, coalesced=True)
+
+    def _picked(self, other: Any) -> Tensor:
+        """The numbers of another tensor, sparse or dense, at the coordinates of this one."""
+        return (other.to_dense() if isinstance(other, SparseTensor) else other)[tuple(self._at.unbind())]
 
     def _zeros(self, shape: Any) -> Tensor:
         return FUNCTIONS["zeros"](tuple(shape), dtype=self._numbers.dtype)
