@@ -10,7 +10,7 @@ from pellucid.doctor.process import rates, settings
 from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.origins import first_values
 from pellucid.doctor.process.paths import Group
-from pellucid.doctor.process.placing import credible, in_helper, summed_last, thrown_away
+from pellucid.doctor.process.placing import climbing, credible, in_helper, summed_last, thrown_away
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
 from pellucid.doctor.process.unmoved import should_move
 
@@ -203,3 +203,18 @@ def test_the_mask_of_a_helper(test: str, line: int | None) -> None:
 def test_the_gradient_of_a_state_that_nothing_reads(use: str, line: int | None) -> None:
     source = f"def back(ds):\n    dprev_s, dW = cell_backward(ds)\n{use}    return dW\n"
     assert thrown_away({FILE: source}) == (None if line is None else (FILE, line))
+
+
+@pytest.mark.parametrize(
+    ("error", "update", "line"),
+    [
+        ("errors.append(expected[j] - out)", "w -= rate * delta", 2),
+        ("return y - out", "w -= rate * delta", 2),
+        ("d = -(y - out)", "w -= rate * delta", 3),
+        ("loss = (y - out) ** 2", "w -= rate * delta", 3),
+        ("d = y - out", "w += rate * delta", 4),
+    ],
+)
+def test_an_error_that_is_the_label_less_the_output(error: str, update: str, line: int) -> None:
+    source = f"def cost(out):\n    {error}\ndelta = cost(out)\n{update}\n"
+    assert climbing(Assignments.of({FILE: source}), {FILE: source}, [group("w")]) == (FILE, line)

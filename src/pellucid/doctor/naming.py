@@ -19,7 +19,7 @@ from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.last_terms import only_last
-from pellucid.doctor.process.placing import credible, in_helper, summed_last, thrown_away, undoing
+from pellucid.doctor.process.placing import climbing, credible, in_helper, summed_last, thrown_away, undoing
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
 from pellucid.doctor.process.unmoved import should_move
 from pellucid.doctor.repairs import repairs
@@ -423,7 +423,7 @@ def _place(
         written = [update for group in wrong for update in source.updates(group)]
         at = (written[0].file, written[0].line) if written else moved[0] if moved else at
     if finding.cause == "loss-sign-flipped":
-        at = source.climbing(wrong) or at
+        at = climbing(source, session.program.loops.sources, wrong) or at
         chain = sorted({line for group in wrong for line in source.slice(group, 6)})
         bare = [line for line in chain if ABSOLUTE.search(session.program.loops.line(*line))]
         if bare:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pellucid.doctor.process.last_terms import only_last
+from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.places import trees
 from pellucid.doctor.process.source import Assignments
 
@@ -104,6 +105,58 @@ def _compares(function: ast.FunctionDef) -> set[str]:
     tests = [part for part in ast.walk(function) if isinstance(part, ast.Compare)]
     found = {ast.unparse(test) for test in tests if isinstance(test.left, ast.Name) and test.left.id == first}
     return {text.replace(first, "_", 1).replace("=", "") for text in found}
+
+
+def climbing(source: Assignments, sources: dict[str, str], groups: Sequence[Group]) -> Line | None:
+    """Where a program that climbs has its sign wrong; of one whose updates descend, the one line that takes an output
+    from a label, if there is one."""
+    signs = {update.sign for group in groups for update in source.steps(group)}
+    return (label_less_output(sources) if 1 not in signs else None) or source.climbing(list(groups))
+
+
+def label_less_output(sources: dict[str, str]) -> Line | None:
+    """The line of a difference `y - out` that no loss, message or comparison is made of, if it is the only one.
+
+    >>> label_less_output({"a.py": "loss = ((y - out) ** 2).sum()\\nd = 2 * (y - out)\\nprint(y - out)"})
+    ('a.py', 2)
+    """
+    found: set[Line] = set()
+    for file, tree in trees(sources):
+        around = {part: node for node in ast.walk(tree) for part in ast.iter_child_nodes(node)}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub) or _is_told(node, around):
+                continue
+            if _is_label(node.left) and not _is_label(node.right):
+                found.add((file, node.lineno))
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def _is_told(node: ast.expr, around: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether an expression stands in a square, a size, a message, a comparison, or with a minus before it."""
+    part: ast.AST = node
+    while part in around and not isinstance(part, ast.stmt):
+        part = around[part]
+        if isinstance(part, ast.FormattedValue | ast.Compare | ast.UnaryOp):
+            return True
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow):
+            return True
+        if isinstance(part, ast.Call) and re.search(SIZES, ast.unparse(part.func)):
+            return True
+    return False
+
+
+def _is_label(node: ast.expr) -> bool:
+    while isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr == "T"):
+        node = node.value
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    return LABEL.match(name) is not None
+
+
+SIZES = r"(abs|square|norm|mean|print|format|log|max)$"
+LABEL = re.compile(
+    r"(y|ys|yb|y_?(true|train|tr|batch|i|b|real|hot)|t|targets?|labels?|expected|desired|onehot|one_hot|truth|actual)$",
+    re.I,
+)
 
 
 def thrown_away(sources: dict[str, str]) -> Line | None:
