@@ -127,6 +127,14 @@ def test_a_derivative_that_is_taken_at_the_error_is_wrong_where_it_is_called(tmp
     assert first_wrong(tape, ["w1", "b1"], given, moved, {file: source})[0] == (file, line)
 
 
+def test_a_derivative_that_is_called_once_and_at_the_error(tmp_path: Path) -> None:
+    source = PROGRAM.replace("dh = (d @ w2.T) * derivative(h)", "e = d @ w2.T\ndh = e * derivative(e)")
+    source = source.replace("    square = a * a\n    return 1 - square", "    return a * (1 - a)")
+    tape, given, moved, file = recorded(source, tmp_path)
+    line = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dh ="))
+    assert first_wrong(tape, ["w1", "b1"], given, moved, {file: source})[0] == (file, line)
+
+
 GATE = """import numpy as np
 h = np.tanh(x @ w1 + b1)
 z = 1 / (1 + np.exp(-h))

@@ -213,6 +213,8 @@ def test_the_gradient_of_a_state_that_nothing_reads(use: str, line: int | None) 
         ("d = -(y - out)", "w -= rate * delta", 3),
         ("loss = (y - out) ** 2", "w -= rate * delta", 3),
         ("d = y - out", "w += rate * delta", 4),
+        ("e = out - y", "w += rate * delta", 2),
+        ("d_out = out - y", "w += rate * delta", 4),
     ],
 )
 def test_an_error_that_is_the_label_less_the_output(error: str, update: str, line: int) -> None:

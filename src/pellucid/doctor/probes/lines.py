@@ -96,7 +96,26 @@ def _is_right_elsewhere(culprit: Value, site: Site, right: Values) -> bool:
     ]
     if any(step.nodes[0].index in right.forward for step in others):
         return True
-    return bool(others) and _takes_gradient(culprit, right) and not any(_takes_gradient(s, right) for s in others)
+    if others and _takes_gradient(culprit, right) and not any(_takes_gradient(s, right) for s in others):
+        return True
+    return _of_gradient_alone(culprit, site, right)
+
+
+def _of_gradient_alone(culprit: Value, site: Site, right: Values) -> bool:
+    """Whether a function was given a true gradient and nothing else: what makes no gradient of it is meant for a value
+    of the forward pass, as a derivative is."""
+    todo, given, within = [culprit], list[Value](), set[int]()
+    while todo:
+        step = todo.pop()
+        within.add(step.index)
+        for source in right.sources(step):
+            inside = source.site is not None and source.site.calls[:2] == site.calls[:2]
+            inside = inside and source.site is not None and source.site.file == site.file and not right(source)
+            if inside and source.nodes[0].index not in right.forward and source.index not in within:
+                todo.append(source)
+            elif source.needs and source.index not in within:
+                given.append(source)
+    return len({s.index for s in given}) == 1 and given[0].nodes[0].index not in right.forward and right(given[0])
 
 
 def _takes_gradient(step: Value, right: Values) -> bool:

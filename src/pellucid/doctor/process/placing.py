@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pellucid.doctor.process.last_terms import only_last
@@ -108,10 +108,11 @@ def _compares(function: ast.FunctionDef) -> set[str]:
 
 
 def climbing(source: Assignments, sources: dict[str, str], groups: Sequence[Group]) -> Line | None:
-    """Where a program that climbs has its sign wrong; of one whose updates descend, the one line that takes an output
-    from a label, if there is one."""
+    """Where a program that climbs has its sign wrong: where its updates descend, the one line that takes an output from
+    a label; where they ascend, as one does with an error, the one line that calls the reverse an error."""
     signs = {update.sign for group in groups for update in source.steps(group)}
-    return (label_less_output(sources) if 1 not in signs else None) or source.climbing(list(groups))
+    turned = label_less_output(sources) if 1 not in signs else output_less_label(sources) if signs == {1} else None
+    return turned or source.climbing(list(groups))
 
 
 def label_less_output(sources: dict[str, str]) -> Line | None:
@@ -120,15 +121,36 @@ def label_less_output(sources: dict[str, str]) -> Line | None:
     >>> label_less_output({"a.py": "loss = ((y - out) ** 2).sum()\\nd = 2 * (y - out)\\nprint(y - out)"})
     ('a.py', 2)
     """
-    found: set[Line] = set()
+    found = {
+        line for line, node, around in _differences(sources) if _is_label(node.left) and not _is_told(node, around)
+    }
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def output_less_label(sources: dict[str, str]) -> Line | None:
+    """The line that gives a difference `out - y` a name that is none of a gradient, if it is the only one.
+
+    >>> output_less_label({"a.py": "e = out - y\\nd_out = out - y\\nd = 2 * (out - y)"})
+    ('a.py', 1)
+    """
+    found = {
+        line
+        for line, node, around in _differences(sources)
+        if _is_label(node.right)
+        and isinstance(outer := around[node], ast.Assign)
+        and not OF_GRADIENT.match(ast.unparse(outer.targets[0]).split(".")[-1])
+    }
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def _differences(sources: dict[str, str]) -> Iterator[tuple[Line, ast.BinOp, dict[ast.AST, ast.AST]]]:
+    """The differences of a label and something else, and what each node stands in."""
     for file, tree in trees(sources):
         around = {part: node for node in ast.walk(tree) for part in ast.iter_child_nodes(node)}
         for node in ast.walk(tree):
-            if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub) or _is_told(node, around):
-                continue
-            if _is_label(node.left) and not _is_label(node.right):
-                found.add((file, node.lineno))
-    return next(iter(found)) if len(found) == 1 else None
+            minus = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
+            if minus and isinstance(node, ast.BinOp) and _is_label(node.left) != _is_label(node.right):
+                yield (file, node.lineno), node, around
 
 
 def _is_told(node: ast.expr, around: Mapping[ast.AST, ast.AST]) -> bool:
@@ -152,6 +174,7 @@ def _is_label(node: ast.expr) -> bool:
     return LABEL.match(name) is not None
 
 
+OF_GRADIENT = re.compile(r"d([A-Z_0-9]|$)|g([_0-9]|rad|$)|delta")
 SIZES = r"(abs|square|norm|mean|print|format|log|max)$"
 LABEL = re.compile(
     r"(y|ys|yb|y_?(true|train|tr|batch|i|b|real|hot)|t|targets?|labels?|expected|desired|onehot|one_hot|truth|actual)$",
