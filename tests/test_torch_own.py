@@ -350,7 +350,7 @@ def test_float_of_what_requires_a_gradient(call: Callable[[Any], Any], monkeypat
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("library", "autograd.Function"), ("nested", "pad_sequence"),
+    [("nested", "pad_sequence"),
      ("export", "state_dict"), ("ao", "fake_quantize"), ("quint8", "fake_quantize"),
      ("float8_e4m3fn", "bfloat16")],
 )  # fmt: skip
