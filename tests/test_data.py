@@ -3,7 +3,7 @@
 import os
 import threading
 import warnings
-from collections import namedtuple
+from collections import Counter, OrderedDict, UserList, defaultdict, deque, namedtuple
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -110,6 +110,35 @@ ROWS: dict[str, Any] = {
         ]
     ),
     "convert": lambda torch, data: data.default_convert({"a": np.ones(2), "b": [1, "x"], "c": (np.zeros(1), 2)}),
+    "converted, containers of other classes": lambda torch, data: [
+        (type(made).__name__, plain(list(made.items()) if isinstance(made, dict) else list(made)))
+        for made in map(
+            data.default_convert,
+            (
+                range(2),
+                deque([np.ones(1), 2]),
+                OrderedDict(a=np.zeros(1)),
+                Counter("aab"),
+                UserList([np.float32(1)]),
+            ),
+        )
+    ],
+    "collated, containers of other classes": lambda torch, data: [
+        (type(made).__name__, plain(list(made.items()) if isinstance(made, dict) else list(made)))
+        for made in map(
+            data.default_collate,
+            (
+                [range(2)] * 2,
+                [deque([1, 2])] * 2,
+                [OrderedDict(a=1.5)] * 2,
+                [defaultdict(int, a=1)] * 2,
+                [UserList([1])] * 2,
+            ),
+        )
+    ],
+    "a stream longer than it says": lambda torch, data: too_long(torch, data, None),
+    "a stream longer than it says, in batches": lambda torch, data: too_long(torch, data, 2),
+    "a stream longer than it says, by a worker": lambda torch, data: too_long(torch, data, None, num_workers=1),
     "distributed sampler": lambda torch, data: [
         list(data.DistributedSampler(range(11), num_replicas=3, rank=rank, seed=5)) for rank in range(3)
     ],
@@ -133,7 +162,22 @@ def stream(data: Any) -> Any:
     return Counting()
 
 
+def too_long(torch: Any, data: Any, batch_size: int | None, **given: Any) -> list[Any]:
+    stream_of_ten = stream(data)
+    type(stream_of_ten).__len__ = lambda self: 8
+    loader = data.DataLoader(stream_of_ten, batch_size=batch_size, **given)
+    with warnings.catch_warnings(record=True) as before:
+        warnings.simplefilter("always")
+        got = list(loader)
+    with warnings.catch_warnings(record=True) as after:
+        warnings.simplefilter("always")
+        got += [len(loader), *loader]
+    texts = [str(warning.message).split("reported to be")[-1].strip()[:70] for warning in after]
+    return [got, len(before), texts]
+
+
 @pytest.mark.parametrize("name", ROWS)
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_the_same_as_pytorch(name: str) -> None:
     torch = pytest.importorskip("torch")
     from torch.utils import data as theirs

@@ -145,3 +145,29 @@ def test_what_is_ready_first_comes_first_where_order_is_not_asked_for() -> None:
     loader = ours.DataLoader(Uneven(pellucid), num_workers=2, in_order=False)
     got = [batch.item() for batch in loader]
     assert sorted(got) == list(range(7)) and got[0] != 0
+
+
+def test_the_processes_under_pytorch_s_name() -> None:
+    for library in (torch, pellucid):
+        batches = iter(library.utils.data.DataLoader(range(4), num_workers=1))
+        (process,) = batches._workers
+        assert process.is_alive()
+        del batches
+        process.join(10)
+        assert process.exitcode == 0
+
+
+def test_an_error_of_a_process_is_wrapped() -> None:
+    from pellucid.bridge.torch._utils import ExceptionWrapper
+
+    for wrapper in (torch._utils.ExceptionWrapper, ExceptionWrapper):
+        for kind in (ValueError, KeyError, UnicodeDecodeError):
+            try:
+                raise kind("a word") if kind is not UnicodeDecodeError else kind("utf-8", b"", 0, 1, "a word")
+            except Exception:
+                wrapped = wrapper(where="in a process")
+            with pytest.raises(
+                (kind, RuntimeError), match="Caught .*Error in a process.\\nOriginal Traceback"
+            ) as found:
+                wrapped.reraise()
+            assert "a word" in str(found.value)

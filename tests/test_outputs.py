@@ -15,6 +15,7 @@ CALLS = (
     "T.gather(x, 0, i, out=o)", "T.cumsum(x, 0, out=o)", "T.eq(x, x, out=o)", "T.mean(x, 1, out=o)", "T.i0(x, out=o)",
     "T.special.erfcx(x, out=o)", "T.index_select(x, 0, i[0], out=o)", "T.topk(x, 2, out=(o, oi))",
     "T.max(x, 0, out=(o, oi))", "T.sort(x, out=(o, oi))", "T.add(x, 1, out=None)",
+    "T.nn.functional.normalize(x, out=o)", "T.nn.functional.normalize(x, p=1, dim=0, out=o)",
 )  # fmt: skip
 
 

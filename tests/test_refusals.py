@@ -149,6 +149,9 @@ def test_the_same_words(program, lib):
 
 # What PyTorch computes though the arguments are unusual.
 COMPUTED = (
+    "T.zeros(3).uniform_(to=0)", "T.zeros(3).uniform_(**{'from': 2, 'to': 2})", "T.ones(3).random_(to=1)",
+    "T.ones(3).random_(**{'from': 4, 'to': 5})", "x.cpu(memory_format=T.preserve_format)",
+    "x.to(T.promote_types(type1=T.int8, type2=T.float16))", "x * T.can_cast(from_=T.float32, to=T.int64)",
     "F.cosine_similarity(x, xi)", "F.cosine_similarity(x.double(), x)", "F.cosine_similarity(xb, x.half())",
     "F.cross_entropy(T.zeros(2, 0), T.zeros(2, 0))", "F.cross_entropy(T.zeros(0, 3), T.zeros(0, 3))",
     "F.cross_entropy(T.zeros(2, 0), T.zeros(2, 0), reduction='sum')",

@@ -535,13 +535,13 @@ class TensorMethods:
     def cov(self, *, correction: _int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
         """Covariances of the variables in the rows of `input`, whose columns are observations: (d, n) -> (d, d)."""
 
-    def cpu(self) -> Tensor:
+    def cpu(self, memory_format: Any = None) -> Tensor:
         """This tensor in main memory."""
 
     def cross(self, other: Tensor, dim: _int | None = None) -> Tensor:
         """The vector product along `dim`, by default the first dimension of three elements; see `linalg.cross`."""
 
-    def cuda(self, device: Any = None) -> Tensor:
+    def cuda(self, device: Any = None, non_blocking: _bool = False, memory_format: Any = None) -> Tensor:
         """This tensor on the GPU (needs CuPy)."""
 
     def cummax(self, dim: _int) -> Any:

@@ -213,12 +213,12 @@ def check_in_place_dtype(op: Declaration, args: Arguments, promoted: Arguments) 
     """Refuse an in-place result that would have to go down a category, float to integer say."""
     if op.kind == "compare":
         return
-    target: dict[str, Any] = {"source": OF_NUMPY[promoted[0]._array.dtype], "target": OF_NUMPY[args[0]._array.dtype]}
-    if not can_cast(**target):
+    found, stored = OF_NUMPY[promoted[0]._array.dtype], OF_NUMPY[args[0]._array.dtype]
+    if not can_cast(found, stored):
         raise RuntimeError(
             with_line(
-                f"{describe_call(op, args, {})}: result type {target['source'].name} can't be cast to the desired "
-                f"output type {target['target'].name}; write the op that is not in place ({op.name.rstrip('_')})"
+                f"{describe_call(op, args, {})}: result type {found.name} can't be cast to the desired "
+                f"output type {stored.name}; write the op that is not in place ({op.name.rstrip('_')})"
             )
         )
 

@@ -44,6 +44,7 @@ from .outputs import stored
 from .overrides import ask, derived, overriding
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
+_OF_RANGES = {"from": "low", "to": "high"}  # of `uniform_` and `random_`: `from` cannot be the name of a parameter
 
 
 _SCALARS = frozenset(("alpha", "beta", "value"))  # numbers for which PyTorch also takes a tensor of no dimensions
@@ -135,6 +136,8 @@ class Op(Declaration):
                 kwargs[ours] = kwargs.pop(numpys)
         if self.star is not None:
             return args, kwargs
+        if "high" in self.attributes:
+            kwargs = {_OF_RANGES.get(name, name): value for name, value in kwargs.items()}
         arrays = list(args[: len(self.inputs)])
         extra = args[len(self.inputs) :]
         for name in self.inputs[len(arrays) :]:

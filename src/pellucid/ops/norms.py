@@ -7,6 +7,7 @@ from typing import Any
 
 from pellucid.core import Tensor, called, real, result_type
 from pellucid.declare import TABLE, function, op
+from pellucid.declare.outputs import stored
 
 from .dims import dim_of
 from .elements import kind_of
@@ -220,9 +221,9 @@ def unit(x: Any, dim: Any, eps: float, p: float = 2.0) -> Any:
     return x / TABLE["clamp_min"](norm_of(x, ord=float(p), dim=dim, keepdim=True), eps)
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
-    """input / max(‖input‖ₚ, eps) along `dim`: vectors of length 1 in the p-norm."""
-    return unit(input, dim, eps, p)
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Any:
+    """input / max(‖input‖ₚ, eps) along `dim`: vectors of length 1 in the p-norm; in `out`, if that is given."""
+    return unit(input, dim, eps, p) if out is None else stored("normalize", unit, (input, dim, eps, p), {"out": out})
 
 
 @function()

@@ -318,10 +318,10 @@ def normal_(xp: Any, input: Any, *, mean: float = 0.0, std: float = 1.0, generat
 def random_(xp: Any, input: Any, *, low: Any = None, high: Any = None, generator: Any = None) -> Any:
     """Fill with integers: `random_()` over all that the dtype can tell apart, `random_(to)`, `random_(from, to)`."""
     source, kind = _of(generator), input.dtype
-    if low is None:
+    if low is None and high is None:
         return _fill(input, lambda shape: source.random(shape, kind))
-    if high is None:
-        low, high = 0, low
+    if high is None or low is None:
+        low, high = 0, low if high is None else high
     return _fill(input, lambda shape: source.randint(low, high, shape, kind))
 
 

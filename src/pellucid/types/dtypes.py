@@ -148,14 +148,15 @@ def category(d: np.dtype[Any]) -> int:
     return _CATEGORY[d.kind]
 
 
-def promote_types(a: dtype, b: dtype) -> dtype:
-    """The smallest type that `a` and `b` both convert to, by PyTorch's table.
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """The smallest type that `type1` and `type2` both convert to, by PyTorch's table.
 
     >>> promote_types(int64, float16)
     torch.float16
     >>> promote_types(uint8, int8)
     torch.int16
     """
+    a, b = type1, type2
     inexact = a.is_floating_point or a.is_complex
     if inexact != (b.is_floating_point or b.is_complex):
         return a if inexact else b
@@ -169,9 +170,9 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     return OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
 
 
-def can_cast(source: dtype, target: dtype) -> bool:
-    """Whether an in-place result of type `source` may be stored in `target` (never down a category)."""
-    return category(source.numpy) <= category(target.numpy)
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Whether an in-place result of type `from_` may be stored in `to` (never down a category)."""
+    return category(from_.numpy) <= category(to.numpy)
 
 
 class iinfo:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import pellucid
 from pellucid.core import Tensor
 from pellucid.serialize.reader import known
+from pellucid.utils.data.workers import Lines
 
 __all__ = [
-    "_element_size", "_flatten_dense_tensors", "_reorder_tensors_as", "_take_tensors", "_unflatten_dense_tensors",
+    "ExceptionWrapper", "_element_size", "_flatten_dense_tensors", "_reorder_tensors_as", "_take_tensors",
+    "_unflatten_dense_tensors",
 ]  # fmt: skip
 
 
@@ -18,6 +22,32 @@ __all__ = [
 _rebuild_tensor, _rebuild_tensor_v2, _rebuild_parameter = (
     known("torch._utils", name) for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
 )
+
+
+class ExceptionWrapper:
+    """An error as it goes from a worker process to its parent: its class, and the text of its traceback.
+
+    Args:
+        exc_info: what `sys.exc_info()` gives; by default that of the error which is being handled.
+        where: what is said of the place where it was raised.
+    """
+
+    def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
+        found: Any = exc_info or sys.exc_info()
+        self.exc_type: Any = found[0]
+        self.where = where
+        self.exc_msg = "".join(traceback.format_exception(*found))
+
+    def reraise(self) -> NoReturn:
+        """Raise an error of the same class, whose words are the traceback."""
+        said = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
+        if self.exc_type is KeyError:
+            raise KeyError(Lines(said))
+        try:
+            error = self.exc_type(message=said) if getattr(self.exc_type, "message", None) else self.exc_type(said)
+        except Exception:  # noqa: BLE001  a class whose constructor wants something else
+            error = RuntimeError(said)
+        raise error
 
 
 def _element_size(dtype: pellucid.dtype) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return batch
     if isinstance(first, Mapping):
         collated = {key: default_collate([sample[key] for sample in batch]) for key in first}
-        return collated if type(first) is dict else type(first)(collated)  # type: ignore[call-arg]
+        return _like(first, collated)
     if isinstance(first, Sequence):
         if any(len(sample) != len(first) for sample in batch):
             raise RuntimeError(
@@ -46,7 +47,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
                 f"{[len(sample) for sample in batch]}: give the DataLoader a collate_fn that pads them"
             )
         columns = [default_collate(column) for column in zip(*batch, strict=True)]
-        return type(first)(*columns) if hasattr(first, "_fields") else columns
+        if isinstance(first, tuple):
+            return type(first)(*columns) if hasattr(first, "_fields") else columns
+        return _like(first, columns)
     raise TypeError(
         "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
         f"found {type(first).__name__}: give the DataLoader a collate_fn that turns a list of them into a batch"
@@ -54,13 +57,34 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """What a loader without batches does to a sample: arrays become tensors, everything else stays."""
-    if isinstance(data, np.ndarray) and data.dtype.kind in "biufc":
-        return from_data(data, copy=False)
+    """What a loader without batches does to a sample: arrays become tensors, containers of its classes stay."""
+    if isinstance(data, np.generic) or (isinstance(data, np.ndarray) and data.dtype.kind in "biufc"):
+        return from_data(np.asarray(data), copy=False)
     if isinstance(data, Mapping):
-        return {key: default_convert(value) for key, value in data.items()}
+        return _like(data, {key: default_convert(value) for key, value in data.items()})
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         return type(data)(*(default_convert(value) for value in data))
-    if isinstance(data, (tuple, list)):
+    if isinstance(data, tuple):
         return [default_convert(value) for value in data]
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        return _like(data, [default_convert(value) for value in data])
     return data
+
+
+def _like(kind: Any, made: dict[Any, Any] | list[Any]) -> Any:
+    """A dict or a list as the class of `kind`, if that can be made of it, with what else `kind` holds."""
+    if type(kind) is type(made):
+        return made
+    try:
+        if isinstance(kind, MutableMapping):
+            kind = copy.copy(kind)
+            kind.update(made)
+            return kind
+        if isinstance(kind, MutableSequence):
+            kind = copy.copy(kind)
+            for place, value in enumerate(made):
+                kind[place] = value
+            return kind
+        return type(kind)(made)
+    except TypeError:
+        return made

@@ -129,6 +129,7 @@ class DataLoader(Generic[T_co]):
         self._check_cores()
 
     _ready = False
+    _length_said: int | None = None  # by a stream
     _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -226,10 +227,29 @@ class DataLoader(Generic[T_co]):
     def __len__(self) -> int:
         if not self._iterable:
             return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
-        samples = len(self.dataset)
+        samples = self._length_said = len(self.dataset)
         if self.batch_size is None:
             return samples
         return samples // self.batch_size if self.drop_last else math.ceil(samples / self.batch_size)
+
+    def _length_of_pass(self) -> int:
+        """The number of batches of one pass: of a stream nobody knows it, whatever it says."""
+        if self._iterable:
+            raise TypeError(f"a pass over {type(self.dataset).__name__}, a stream, has no len()")
+        return len(self)
+
+    def _check_count(self, handed_out: int, said: int | None) -> None:
+        """Warn where a stream gives more than the length that it `said`, when asked for it before the pass."""
+        if said is None or handed_out <= said:
+            return
+        replicas = (
+            " For multiprocessing data-loading, this could be caused by not properly configuring the IterableDataset "
+            "replica at each worker: see get_worker_info."
+        )
+        warn(
+            f"Length of IterableDataset {self.dataset} was reported to be {said}(when accessing len(dataloader)), but "
+            f"{handed_out} samples have been fetched." + (replicas if self.num_workers else "")
+        )
 
     def _fetcher(self, dataset: Any) -> Callable[[Any], Any]:
         """The function from an index (or a list of them) to a batch, chosen once per pass."""
@@ -295,10 +315,17 @@ class _Batches(Iterator[Any]):
     """One pass through a loader. It has the loader's length, as PyTorch's has."""
 
     def __init__(self, loader: DataLoader[Any], batches: Iterator[Any]) -> None:
-        self._loader, self._next = loader, batches.__next__
+        self._loader = loader
+        said = loader._length_said  # pyright: ignore[reportPrivateUsage]
+        self._next = batches.__next__ if said is None else self._counted(batches, said).__next__
 
     def __next__(self) -> Any:
         return self._next()
 
+    def _counted(self, batches: Iterator[Any], said: int) -> Iterator[Any]:
+        for count, batch in enumerate(batches, 1):
+            self._loader._check_count(count, said)  # pyright: ignore[reportPrivateUsage]
+            yield batch
+
     def __len__(self) -> int:
-        return len(self._loader)
+        return self._loader._length_of_pass()  # pyright: ignore[reportPrivateUsage]

@@ -67,15 +67,15 @@ class _Failure(NamedTuple):
         """The error of the same class whose message holds the worker's traceback."""
         said = f"Caught {self.kind.__name__} in DataLoader worker process {self.worker}.\nOriginal {self.text}"
         if self.kind is KeyError:
-            return KeyError(_Lines(said))  # a KeyError prints the repr of its message
+            return KeyError(Lines(said))
         try:
             return self.kind(said)
         except Exception:  # noqa: BLE001  a class whose constructor wants something else
             return RuntimeError(said)
 
 
-class _Lines(str):
-    """A text whose repr is the text."""
+class Lines(str):
+    """A text whose repr is the text: a KeyError prints the repr of its message."""
 
     __slots__ = ()
 
@@ -137,7 +137,8 @@ class LoaderWorkers:
         self._prime()
 
     def _prime(self) -> None:
-        self._sent = self._given = 0
+        self._sent = self._given = self._handed_out = 0
+        self._said: int | None = self._loader._length_said  # pyright: ignore[reportPrivateUsage]
         self._under_way: dict[int, int] = {}  # task -> the worker that has it
         self._arrived: dict[int, Any] = {}
         self._alive = [True] * self._count  # whose stream is not over
@@ -158,11 +159,16 @@ class LoaderWorkers:
                 self._sent += 1
                 return
 
+    @property
+    def _workers(self) -> list[Any]:
+        """The processes (under PyTorch's name, which programs read)."""
+        return self._processes
+
     def __iter__(self) -> LoaderWorkers:
         return self
 
     def __len__(self) -> int:
-        return len(self._loader)
+        return self._loader._length_of_pass()  # pyright: ignore[reportPrivateUsage]
 
     def __next__(self) -> Any:
         in_order = self._loader.in_order
@@ -177,6 +183,8 @@ class LoaderWorkers:
                 self._send()
                 if isinstance(result, _Failure):
                     raise result.raised()
+                self._handed_out += 1
+                self._loader._check_count(self._handed_out, self._said)  # pyright: ignore[reportPrivateUsage]
                 return result
             if not self._under_way:
                 if not self._loader.persistent_workers:

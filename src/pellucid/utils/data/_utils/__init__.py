@@ -1,5 +1,5 @@
 """`torch.utils.data._utils`: what programs import from it."""
 
-from . import collate
+from . import collate, worker
 
-__all__ = ["collate"]
+__all__ = ["collate", "worker"]

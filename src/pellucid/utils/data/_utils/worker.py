@@ -1,0 +1,9 @@
+"""`torch.utils.data._utils.worker`: what a worker process knows of itself, at the place where programs find it."""
+
+from pellucid.torch_names import absent
+
+from ..workers import WorkerInfo, get_worker_info
+
+__all__ = ["WorkerInfo", "get_worker_info"]
+
+__getattr__ = absent(__name__)
