@@ -176,14 +176,65 @@ def parts_of_data(t: Any) -> list[Any]:
     return found
 
 
+def marks(t: Any) -> list[Any]:
+    """Of what compiles, traces and looks on: names that change nothing."""
+    dynamo, jit, init = module(t, "_dynamo"), module(t, "jit"), module(t, "nn.init")
+    answered = (
+        dynamo.eval_frame.OptimizedModule is dynamo.OptimizedModule,
+        isinstance(t.nn.ReLU(), dynamo.OptimizedModule),
+    )
+    dynamo.mark_static_address(t.ones(1))
+    dynamo.mark_dynamic(t.ones(2), 0)
+    module(t, "_inductor").cudagraph_mark_step_begin()
+    w = t.nn.Parameter(t.ones(2, 3))
+    init._no_grad_fill_(w, 2.0)
+    fans = [init._calculate_correct_fan(w, mode) for mode in ("fan_in", "fan_out")]
+    face = pellucid.bridge.torch if t is pellucid else torch
+    kept = face.ones(2) if t is torch else t.ones(2)
+    t.manual_seed(0)
+    return [
+        answered,
+        w,
+        fans,
+        init._no_grad_uniform_(w, 0, 1).detach(),
+        issubclass(jit.TracerWarning, Warning),
+        kept.contiguous(memory_format=face.legacy_contiguous_format),
+        module(t, "serialization").DEFAULT_PROTOCOL,
+    ]
+
+
+def returned(t: Any) -> list[Any]:
+    kinds = module(t, "return_types")
+    x = t.tensor([[3.0, 1.0], [2.0, 5.0]])
+    found = {
+        "max": x.max(0),
+        "topk": x.topk(1),
+        "sort": x.sort(),
+        "cummax": x.cummax(0),
+        "mode": x.mode(0),
+        "linalg_slogdet": t.linalg.slogdet(x),
+        "linalg_qr": t.linalg.qr(x),
+        "histogram": t.histogram(x, 2),
+    }
+    return [[isinstance(made, getattr(kinds, name)), repr(made)] for name, made in found.items()]
+
+
+def sparse_by_dense(t: Any) -> Any:
+    face = pellucid.bridge.torch if t is pellucid else torch
+    weights = t.ones(3, 2, requires_grad=True)
+    made = face.dsmm(t.sparse_coo_tensor([[0, 1, 1], [2, 0, 2]], [3.0, 4.0, 5.0], (2, 3)), weights)
+    (made * t.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    return [made.detach(), weights.grad]
+
+
 PROGRAMS = [
     storages, storages_made, nests, sparse_adam, sparse_sgd, sparse_adagrad, used_twice, compressed, convolutions,
-    layouts, written_into, older, groups, parts_of_data,
+    layouts, written_into, marks, returned, sparse_by_dense, older, groups, parts_of_data,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
-@pytest.mark.filterwarnings("ignore:Sparse")
+@pytest.mark.filterwarnings("ignore:Sparse", "ignore:`torch.jit")
 def test_program(program: Any) -> None:
     same(program, rtol=1e-5, atol=1e-6)
 

@@ -98,6 +98,7 @@ from .bridge.torch import ctc_loss as ctc_loss
 from .bridge.torch import cuda as cuda
 from .bridge.torch import detach as detach
 from .bridge.torch import detach_ as detach_
+from .bridge.torch import dsmm as dsmm
 from .bridge.torch import e as e
 from .bridge.torch import fork as fork
 from .bridge.torch import functional as functional
@@ -133,6 +134,7 @@ from .bridge.torch import is_storage as is_storage
 from .bridge.torch import is_warn_always_enabled as is_warn_always_enabled
 from .bridge.torch import jit as jit
 from .bridge.torch import kl_div as kl_div
+from .bridge.torch import legacy_contiguous_format as legacy_contiguous_format
 from .bridge.torch import library as library
 from .bridge.torch import lstm_cell as lstm_cell
 from .bridge.torch import margin_ranking_loss as margin_ranking_loss

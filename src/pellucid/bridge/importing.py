@@ -109,6 +109,7 @@ _ELSEWHERE = {
     "torch.cuda.random": "pellucid.bridge.torch.cuda",
     "torch.cuda.streams": "pellucid.bridge.torch.cuda",
     "torch.profiler.profiler": "pellucid.bridge.torch.profiler",
+    "torch.utils.tensorboard.writer": "pellucid.utils.tensorboard",
 }
 
 # Modules that programs import though the table of names leaves them out: their names begin with an underscore, or

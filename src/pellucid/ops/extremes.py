@@ -154,7 +154,7 @@ def _choose(name: str, whole: Op, along: Op, binary: str, input: Any, dim: Any, 
         return TABLE[binary](input, other)
     if dim is None:
         return whole(input)
-    return return_type(name, "values", "indices")(*along(input, dim=dim, keepdim=keepdim))
+    return return_type(name)(*along(input, dim=dim, keepdim=keepdim))
 
 
 @function()
@@ -164,7 +164,7 @@ def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
     dims = () if dim is None else dim
     if input.numel() == 0:
         _refuse_empty("aminmax", input.shape, dim)
-    made = return_type("aminmax", "min", "max")
+    made = return_type("aminmax")
     return made(amin(input, dim=dims, keepdim=keepdim), amax(input, dim=dims, keepdim=keepdim))
 
 

@@ -164,4 +164,4 @@ def frexp(input: Tensor) -> Any:
     >>> pellucid.tensor([6.0]).frexp().exponent
     tensor([3], dtype=torch.int32)
     """
-    return return_type("frexp", "mantissa", "exponent")(*_frexp(input))
+    return return_type("frexp")(*_frexp(input))

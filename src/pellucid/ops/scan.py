@@ -166,13 +166,13 @@ _cummax, _cummin = _running_extreme("cummax", "maximum"), _running_extreme("cumm
 @function()
 def cummax(input: Tensor, dim: int) -> Any:
     """(values, indices): the largest so far along `dim`, and where it last stood."""
-    return return_type("cummax", "values", "indices")(*_cummax(input, dim=dim))
+    return return_type("cummax")(*_cummax(input, dim=dim))
 
 
 @function()
 def cummin(input: Tensor, dim: int) -> Any:
     """(values, indices): the smallest so far along `dim`, and where it last stood."""
-    return return_type("cummin", "values", "indices")(*_cummin(input, dim=dim))
+    return return_type("cummin")(*_cummin(input, dim=dim))
 
 
 @function()

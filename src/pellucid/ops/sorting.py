@@ -50,7 +50,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
     >>> pellucid.tensor([3, 1, 2]).sort().values
     tensor([1, 2, 3])
     """
-    return return_type("sort", "values", "indices")(*sort_along(input, dim=dim, descending=descending))
+    return return_type("sort")(*sort_along(input, dim=dim, descending=descending))
 
 
 @op()
@@ -121,7 +121,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     tensor([9, 5])
     """
     _refuse_bools("topk", input)
-    return return_type("topk", "values", "indices")(*top_along(input, k=k, dim=dim, largest=largest))
+    return return_type("topk")(*top_along(input, k=k, dim=dim, largest=largest))
 
 
 def _selecting(name: str, choose: Any, doc: str) -> Op:
@@ -243,7 +243,7 @@ def _refuse_bools(name: str, input: Tensor) -> None:
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """(values, indices) of the `k`-th smallest element (from 1) of each row along `dim`."""
     _refuse_bools("kthvalue", input)
-    return return_type("kthvalue", "values", "indices")(*_kth(input, dim=dim, keepdim=keepdim, k=k))
+    return return_type("kthvalue")(*_kth(input, dim=dim, keepdim=keepdim, k=k))
 
 
 @function()
@@ -259,7 +259,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     _refuse_bools("median", input)
     if dim is None:
         return _median_of_all(input)
-    return return_type("median", "values", "indices")(*_median(input, dim=dim, keepdim=keepdim))
+    return return_type("median")(*_median(input, dim=dim, keepdim=keepdim))
 
 
 @function()
@@ -268,10 +268,10 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     _refuse_bools("nanmedian", input)
     if dim is None:
         return _nanmedian_of_all(input)
-    return return_type("nanmedian", "values", "indices")(*_nanmedian(input, dim=dim, keepdim=keepdim))
+    return return_type("nanmedian")(*_nanmedian(input, dim=dim, keepdim=keepdim))
 
 
 @function()
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """(values, indices) of the most frequent element of each row along `dim`, the smallest of several."""
-    return return_type("mode", "values", "indices")(*_mode(input, dim=dim, keepdim=keepdim))
+    return return_type("mode")(*_mode(input, dim=dim, keepdim=keepdim))

@@ -334,4 +334,4 @@ def histogram(
     found = histogram_counts(
         input, tensor, weight, range=range, count=None if tensor is not None else bins, density=density
     )
-    return return_type("histogram", "hist", "bin_edges")(*found)
+    return return_type("histogram")(*found)

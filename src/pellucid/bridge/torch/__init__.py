@@ -26,6 +26,7 @@ from pellucid.ops.tensor_types import (
     LongTensor,
     ShortTensor,
 )  # fmt: skip
+from pellucid.types.layouts import contiguous_format
 
 from . import _compiled, _foreach, _layers, _symbols
 from ._compile import compile
@@ -34,6 +35,7 @@ from ._older import (
     celu,
     detach,
     detach_,
+    dsmm,
     hardshrink,
     hinge_embedding_loss,
     instance_norm,
@@ -82,13 +84,14 @@ __all__ = [
     "AcceleratorError", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "Event",
     "FloatTensor", "Future", "GradScaler", "HalfTensor", "IntTensor", "LongTensor", "OutOfMemoryError",
     "ShortTensor", "Stream", "TypedStorage", "UntypedStorage", "are_deterministic_algorithms_enabled", "autocast",
-    "celu", "compile", "detach", "detach_", "e", "fork", "get_autocast_cpu_dtype", "get_autocast_dtype",
+    "celu", "compile", "detach", "detach_", "dsmm", "e", "fork", "get_autocast_cpu_dtype", "get_autocast_dtype",
     "get_autocast_gpu_dtype", "get_default_device", "get_deterministic_debug_mode", "get_device_module",
     "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads", "hardshrink", "has_lapack",
     "has_mkl", "has_openmp", "hinge_embedding_loss", "inf", "instance_norm", "is_anomaly_enabled",
     "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_autocast_enabled",
     "is_deterministic_algorithms_warn_only_enabled", "is_distributed", "is_inference", "is_signed", "is_storage",
-    "is_warn_always_enabled", "margin_ranking_loss", "nan", "newaxis", "pdist", "pi", "pixel_shuffle",
+    "is_warn_always_enabled", "legacy_contiguous_format", "margin_ranking_loss",
+    "nan", "newaxis", "pdist", "pi", "pixel_shuffle",
     "pixel_unshuffle", "poisson_nll_loss", "prelu", "range", "selu", "set_anomaly_enabled", "set_default_device",
     "set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
     "set_num_interop_threads", "set_num_threads", "set_warn_always", "sparse_csr_tensor", "threshold",
@@ -106,6 +109,7 @@ globals().update(STORAGE_TYPES)
 Storage = STORAGE_TYPES["FloatStorage"]
 __all__ += ["Storage", *STORAGE_TYPES]  # pyright: ignore[reportUnsupportedDunderAll]
 
+legacy_contiguous_format = contiguous_format
 nan, inf, pi, e, newaxis = math.nan, math.inf, math.pi, math.e, None
 has_lapack, has_mkl, has_openmp = True, False, False
 

@@ -24,9 +24,10 @@ from pellucid.nn.functional import (
     triplet_margin_loss,
 )
 from pellucid.sparse import sparse_csr_tensor
+from pellucid.sparse import spmm as dsmm
 
 __all__ = [
-    "celu", "detach", "detach_", "hardshrink", "hinge_embedding_loss", "instance_norm", "is_signed",
+    "celu", "detach", "detach_", "dsmm", "hardshrink", "hinge_embedding_loss", "instance_norm", "is_signed",
     "margin_ranking_loss", "pdist", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "range", "selu",
     "sparse_csr_tensor", "threshold", "triplet_margin_loss", "vander", "vmap",
 ]  # fmt: skip

@@ -13,9 +13,11 @@ from pellucid.serialize.allowed import add_safe_globals, clear_safe_globals, get
 from pellucid.torch_names import absent
 
 __all__ = [
-    "FileLike", "MAP_LOCATION", "add_safe_globals", "clear_safe_globals", "get_safe_globals",
+    "DEFAULT_PROTOCOL", "FileLike", "MAP_LOCATION", "add_safe_globals", "clear_safe_globals", "get_safe_globals",
     "get_unsafe_globals_in_checkpoint", "load", "safe_globals", "save",
 ]  # fmt: skip
+
+DEFAULT_PROTOCOL = 2  # of the pickle in a file
 
 # What programs annotate their own functions with.
 FileLike = str | os.PathLike[str] | IO[bytes]

@@ -100,7 +100,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     The factor of such a matrix is NaN here; PyTorch leaves it open.
     """
     square("linalg.cholesky", A)
-    made = return_type("linalg_cholesky_ex", "L", "info")
+    made = return_type("linalg_cholesky_ex")
     known = A.detach().mH.numpy() if upper else A.detach().numpy()
     info = failing_minor(known)
     if check_errors or not info.any():

@@ -144,7 +144,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
                       "would result in a division by zero. If you still want to perform the factorization, consider "
                       "calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)")
         )  # fmt: skip
-    return return_type("linalg_lu_factor", "LU", "pivots")(lu, pivots)
+    return return_type("linalg_lu_factor")(lu, pivots)
 
 
 @function(method=False, public=False, name="linalg.lu_factor_ex")
@@ -153,7 +153,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     if check_errors:
         return (*lu_factor(A, pivot=pivot), _info(lu_packed(A)))
     lu, pivots, _ = _factor("torch.linalg.lu_factor", A, pivot)
-    return return_type("linalg_lu_factor_ex", "LU", "pivots", "info")(lu, pivots, _info(lu))
+    return return_type("linalg_lu_factor_ex")(lu, pivots, _info(lu))
 
 
 def _halves(lu: Any) -> tuple[Any, Any]:
@@ -184,7 +184,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> Any:
     packed, _, order = _factor("linalg.lu", A, pivot)
     lower, upper = _halves(packed)
     p = _exchange(order, A.dtype) if pivot else from_data(np.zeros(0, A.dtype.numpy))
-    return return_type("linalg_lu", "P", "L", "U")(p, lower, upper)
+    return return_type("linalg_lu")(p, lower, upper)
 
 
 @function()
@@ -200,14 +200,14 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     p = empty
     if unpack_pivots:
         p = _exchange(permutation(LU_pivots.numpy(), LU_data.shape[-2]), LU_data.dtype)
-    return return_type("lu_unpack", "P", "L", "U")(p, lower, upper)
+    return return_type("lu_unpack")(p, lower, upper)
 
 
 @function(name="lu")
 def torch_lu(self: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
     """(LU, pivots), or (LU, pivots, info) with `get_infos`: PyTorch's older name of `linalg.lu_factor_ex`."""
     packed, pivots, info = lu_factor_ex(self, pivot=pivot)
-    return return_type("_lu_with_info", "LU", "pivots", "info")(packed, pivots, info) if get_infos else (packed, pivots)
+    return return_type("_lu_with_info")(packed, pivots, info) if get_infos else (packed, pivots)
 
 
 @function(method=False, public=False, name="linalg.lu_solve")

@@ -89,7 +89,7 @@ def linalg_qr(A: Tensor, mode: str = "reduced") -> Any:
                 f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
             )
         )
-    made = return_type("linalg_qr", "Q", "R")
+    made = return_type("linalg_qr")
     if mode == "r":
         if A.requires_grad:
             refuse_backward = "The derivative of linalg.qr depends on Q; write mode='reduced'"
@@ -119,7 +119,7 @@ def torch_qr(input: Tensor, some: bool = True) -> Any:
     """(Q, R): PyTorch's older name of `linalg.qr`; `some` is False for the complete Q."""
     matrices("qr", input)
     floating("qr", input)
-    return return_type("qr", "Q", "R")(*_factors(input, "reduced" if some else "complete"))
+    return return_type("qr")(*_factors(input, "reduced" if some else "complete"))
 
 
 @function()
@@ -137,7 +137,7 @@ def geqrf(input: Tensor) -> Any:
     else:
         packed, tau = np.linalg.qr(a, "raw")
         packed = np.swapaxes(packed, -1, -2)
-    return return_type("geqrf", "a", "tau")(from_data(np.ascontiguousarray(packed)), from_data(tau))
+    return return_type("geqrf")(from_data(np.ascontiguousarray(packed)), from_data(tau))
 
 
 def _reflections(name: str, A: Any, tau: Any) -> None:

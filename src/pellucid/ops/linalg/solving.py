@@ -94,7 +94,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
             result = from_data(np.linalg.inv(known))
     else:
         result = inverse(A)
-    return return_type("linalg_inv_ex", "inverse", "info")(result, info)
+    return return_type("linalg_inv_ex")(result, info)
 
 
 # --- systems of equations ---------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     The solution of a singular system is NaN here; PyTorch leaves it open.
     """
     info = _infos(A)
-    made = return_type("linalg_solve_ex", "result", "info")
+    made = return_type("linalg_solve_ex")
     if check_errors or not (info.numel() and int(info.max())):
         return made(solve(A, B, left=left), info)
     ones: Any = A.detach().clone()
@@ -296,13 +296,13 @@ def slogdet(A: Tensor) -> Any:
     >>> slogdet(pellucid.eye(2)).logabsdet
     tensor(0.)
     """
-    return return_type("linalg_slogdet", "sign", "logabsdet")(*_slogdet(A))
+    return return_type("linalg_slogdet")(*_slogdet(A))
 
 
 @function(name="slogdet")
 def torch_slogdet(input: Tensor) -> Any:
     """(sign, logabsdet) of each determinant: det A = sign · e^logabsdet, without overflow."""
-    return return_type("slogdet", "sign", "logabsdet")(*_slogdet(input))
+    return return_type("slogdet")(*_slogdet(input))
 
 
 @function()

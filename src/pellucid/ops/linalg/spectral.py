@@ -88,7 +88,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
     square("linalg.eigh", A)
     n = A.shape[-1]
     values, vectors = unpack(LIFTED, eigh_packed(A, UPLO=_uplo(UPLO)), (n,), (n, n))
-    return return_type("linalg_eigh", "eigenvalues", "eigenvectors")(_real(LIFTED, values), vectors)
+    return return_type("linalg_eigh")(_real(LIFTED, values), vectors)
 
 
 @function(method=False, public=False, name="linalg.eigvalsh")
@@ -146,7 +146,7 @@ def eig(A: Tensor) -> Any:
     """
     square("linalg.eig", A)
     n = A.shape[-1]
-    return return_type("linalg_eig", "eigenvalues", "eigenvectors")(*unpack(LIFTED, eig_packed(A), (n,), (n, n)))
+    return return_type("linalg_eig")(*unpack(LIFTED, eig_packed(A), (n,), (n, n)))
 
 
 @function(method=False, public=False, name="linalg.eigvals")
@@ -241,7 +241,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     """
     if driver is not None:
         raise RuntimeError(with_line("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs"))
-    return return_type("linalg_svd", "U", "S", "Vh")(*_svd("linalg.svd", A, full_matrices))
+    return return_type("linalg_svd")(*_svd("linalg.svd", A, full_matrices))
 
 
 @op(name="svdvals", method=False, public=False, reference="torch.linalg.svdvals", node="LinalgSvdBackward0",
@@ -284,7 +284,7 @@ def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """(U, S, V): A = U diag(S) Vᴴ, PyTorch's older form of `linalg.svd`; `some` is False for square U and V."""
     matrices("svd", input, "input")
     floating("svd", input)
-    made = return_type("svd", "U", "S", "V")
+    made = return_type("svd")
     if not compute_uv:
         rows, columns = input.shape[-2:]
         zeros = [from_data(np.zeros((*input.shape[:-2], n, n), input.dtype.numpy)) for n in (rows, columns)]
@@ -442,7 +442,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     if rows > columns and full:
         apart = (A @ x - b).abs()
         residuals = (apart * apart).sum(-2)
-    return return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")(
+    return return_type("linalg_lstsq")(
         x.squeeze(-1) if vector else x,
         residuals,
         from_data(np.zeros(0, np.int64)) if driver == "gels" else from_data(rank),

@@ -104,4 +104,4 @@ def triangular_solve(
     a: Any = A.mT if transpose else A
     x = triangular_solution(a, input, upper=upper != transpose, unitriangular=unitriangular)
     copied: Any = A.expand(*x.shape[:-2], *A.shape[-2:])
-    return return_type("triangular_solve", "solution", "cloned_coefficient")(x, copied.clone())
+    return return_type("triangular_solve")(x, copied.clone())

@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
-__all__ = ["config"]
+from ..compiler import cudagraph_mark_step_begin
+
+__all__ = ["config", "cudagraph_mark_step_begin"]
 
 config = SimpleNamespace(coordinate_descent_tuning=False, triton=SimpleNamespace(unique_kernel_names=False))

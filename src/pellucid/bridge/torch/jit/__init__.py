@@ -9,8 +9,9 @@ from typing import Any, Final, NoReturn, TypeVar
 from pellucid.nn import Module
 
 __all__ = [
-    "Attribute", "Final", "Future", "ScriptFunction", "ScriptModule", "annotate", "enable_onednn_fusion", "export",
-    "fork", "freeze", "fuser", "ignore", "interface", "is_scripting", "is_tracing", "isinstance", "load",
+    "Attribute", "Final", "Future", "ScriptFunction", "ScriptModule", "TracerWarning", "annotate",
+    "enable_onednn_fusion", "export", "fork", "freeze", "fuser", "ignore", "interface", "is_scripting", "is_tracing",
+    "isinstance", "load",
     "onednn_fusion_enabled", "optimize_for_inference", "optimized_execution", "save", "script", "script_if_tracing",
     "script_method", "set_fusion_strategy", "strict_fusion", "trace", "trace_module", "unused", "wait",
 ]  # fmt: skip
@@ -58,7 +59,11 @@ def _itself(function: F) -> F:
     return function
 
 
-export = script_method = script_if_tracing = interface = _itself
+export = script_method = script_if_tracing = interface = _overload = _overload_method = _script_if_tracing = _itself
+
+
+class TracerWarning(Warning):
+    """Of a trace that does not see a branch: never said here; programs silence it."""
 
 
 def ignore(drop: Any = False, **kwargs: Any) -> Any:
