@@ -267,3 +267,29 @@ def test_a_budget_is_kept_where_much_is_tried(tmp_path: Path) -> None:
     report = examine_script(tmp_path / "train.py", budget=12)
     assert time.monotonic() - began < 20
     assert report.status in ("faults", "inconclusive")
+
+
+def test_an_evaluation_at_the_end_that_keeps_its_graph() -> None:
+    x, y = table()
+    network = net()
+
+    def program() -> None:
+        trained(network, x, y)
+        network.eval()
+        (network(x).argmax(1) == y).float().mean().item()
+
+    (held,) = watched(program).held_out
+    assert held.accuracy is not None and len(held.rows) == 80
+
+
+def test_a_training_in_eval_is_no_evaluation() -> None:
+    x, y = table()
+    network = net()
+
+    def program() -> None:
+        trained(network, x, y)
+        network.eval()
+        trained(network, x, y)
+
+    record = watched(program)
+    assert len(record.steps) == 48 and record.steps[-1].accuracy is not None

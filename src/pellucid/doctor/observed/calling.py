@@ -10,6 +10,7 @@ from pellucid.core.node import Node
 
 from .record import Place
 
+TRAINED = 10  # steps after which a network in eval() is evaluated
 MOST = 50_000  # nodes of a graph that are gone through
 
 
@@ -24,10 +25,16 @@ class CallingLines:
         # Of a line that is not known: the last result, and the backwards so far.
         self._open: dict[Place, tuple[Any, int]] = {}
 
-    def evaluates(self, at: Place | None, steps: int) -> bool:
-        """Whether a line that is about to call a network does so to evaluate it."""
+    def evaluates(self, at: Place | None, steps: int, stilled: bool = False) -> bool:
+        """Whether a line that is about to call a network does so to evaluate it.
+
+        Args:
+            stilled: whether it is in eval(), and was trained in train(): then its first call says so already.
+        """
         if at is None or not any(self._trains.values()):
             return False
+        if stilled and steps >= TRAINED and at not in self._trains and at not in self._open:
+            return True
         if at in self._open and self._open[at][1] < steps:
             self._trains[at] = False
             del self._open[at]

@@ -11,7 +11,7 @@ from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.report import Finding, Report
 
 from .by_patch import prove
-from .compare import by_guessing, does_well, explained, guesses, is_still, outcome
+from .compare import LIKELIHOODS, by_guessing, does_well, explained, guesses, is_still, outcome, stands
 from .findings import facts_of, finding_of, findings_of_error, rank, status_of
 from .laboratory import Laboratory, ScriptLaboratory, is_part
 from .record import ProgramRecord
@@ -32,9 +32,13 @@ SUSPECTED = (
     "This is suspected, and the time was up before a fork could tell whether it does harm: ask again with a larger "
     "budget (--budget SECONDS). {}"
 )
+ROSE = (
+    "The loss is {:.4g} at first and {:.4g} at the end, and nothing that was tried in forks (a lower rate, other first "
+    "weights, clipped gradients, …) prevents that."
+)
 LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
 SPARED = 3.0  # for what is said in the end
-ASTRAY = 10.0  # times the loss at first
+ASTRAY, ABOVE = 10.0, 1.5  # times the loss at first, of any loss and of one of classes that guesses
 
 
 def report_on(laboratory: Laboratory) -> Report:
@@ -166,9 +170,9 @@ def _look_closer(laboratory: Laboratory, base: ProgramRecord) -> None:
 def _astray(record: ProgramRecord) -> str:
     """What is said of a run whose loss ends far above where it began, of which nothing was found; "" of others."""
     end, share = outcome(record), explained(record)
+    one = len(record.optimizers) == 1 and record.loss.kind in LIKELIHOODS and not does_well(record)
+    if end.finite and one and end.loss > ABOVE * max(abs(record.losses[0]), by_guessing(record)) and stands(record):
+        return ROSE.format(record.losses[0], end.loss)
     if end.finite and (end.loss <= ASTRAY * max(abs(record.losses[0]), by_guessing(record)) or (share or 0.0) > 0):
         return ""
-    return (
-        f"The loss is {record.losses[0]:.4g} at first and {end.loss:.4g} at the end, and nothing that was tried in "
-        "forks (a lower rate, other first weights, clipped gradients, …) prevents that."
-    )
+    return ROSE.format(record.losses[0], end.loss)

@@ -224,8 +224,11 @@ class Observer(Interpreter):
         if outermost and type(module) not in LOSSES and not self.inside:
             at = place() if state.grad else None
             known = set(self.roots) == {id(module)} and len(self.optimizers) == 1
-            if at is not None and known and self.calling.evaluates(at, len(self.record.steps)):
-                return self._evaluation(call, module, args, kwargs)
+            stilled = self.passes.mode is True and not module.training
+            if at is not None and known and self.calling.evaluates(at, len(self.record.steps), stilled):
+                result = self._evaluation(call, module, args, kwargs)
+                self.calling.gave(at, mixing.first_of(result), len(self.record.steps))
+                return result
             if state.grad:
                 args = self._train_call(module, args)
             elif self.record.steps:
