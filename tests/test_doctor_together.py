@@ -71,7 +71,16 @@ def worth() -> None:
         optimizer.step()
 
 
-@pytest.mark.parametrize(("program", "made"), [(row_by_row, False), (each_epoch, False), (worth, True)])
+def played() -> None:
+    x, y = table()
+    network = net()
+    for _ in range(6):
+        with torch.no_grad():
+            [network(x[i : i + 1]).softmax(1) for i in range(20)]
+        trained(network, x, y, steps=4)
+
+
+@pytest.mark.parametrize(("program", "made"), [(row_by_row, False), (each_epoch, False), (worth, True), (played, True)])
 def test_what_a_network_is_compared_with_is_no_target_of_its_own_making(program: Any, made: bool) -> None:
     assert _makes_targets(watched(program)) is made
 
@@ -293,3 +302,29 @@ def test_a_training_in_eval_is_no_evaluation() -> None:
 
     record = watched(program)
     assert len(record.steps) == 48 and record.steps[-1].accuracy is not None
+
+
+def proximal(sign: int) -> ProgramRecord:
+    network = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
+    optimizer = optim.Adam(network.parameters(), lr=0.01)
+
+    def program() -> None:
+        for _ in range(24):
+            states = torch.randn(10, 3)
+            old = torch.distributions.Categorical(logits=network(states).detach())
+            actions = old.sample()
+            advantage = actions.float() - 0.5
+            now = network(states).softmax(1).gather(1, actions[:, None])[:, 0]
+            ratio = torch.exp(torch.log(now) - old.log_prob(actions))
+            least = torch.min(ratio * advantage, torch.clamp(ratio, 0.8, 1.2) * advantage)
+            optimizer.zero_grad()
+            (sign * least + F.smooth_l1_loss(network(states).mean(1), advantage)).mean().backward()
+            optimizer.step()
+
+    return watched(program)
+
+
+def test_a_ratio_of_probabilities_that_rewards_weigh() -> None:
+    right, wrong = proximal(-1), proximal(1)
+    assert right.rewarded and not list(loss.punishing(right)) and not Search(Laboratory(0.0), right).learns
+    assert [s.cause for s in loss.punishing(wrong)] == ["loss-sign-flipped"]

@@ -43,12 +43,6 @@ class EvaluationNotes:
         self._largest: set[int] = set()  # results of argmax among these
         self._alive: list[Any] = []
         self._kept = 0
-        self._called = 0  # the number of steps when a network was called last
-
-    def note_call(self) -> None:
-        """A network is called under `no_grad()`, once training has begun."""
-        self.record.without_grad += self._called < len(self.record.steps)
-        self._called = len(self.record.steps)
 
     def note_mode(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> None:
         """Where a network is evaluated in train(), what difference that makes."""

@@ -232,7 +232,7 @@ class Observer(Interpreter):
             if state.grad:
                 args = self._train_call(module, args)
             elif self.record.steps:
-                self.evaluations.note_call()
+                self.record.without_grad += 1
                 if id(module) in self.roots:
                     return self._evaluation(call, module, args, kwargs)
         if self.looking and getattr(module, "batch_first", True) is False and not self.inside:

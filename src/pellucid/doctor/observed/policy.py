@@ -19,6 +19,7 @@ REWARDS = re.compile(r"reward|return|advantage|^advs?$|^rets?$|^G$|^R$", re.IGNO
 Term = tuple[int, np.ndarray, Place | None]
 SUMS, LOGS = ("sum", "mean"), ("log_softmax", "log", "logsumexp")
 SAME = ("add", "clone", "stack", "cat", "view", "reshape", "squeeze", "unsqueeze")
+LEAST_OF = ("minimum", "min", "maximum", "max")  # of what is clipped and what is not
 DEEP = 12  # ops between a loss and the product of log-probabilities with rewards, but for sums
 FEW = 3  # actions of which a correlation says something
 ALIKE = 0.5  # for it
@@ -64,6 +65,9 @@ def _products(at: Any, made: dict[int, SeenOp], sign: int, depth: int) -> Iterat
     if name in SUMS or (name in SAME and inner):
         for other in inner:
             yield from _products(other, made, sign, depth + (name != "add" or len(inner) == 1))
+    elif name in LEAST_OF:
+        for other in inner:
+            yield from _products(other, made, sign, depth + 1)
     elif name == "neg" and inner:
         yield from _products(inner[0], made, -sign, depth + 1)
     elif name == "sub":
@@ -90,13 +94,15 @@ def _log_probabilities(x: Any, made: dict[int, SeenOp]) -> int:
     if not np.isfinite(values).all() or not ((values <= 0).all() or (values >= 0).all()):
         return 0
     todo, done = [x], set[int]()
+    made_by = made.get(id(x))
+    grows = made_by is not None and made_by.key[0] == "exp"  # a ratio of probabilities
     while todo and len(done) < 400:
         seen = made.get(id(todo.pop()))
         if seen is None or id(seen) in done:
             continue
         done.add(id(seen))
         if seen.key[0] in LOGS:
-            return 1 if (values <= 0).all() else -1
+            return 1 if grows or (values <= 0).all() else -1
         todo += tensors_of(seen.args)
     return 0
 

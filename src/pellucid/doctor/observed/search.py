@@ -42,8 +42,8 @@ ENOUGH = 10  # backwards without which a run says nothing of how it learns
 
 
 def _makes_targets(record: ProgramRecord) -> bool:
-    """Whether nearly every step goes with a call under no_grad() whose result is compared with nothing, as of a network
-    that says what the next state of a game is worth."""
+    """Whether there are nearly as many calls under no_grad() whose result is compared with nothing as there are steps,
+    as of a network that plays a game, or says what its next state is worth."""
     known = [h.accuracy is not None or h.loss is not None for h in record.held_out]
     compared = sum(known) / len(known) if known else 0.0
     return (1 - compared) * record.without_grad > 0.9 * len(record.steps) > 0
