@@ -11,8 +11,8 @@ from pellucid import nn, optim
 from pellucid.doctor import examine_script
 from pellucid.doctor.observed.findings import finding_of
 from pellucid.doctor.observed.laboratory import Laboratory
-from pellucid.doctor.observed.record import ProgramRecord
-from pellucid.doctor.observed.rules import data, gradients, loss, model, scale
+from pellucid.doctor.observed.record import OptimizerRecord, ProgramRecord, StepRecord
+from pellucid.doctor.observed.rules import data, gradients, loss, model, rate, scale
 from pellucid.doctor.observed.search import Search, _makes_targets
 from pellucid.doctor.observed.treatments import Bypass
 from pellucid.nn import functional as F
@@ -328,3 +328,15 @@ def test_a_ratio_of_probabilities_that_rewards_weigh() -> None:
     right, wrong = proximal(-1), proximal(1)
     assert right.rewarded and not list(loss.punishing(right)) and not Search(Laboratory(0.0), right).learns
     assert [s.cause for s in loss.punishing(wrong)] == ["loss-sign-flipped"]
+
+
+@pytest.mark.parametrize("made", [0.0, 0.001])
+def test_a_warm_up_that_never_ends(made: float) -> None:
+    falls = [2.0 - 0.018 * i for i in range(100)] + [0.2 + 0.01 * i for i in range(300)]
+    rates = [1e-4 * (i + 1) for i in range(400)]
+    record = ProgramRecord(steps=[StepRecord(value) for value in falls])
+    record.optimizers = [OptimizerRecord("Adam", {"lr": made}, rates=rates, steps=400)]
+    (found,) = rate.scheduled(record)
+    assert found.cause == "late-instability"
+    record.optimizers[0].rates = [min(value, 0.012) for value in rates]
+    assert not list(rate.scheduled(record)) or made

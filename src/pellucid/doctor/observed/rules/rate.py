@@ -54,6 +54,8 @@ def scheduled(record: ProgramRecord) -> Iterator[Suspicion]:
             confidence=0.9,
         )
     grown = late(record)
+    if made == 0 and grown is not None and grown < len(rates):  # what sets the rate of each step begins with any
+        made = rates[grown]
     if made > 0 and high > GROWN * made and grown is not None:
         yield Suspicion(
             "late-instability",
