@@ -340,3 +340,21 @@ def test_a_warm_up_that_never_ends(made: float) -> None:
     assert found.cause == "late-instability"
     record.optimizers[0].rates = [min(value, 0.012) for value in rates]
     assert not list(rate.scheduled(record)) or made
+
+
+@pytest.mark.slow
+def test_what_else_is_wrong_behind_labels_for_which_a_program_ends(tmp_path: Path) -> None:
+    counted = TWO.replace("2 * (x[:, 1] > 0).long()", "2 * (x[:, 1] > 0).long() + 1").replace(", nn.Sigmoid()", "")
+    (tmp_path / "train.py").write_text(counted)
+    report = examine_script(tmp_path / "train.py", budget=60)
+    assert [f.cause for f in report.findings] == ["labels-off-by-one", "lr-too-low"]
+
+
+def test_a_usual_rate_of_what_is_cut_off_on_purpose_is_not_too_low() -> None:
+    record = ProgramRecord(steps=[StepRecord(1.5 + 0.01 * i) for i in range(100)])
+    record.optimizers = [OptimizerRecord("Adam", {"lr": 0.001}, steps=100)]
+    assert {s.direction for s in rate.near(record)} == {-1, 1}
+    record.detached[("train.py", 20)] = 2
+    assert {s.direction for s in rate.near(record)} == {-1}
+    record.optimizers = [OptimizerRecord("Adam", {"lr": 1e-6}, steps=100)]
+    assert 1 in {s.direction for s in rate.near(record)}

@@ -13,9 +13,10 @@ from pellucid.doctor.report import Finding, Report
 from .by_patch import prove
 from .compare import LIKELIHOODS, by_guessing, does_well, explained, guesses, is_still, outcome, stands
 from .findings import facts_of, finding_of, findings_of_error, rank, status_of
-from .laboratory import Laboratory, ScriptLaboratory, is_part
+from .laboratory import MOST_OF_IT, Laboratory, ScriptLaboratory, is_part
 from .record import ProgramRecord
 from .rules import gradients
+from .rules.crash import crashed
 from .search import ENOUGH, Search
 
 NO_BACKWARD = "backward() was never called: no training was seen in the program."
@@ -85,6 +86,7 @@ def examine(laboratory: Laboratory) -> Report:
     findings: list[Finding] = []
     if base.error:
         findings = findings_of_error(base)
+        findings += _behind(laboratory, base, first)
         if not findings and len(base.steps) < ENOUGH:
             # An error of pellucid's own says where it was.
             where = f" ({place(*base.error_place)})" if base.error_place and "\n  at " not in base.error else ""
@@ -114,6 +116,17 @@ def examine(laboratory: Laboratory) -> Report:
             return Report("healthy", findings, facts, reason=LIMIT.format(len(base.steps)))
     _by_patch(laboratory, base, findings)
     return Report(status_of(findings), findings, facts)
+
+
+def _behind(laboratory: Laboratory, base: ProgramRecord, seconds: float) -> list[Finding]:
+    """What else is wrong with a program that ended with an error, behind the fault that the error tells of."""
+    treatments = [treatment for suspicion in crashed(base) for treatment in suspicion.treatments]
+    run = laboratory.run(treatments, seconds=min(seconds, MOST_OF_IT * laboratory.left())) if treatments else None
+    if run is None or run.error or len(run.steps) < ENOUGH:
+        return []
+    laboratory.search = search = Search(laboratory, run)
+    search.treatments = list(treatments)
+    return [finding for finding in search.findings() if finding.severity == "error" and finding.verified]
 
 
 def _by_patch(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]) -> None:

@@ -313,7 +313,7 @@ class Observer(Interpreter):
             raise
         finally:
             self.within_loss -= 1
-        call = LossCall.of(name, args, kwargs, result, place())
+        call = LossCall.of(name, given if unit == 1.0 else args, kwargs, result, place())
         if call is not None:
             call.value, call.unit = (call.value or 0.0) * unit, unit
             self.passes.calls.append(call)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
+from ..treatments import FromZero
 
 
 def crashed(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -29,5 +30,6 @@ def crashed(record: ProgramRecord) -> Iterator[Suspicion]:
             "Class ids go from 0 to one less than the number of outputs.",
             "y - 1" if next_to else "class ids from 0, or as many outputs as there are classes",
             record.error_place,
+            [FromZero()] if next_to else [],
             certain=True,
         )

@@ -208,10 +208,12 @@ def near(record: ProgramRecord) -> Iterator[Suspicion]:
     if 0 < rate < low / 300 and end.finite and abs(end.begin - end.loss) < STILL * abs(end.begin):
         return
     factors = FACTORS
-    if record.parameters and not goes_far(record):
-        factors = tuple(factor for factor in FACTORS if factor > 1)
-    elif not end.finite:
+    if record.detached and rate >= low:  # of parts that are cut off on purpose, as of a codebook, the sum says little
         factors = tuple(factor for factor in FACTORS if factor < 1)
+    if record.parameters and not goes_far(record):
+        factors = tuple(factor for factor in factors if factor > 1)
+    elif not end.finite:
+        factors = tuple(factor for factor in factors if factor < 1)
     yield from trials(record, factors)
 
 

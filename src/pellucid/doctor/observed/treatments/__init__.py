@@ -1,7 +1,18 @@
 """What may be changed in a fork of a program while it runs, by hooks in what it calls, to see if it learns better."""
 
 from .data import DropRows, Longer, ScaleInputs, ScaleTargets, Shuffle
-from .loss import Attribute, ByForward, Bypass, LogProbabilities, Negate, SameShape, Scale, WeighClasses, Within
+from .loss import (
+    Attribute,
+    ByForward,
+    Bypass,
+    FromZero,
+    LogProbabilities,
+    Negate,
+    SameShape,
+    Scale,
+    WeighClasses,
+    Within,
+)
 from .network import Attached, BatchFirst, Contract, FreshWeights, LessDropout, Rectify, Replace, TrainMode
 from .treatment import Treatment
 from .updates import (
@@ -31,6 +42,7 @@ __all__ = [
     "Descend",
     "DropRows",
     "FreshWeights",
+    "FromZero",
     "LearningRate",
     "LessDropout",
     "Longer",

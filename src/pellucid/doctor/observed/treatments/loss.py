@@ -34,6 +34,18 @@ class WeighClasses(Treatment):
 
 
 @dataclass
+class FromZero(Treatment):
+    """Class ids are counted from 0."""
+
+    names = ("cross_entropy", "nll_loss")
+
+    def compared(self, name: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], float]:
+        if name not in self.names or len(args) < 2 or not isinstance(args[1], Tensor) or args[1].is_floating_point():
+            return args, 1.0
+        return (args[0], args[1] - 1, *args[2:]), 1.0
+
+
+@dataclass
 class Within(Treatment):
     """A logarithm, root or quotient is kept off the edge of its domain."""
 
