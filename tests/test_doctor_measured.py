@@ -350,6 +350,20 @@ def test_the_right_gradient_is_tried_with_steps_as_long_as_the_program_s(tmp_pat
     assert curve[-1] < 0.8 * curve[0] and max(curve) < 1.1 * curve[0]
 
 
+def test_a_weight_that_is_reached_by_a_function_is_no_label_of_its_own_step() -> None:
+    """`setattr(net, name, getattr(net, name) - 0.5 * g)`: the output has a label that is one."""
+    step, weight = ("main, inline", "0.5 * g"), ("main, inline", "getattr(net, name)")
+    before, after = np.array([0.3, -0.2, 0.7]), np.array([0.4, -0.1, 0.6])
+    labels = np.array([1.0, 0.0, 1.0])
+    passes: list[Seen] = [
+        {step: [0.1 * w], weight: [w], ("", "p"): [w * w], ("", "y"): [labels]} for w in (before, after)
+    ]
+    taken = candidates(
+        *passes, parameters=frozenset(before.tolist()), subtracted=[("getattr(net, name)", "0.5 * g"), ("p", "y")]
+    )
+    assert {c.label for c in taken if not c.frozen} == {("", "y")}
+
+
 def test_the_loss_is_not_its_own_output() -> None:
     """Where a function returns it, it has a second name; with a label of 0 it is its own absolute error."""
     cost, again, b = ("fit", "cost"), ("propagate", "return[1]"), ("", "b")

@@ -273,13 +273,12 @@ def _all(
     running: Collection[Key] = (),
     no_labels: Collection[str] = (),
 ) -> Iterator[Candidate]:
+    changed = {key for key, series in seen.items() if key in moved and not same_series(series, moved[key])}
     depends = {
         key
-        for key, series in seen.items()
-        if key in moved
-        and not same_series(series, moved[key])
-        and key[1] not in excluded
-        and not all(float(v) in parameters for value in series[:3] for v in value.ravel()[:ENOUGH_VALUES])
+        for key in changed
+        if key[1] not in excluded
+        and not all(float(v) in parameters for value in seen[key][:3] for v in value.ravel()[:ENOUGH_VALUES])
     }
     subtracted = _by_value(subtracted, seen)
     count = 0
@@ -299,7 +298,7 @@ def _all(
     labels = [
         key
         for key in usable
-        if key not in depends and key[1] not in excluded and key[1] not in no_labels
+        if key not in changed and key[1] not in excluded and key[1] not in no_labels
         if _may_be_label(key) and _label_like(seen[key])
     ]
     decisions = {key[1] for key, series in seen.items() if all(np.isin(v, (-1.0, 0.0, 1.0)).all() for v in series)}
