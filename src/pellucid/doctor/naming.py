@@ -364,7 +364,7 @@ def _of_autopsy(
         at = moved[0]
     if best.mistake == "sign":
         at = _other_way(tensors, session, judgement) or at
-    if best.mistake == "missing-step":
+    if best.mistake in ("missing-step", "dropped-term"):
         at = thrown_away(files) or at
     if best.mistake == "batch-factor":
         at = _undivided(tensors, session, judgement) or at
