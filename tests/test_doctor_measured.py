@@ -358,9 +358,8 @@ def test_a_weight_that_is_reached_by_a_function_is_no_label_of_its_own_step() ->
     passes: list[Seen] = [
         {step: [0.1 * w], weight: [w], ("", "p"): [w * w], ("", "y"): [labels]} for w in (before, after)
     ]
-    taken = candidates(
-        *passes, parameters=frozenset(before.tolist()), subtracted=[("getattr(net, name)", "0.5 * g"), ("p", "y")]
-    )
+    subtracted = [("0.5 * g", "getattr(net, name)"), ("p", "y")]
+    taken = candidates(*passes, parameters=frozenset(before.tolist()), subtracted=subtracted)
     assert {c.label for c in taken if not c.frozen} == {("", "y")}
 
 
