@@ -152,3 +152,31 @@ def test_a_saturated_sigmoid_is_no_decision(tmp_path: Path) -> None:
     report = examine_script(program)
     assert "input-not-scaled" in [finding.cause for finding in report.findings], report.to_json()
     assert "perceptron" not in str(report.facts["loss"])
+
+
+OF_LISTS = """
+def step(val):
+    return 1 if val > 0 else 0
+
+def product(a, b):
+    return sum(x * y for (x, y) in zip(a, b))
+
+rows = [[1, 0, 0], [1, 1, 1], [0, 1, 0], [0, 0, 0]]
+w, b = [0, 0], 0
+for i in range(10):
+    for data in rows:
+        y = step(product(w, data[:2]) + b)
+        delta = [0.1 * (data[2] - y) * x for x in data[:2]]
+        w[0] += delta[0]
+        w[1] += delta[1]
+        b += 0.1 * (data[2] - y)
+"""
+
+
+def test_a_sum_that_equals_a_weight_is_an_output(tmp_path: Path) -> None:
+    """While the threshold is 0, the sum of a row of one 1 is a weight by its value, but not where both are moved."""
+    program = tmp_path / "train.py"
+    program.write_text(OF_LISTS)
+    report = examine_script(program)
+    assert report.status == "healthy", report.reason
+    assert report.facts["loss"]["title"].startswith("perceptron loss of val")

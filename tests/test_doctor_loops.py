@@ -185,3 +185,38 @@ def test_a_loop_whose_test_took_long_in_vain_is_tested_for_a_reason(count: int, 
     assert scout.head(0, lambda: Scope(None, {}))
     seen.count, seen.tested, seen.refused = count - 1, 1, frozenset({"state"})
     assert scout.head(0, lambda: Scope(None, {})) == tests
+
+
+A_LINE = """
+import numpy as np
+rows = np.array([[float(x), 2.0 * x + 1 + (x % 3 - 1)] for x in range(1, 30)])
+
+def step(b_now, m_now, points, rate):
+    b_gradient = m_gradient = 0
+    n = float(len(points))
+    for i in range(len(points)):
+        x, y = points[i, 0], points[i, 1]
+        b_gradient += -(2 / n) * (y - (m_now * x + b_now))
+        m_gradient += {sign}(2 / n) * x * (y - (m_now * x + b_now))
+    return [b_now - rate * b_gradient, m_now - rate * m_gradient]
+
+def train(points):
+    b, m = 0, 0
+    for i in range(300):
+        b, m = step(b, m, points, 0.0005)
+    return b, m
+
+train(rows)
+"""
+
+
+@pytest.mark.parametrize("sign", ["-", ""])
+def test_a_slope_that_is_handed_on_beside_an_offset_is_a_parameter(sign: str, tmp_path: Path) -> None:
+    """Before a loop has run long, what a function sets anew may be a memory, if its name says nothing."""
+    script = tmp_path / "program.py"
+    script.write_text(A_LINE.format(sign=sign), encoding="utf-8")
+    report = examine_script(script, budget=40)
+    assert [each["name"] for each in report.facts["parameters"]] == ["b", "m"]
+    assert [(found.mistake, found.line) for found in report.findings if found.severity == "error"] == (
+        [] if sign else [("sign", 12)]
+    )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.doctor.probes.other_names import is_parameter
 from pellucid.doctor.probes.penalties import Penalties, numbers_of
 from pellucid.doctor.probes.usual import DECIDED, SIGNED, USUAL, aligned, signs, stacked
 from pellucid.doctor.process.alike import same_series
@@ -178,7 +179,6 @@ def _chosen(series: list[np.ndarray] | None, which: str) -> list[np.ndarray]:
 # Candidates ---------------------------------------------------------------------------------------------------------
 
 MOST_OUTPUTS, MOST_LABELS, MOST, ENOUGH = 40, 24, 300, 8
-ENOUGH_VALUES = 20  # that are those of parameters, to tell another name of one
 MANY_SAMPLES = 8  # of a loop, from which on their losses are computed at once
 LONGEST = 2000  # values of a series that may be the outputs of a loop over samples
 
@@ -213,7 +213,8 @@ def candidates(
         if not (_stays(key, series, seen) and _stays(key, moved.get(key, series), moved))  # alike while weights are 0
         and not (penalties and penalties.has(moved.get(key, [])))
     }
-    for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted, running, no_labels), key=_rank):
+    others = {key for key in seen if is_parameter(key, seen, moved, parameters, tensors, excluded)}
+    for candidate in sorted(_all(seen, moved, excluded, others, subtracted, running, no_labels), key=_rank):
         if least is not None and candidate.named < least:
             continue
         if candidate.is_seen and candidate.output[1] in residuals:
@@ -268,18 +269,13 @@ def _all(
     seen: Seen,
     moved: Seen,
     excluded: frozenset[str],
-    parameters: frozenset[float],
+    others: Collection[Key],
     subtracted: Collection[tuple[str, str]] = (),
     running: Collection[Key] = (),
     no_labels: Collection[str] = (),
 ) -> Iterator[Candidate]:
     changed = {key for key, series in seen.items() if key in moved and not same_series(series, moved[key])}
-    depends = {
-        key
-        for key in changed
-        if key[1] not in excluded
-        and not all(float(v) in parameters for value in seen[key][:3] for v in value.ravel()[:ENOUGH_VALUES])
-    }
+    depends = {key for key in changed if key[1] not in excluded and key not in others}
     subtracted = _by_value(subtracted, seen)
     count = 0
     for key in sorted(depends, key=lambda k: -Candidate("seen", k).named):

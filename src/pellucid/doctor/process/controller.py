@@ -18,6 +18,7 @@ from pellucid.doctor.process.instrument import made_anew
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import Parameters, parameters, recurs
 from pellucid.doctor.process.paths import Group, Scope, leaves, root_name, show
+from pellucid.doctor.process.places import handed_on_together
 from pellucid.doctor.process.program import UserProgram
 from pellucid.doctor.process.scout import (
     MOST_TESTS,
@@ -235,6 +236,7 @@ class Controller:
         scope.fleeting |= anew | doubtful
         kind = "local" if scope.frame is not None and scope.frame.f_code.co_name != "<module>" else "global"
         found = movers(scope)
+        together = handed_on_together(self.program.loops.sources[loop.file], loop.line, loop.last_line)
         lasting: dict[str, Group] = {}
         memories: set[str] = set()
         for name, group in found.items():
@@ -243,7 +245,9 @@ class Controller:
                 continue
             lasting[name] = group
             if group.paths[0][0][0] == kind and root in doubtful and not is_named(name):
-                memories.add(name)
+                beside = [names for names in together if root in names]
+                if not any(is_named(other) for names in beside for other in names & found.keys()):
+                    memories.add(name)
         if len(lasting) - len(memories) < len(found) and seen.count < SURE:
             seen.tested -= 1  # it is asked again when that is known
         return lasting, frozenset(memories)

@@ -459,8 +459,20 @@ def is_users(file: str, root: Path) -> bool:
 
 def _is_margin(*texts: str) -> bool:
     """Whether a product is that of a label and an output, y[i] * (x @ w); the one of y and 1 - y is the derivative of a
-    sigmoid at its output y."""
+    sigmoid at its output y.
+
+    >>> _is_margin("y[i]", "x @ w"), _is_margin("y", "1 - y"), _is_margin("2 * x", "y - m * x")
+    (True, False, False)
+    """
     return any(
-        LABEL.match(text) and not re.search(rf"\b{re.escape(text)}(?!\w)", other)
+        LABEL.match(text) and not _is_error(text) and not re.search(rf"\b{re.escape(text)}(?!\w)", other)
         for text, other in zip(texts, reversed(texts), strict=True)
     )
+
+
+def _is_error(text: str) -> bool:
+    """Whether a label is subtracted from something, or something from it."""
+    node = ast.parse(text, mode="eval").body
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add | ast.Sub):
+        return False
+    return any(isinstance(part, ast.Name) for part in ast.walk(node.right))

@@ -53,6 +53,23 @@ def assigned(node: ast.AST) -> list[str]:
     return []
 
 
+def handed_on_together(source: str, first: int, last: int) -> list[set[str]]:
+    """The variables that a statement of these lines gives to a function and sets to what it returns.
+
+    >>> [sorted(names) for names in handed_on_together("b, m = step(b, m, rows)", 1, 1)]
+    [['b', 'm']]
+    """
+    found: list[set[str]] = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Assign) or not first <= node.lineno <= last:
+            continue
+        if isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Tuple | ast.List):
+            given = {arg.id for arg in node.value.args if isinstance(arg, ast.Name)}
+            both = given & {part.id for part in node.targets[0].elts if isinstance(part, ast.Name)}
+            found += [both] if len(both) > 1 else []
+    return found
+
+
 def passes(sources: dict[str, str], file: str, line: int, names: dict[str, Any]) -> int | None:
     """How often `for … in range(…)` at a line runs, where that can be read."""
     for _, tree in trees({file: sources[file]} if file in sources else {}):
