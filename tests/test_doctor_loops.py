@@ -10,7 +10,7 @@ import pytest
 from pellucid.doctor import examine_script
 from pellucid.doctor.process.instrument import Loops
 from pellucid.doctor.process.paths import Scope, groups, leaves
-from pellucid.doctor.process.scout import Scout, Seen
+from pellucid.doctor.process.scout import Scout, Seen, movers
 from pellucid.doctor.process.widen import widen
 
 
@@ -187,6 +187,12 @@ def test_a_loop_whose_test_took_long_in_vain_is_tested_for_a_reason(count: int, 
     assert scout.head(0, lambda: Scope(None, {})) == tests
 
 
+def test_the_number_of_a_unit_beside_its_weight_is_no_parameter() -> None:
+    scope = Scope(None, {"m": {"inputs": [(0, 1.5), (1, -2.0), (2, 0.25)], "pairs": [(1, 2), (3, 4)]}})
+    found = {group.paths[0][0][1][1]: group.read(scope).tolist() for group in movers(scope).values()}
+    assert found == {"inputs": [1.5, -2.0, 0.25], "pairs": [1, 2, 3, 4]}
+
+
 A_LINE = """
 import numpy as np
 rows = np.array([[float(x), 2.0 * x + 1 + (x % 3 - 1)] for x in range(1, 30)])
@@ -216,7 +222,7 @@ def test_a_slope_that_is_handed_on_beside_an_offset_is_a_parameter(sign: str, tm
     script = tmp_path / "program.py"
     script.write_text(A_LINE.format(sign=sign), encoding="utf-8")
     report = examine_script(script, budget=40)
-    assert [each["name"] for each in report.facts["parameters"]] == ["b", "m"]
+    assert {each["name"] for each in report.facts["parameters"]} == {"b", "m"}
     assert [(found.mistake, found.line) for found in report.findings if found.severity == "error"] == (
         [] if sign else [("sign", 12)]
     )

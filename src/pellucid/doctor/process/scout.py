@@ -193,7 +193,7 @@ def _values(
 ) -> tuple[dict[str, Group], dict[str, np.ndarray], dict[Path, np.ndarray]]:
     """What may move, its values now, and the views of other arrays among it."""
     reached = leaves(scope, rows=False)
-    held = {p: value for p, value in reached.items() if _may_move(value) and np.size(value) <= largest}
+    held = {p: v for p, v in reached.items() if _may_move(v) and np.size(v) <= largest and not _is_index(scope, p, v)}
     found = groups(held)
     views = {p: value for p, value in held.items() if isinstance(value, np.ndarray) and value.base is not None}
     return found, {name: group.read(scope) for name, group in found.items()}, views
@@ -236,7 +236,16 @@ def differing(found: dict[str, Group], values: dict[str, np.ndarray], scope: Sco
 
 def movers(scope: Scope) -> dict[str, Group]:
     """Every group of floats that might be a parameter, by name."""
-    return groups({path: value for path, value in leaves(scope, rows=False).items() if _may_move(value)})
+    found = leaves(scope, rows=False).items()
+    return groups({path: value for path, value in found if _may_move(value) and not _is_index(scope, path, value)})
+
+
+def _is_index(scope: Scope, path: Path, value: Any) -> bool:
+    """Whether a whole number stands beside a float in a tuple: the number of a unit, and the weight of its output."""
+    if type(value) is not int or path[-1][0] != "item":
+        return False
+    whole = scope.get(path[:-1])
+    return type(whole) is tuple and any(type(item) is float for item in whole)
 
 
 PARAMETER_NAME = re.compile(
