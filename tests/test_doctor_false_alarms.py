@@ -392,6 +392,31 @@ for step in range(300):
 """
 
 # rows that count for more, and no loss that is computed
+# one output is compared with each of the words around it
+AROUND = """
+import numpy as np
+np.random.seed(2)
+words = [int(c) for c in "012340215034120531402513"]
+w_in, w_out = np.random.uniform(-1, 1, (6, 4)), np.random.uniform(-1, 1, (4, 6))
+for epoch in range(40):
+    for index, center in enumerate(words):
+        around = words[max(index - 2, 0) : index] + words[index + 1 : index + 3]
+        x = np.zeros((1, 6))
+        x[0][center] = 1
+        h = np.dot(x, w_in)
+        u = np.dot(h, w_out)
+        y_pred = np.exp(u - u.max()) / np.exp(u - u.max()).sum()
+        total = np.zeros((1, 6))
+        for word in around:
+            y_truth = np.zeros((1, 6))
+            y_truth[0][word] = 1
+            total += y_pred - y_truth
+        d_in = np.dot(x.T, np.dot(w_out, total.T).T)
+        d_out = np.dot(h.T, total)
+        w_in = w_in - 0.02 * d_in
+        w_out = w_out - 0.02 * d_out
+"""
+
 WEIGHTED_ROWS = (
     HEAD
     + """
@@ -428,6 +453,7 @@ def examined(folder: Path, source: str) -> Report:
         FACTORS.replace("SIGN", ""),
         FACTORS_IN_LISTS,
         WEIGHTED_ROWS,
+        AROUND,
     ],
 )
 def test_another_right_program_is_healthy(source: str, tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ class Candidate:
                 labels = list(labels[0])
             elif len(labels) == 1:
                 labels = labels * len(outputs)
+            elif len(outputs) == 1:  # one output is compared with several labels: the words around a word
+                outputs = outputs * len(labels)
             else:
                 return float("nan")
         if self.weights is None and len(outputs) > MANY_SAMPLES:
@@ -462,7 +464,7 @@ def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False, decide
     if len(labels) not in (1, len(outputs)):
         if len(outputs) > 1:
             return
-        whichs = ["first", "last"] if len(labels) <= 400 else []
+        whichs = ["first", "last", "all"] if len(labels) <= 400 else []
     if len(outputs) == 1 and len(labels) == 1 and outputs[0].size == 1 and labels[0].size != 1:
         return
     for which in whichs:
