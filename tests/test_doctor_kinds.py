@@ -278,6 +278,42 @@ def test_a_network_that_reads_one_step_of_a_sequence(last: int) -> None:
     assert causes(model.partly_ignored, record) == (["input-ignored"] if last == 0 else [])
 
 
+@pytest.mark.parametrize("looked_at", ["filled", "said"])
+def test_attention_to_what_fills_rows_up(looked_at: str) -> None:
+    """A mask is True where attention looks away; the outputs still differ, by how long rows are."""
+    fill, first = 0, 1
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.out, self.places = nn.Embedding(8, 12), nn.Linear(12, 2), torch.randn(7, 12)
+            self.attention = nn.MultiheadAttention(12, 2, batch_first=True)
+
+        def forward(self, ids: Any) -> Any:
+            x = self.table(ids) + self.places
+            mask = ids != fill if looked_at == "filled" else ids == fill
+            return self.out(self.attention(x[:, :1], x, x, key_padding_mask=mask)[0][:, 0])
+
+    def program() -> None:
+        net = Net()
+        optimizer = optim.Adam(net.parameters(), lr=1e-4)
+        for step in range(30):
+            ids = torch.randint(2, 8, (32, 7))
+            for row in range(32):
+                ids[row, 3 + (row + step) % 4 :] = fill
+            ids[:, 0] = first
+            optimizer.zero_grad()
+            F.cross_entropy(net(ids), (ids == 5).any(1).long()).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert record.ignored
+    (said,) = [*model.partly_ignored(record)] or [None]
+    assert (said is not None) is (looked_at == "filled")
+    assert said is None or ("key_padding_mask" in said.fix and "attention(x" in inspect.getsource(Net).splitlines()[9])
+    assert said is None or said.place == (__file__, inspect.getsourcelines(Net)[1] + 9)
+
+
 @pytest.mark.parametrize("taken", [True, False])
 def test_columns_that_have_no_effect(taken: bool) -> None:
     def program() -> None:

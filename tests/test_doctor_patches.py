@@ -47,6 +47,7 @@ print((model(x).argmax(1) == y).float().mean().item())
 """
 OPTIMIZER = "optimizer = torch.optim.SGD(model.parameters(), lr=0.3)"
 MANY = "binary_cross_entropy_with_logits"
+TURNED = "key_padding_mask=(ids == PAD)"
 HEAVY = "weight=torch.tensor([1, 9])"
 OUT = "hand the logits to cross_entropy: leave the softmax out"
 
@@ -81,6 +82,9 @@ OUT = "hand the logits to cross_entropy: leave the softmax out"
         ("wrong-loss-for-task", f"{MANY}, as", "l = F.cross_entropy(z, y)", f"l = F.{MANY}(z, y)"),
         ("labels-misaligned", "", "y = np.repeat(y, 2)", "y = np.tile(y, 2)"),
         ("labels-misaligned", "", "y = y.repeat_interleave(3)", "y = y.repeat(3)"),
+        ("input-ignored", TURNED, "mask = ids != PAD", "mask = ids == PAD"),
+        ("input-ignored", TURNED, "z = self.a(x, x, x, key_padding_mask=(ids == 0))",
+         "z = self.a(x, x, x, key_padding_mask=(ids != 0))"),
         ("class-imbalance", HEAVY, "l = F.cross_entropy(z, y)", f"l = F.cross_entropy(z, y, {HEAVY})"),
     ],
 )  # fmt: skip

@@ -253,6 +253,19 @@ def _is_first(index: ast.expr) -> bool:
     return ast.unparse(index).strip("()") == ":, 0"
 
 
+def _other_way_round(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`mask = ids != PAD` becomes `mask = ids == PAD`, where a mask is said to be the wrong way round."""
+    turned = {"!=": "==", "==": "!="}
+    for node in ast.walk(ast.parse(text.source)) if "mask" in finding.fix else ():
+        given = node.value if isinstance(node, ast.Assign | ast.keyword) else None
+        name = node.arg if isinstance(node, ast.keyword) else " ".join(assigned(node)) if given else ""
+        if isinstance(given, ast.Compare) and re.search("mask|pad", name or "", re.I) and len(given.ops) == 1:
+            first, second = text.of(given.left), text.of(given.comparators[0])
+            sign = "!=" if isinstance(given.ops[0], ast.NotEq) else "=="
+            if isinstance(given.ops[0], ast.Eq | ast.NotEq):
+                yield text.with_expression(given, f"{first} {turned[sign]} {second}")
+
+
 PATCHES: dict[str, tuple[Patch, ...]] = {
     "init-too-small": (_drawn_anew,),
     "init-too-large": (_drawn_anew,),
@@ -267,5 +280,5 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "softmax-single-unit": (_one_unit,),
     "wrong-backward": (_by_its_forward,),
     "samples-mixed": (_batch_first,),
-    "input-ignored": (_used,),
+    "input-ignored": (_other_way_round, _used),
 }

@@ -112,7 +112,9 @@ def unused(networks: list[Any], batch: Any) -> tuple[int, int] | None:
     if len(networks) != 1 or batch.dim() < 2 or not 2 <= batch.shape[1] <= MOST_PARTS or len(batch) < 4:
         return None
     array = batch.detach().numpy()[:FEW_ROWS]
-    varied = [i for i in range(array.shape[1]) if float(np.ptp(array[:, i].astype(float), axis=0).max()) > 0]
+    said = _said(array)
+    columns = [(i, array[said[:, i], i].astype(float)) for i in range(array.shape[1])]
+    varied = [i for i, column in columns if len(column) and float(np.ptp(column, axis=0).max()) > 0]
     left = varied
     for rows in _scales(array):
         try:
@@ -129,14 +131,25 @@ def _without_effect(network: Any, batch: Any, array: np.ndarray, parts: list[int
     was, again = (first_of(quietly(network, batch.new_tensor(array))) for _ in range(2))
     if not isinstance(was, Tensor) or not np.array_equal(was.detach().numpy(), again.detach().numpy()):
         return None
-    found = []
+    found, said = [], _said(array)
     for i in parts:
         other = array.copy()
-        other[:, i] = array[::-1, i]
+        other[said[:, i], i] = array[said[:, i], i][::-1]
         now = first_of(quietly(network, batch.new_tensor(other)))
         if np.array_equal(was.detach().numpy(), now.detach().numpy()):
             found.append(i)
     return found
+
+
+def _said(array: np.ndarray) -> np.ndarray:
+    """By row and part, whether something is said there: of rows of whole numbers, not what fills them up at their ends,
+    as a mask that leaves it out is no use of what is said."""
+    whole = np.ones(array.shape[:2], bool)
+    if array.ndim != 2 or array.dtype.kind not in "iu":
+        return whole
+    fills, counts = np.unique(array[:, -1], return_counts=True)
+    ends = np.logical_and.accumulate(array[:, ::-1] == fills[counts.argmax()], axis=1)[:, ::-1]
+    return ~ends if ends[:, -2].any() else whole
 
 
 def _scales(array: np.ndarray) -> list[np.ndarray]:

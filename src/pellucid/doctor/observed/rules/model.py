@@ -32,6 +32,7 @@ from .scale import LEARNT, scale
 
 RECTIFIERS = ("relu", "relu6", "threshold")
 
+ATTENTION = ("attention", "softmax")
 TAKING = ("part", "index", "index_select", "select", "narrow")  # ops that take a part of what they are given
 APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
 USUAL_DECAY = 0.1  # at most, for weights that are decayed apart from the gradient
@@ -150,7 +151,10 @@ def partly_ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     steps = len(record.shape) > 1 or record.whole_numbers
     if not steps and any(p.fan_in in (varied, *record.shape) for p in record.parameters.values()):
         return  # all columns are given to a layer: that they have no effect has other reasons, such as their scale
-    if record.mixing > MIXED or varied < 3 or not varied / 2 < without < varied or dead or not _targets_vary(record):
+    if record.mixing > MIXED or varied < 3 or not varied / 2 < without <= varied or dead or not _targets_vary(record):
+        return
+    if without == varied:
+        yield from _only_filled(record, varied)
         return
     yield Suspicion(
         "input-ignored",
@@ -167,6 +171,26 @@ def partly_ignored(record: ProgramRecord) -> Iterator[Suspicion]:
         next((op.place for op in record.loss.body if op.key[0] in TAKING), None) or _last_line(record),
         certain=True,
         confidence=0.7,
+    )
+
+
+def _only_filled(record: ProgramRecord, varied: int) -> Iterator[Suspicion]:
+    """Of rows of whole numbers nothing has an effect but what fills them up at their ends."""
+    same = record.ignored is not None and record.ignored < ROUNDING
+    if same or not record.whole_numbers:
+        return  # the same for all rows: said above
+    attention = [op for op in record.loss.body if op.key[0] in ATTENTION]
+    yield Suspicion(
+        "input-ignored",
+        f"Each of the {varied} places of a row can be exchanged with that of another row, and nothing changes in the "
+        "output, which only differs by how long the rows are; and it learns next to nothing.",
+        "What is said in a row is left out, and what fills it up at its end is read: as by a mask the wrong way round.",
+        "key_padding_mask=(ids == PAD): it is True where attention looks away"
+        if attention
+        else "keep what is said, and leave out what fills up: the mask the other way round",
+        next((op.called or op.place for op in attention), None) or _last_line(record),
+        certain=True,
+        confidence=0.8,
     )
 
 
