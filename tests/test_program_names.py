@@ -219,6 +219,16 @@ def returned(t: Any) -> list[Any]:
     return [[isinstance(made, getattr(kinds, name)), repr(made)] for name, made in found.items()]
 
 
+def kinds_of_reduction(t: Any) -> Any:
+    kinds = module(t, "distributed").ReduceOp.RedOpType
+    return [kinds.__name__ in ("RedOpType", "ReduceOp"), [hasattr(kinds, name) for name in ("SUM", "MAX", "PRODUCT")]]
+
+
+def sparse_turned(t: Any) -> Any:
+    pair = t.sparse_coo_tensor([[0, 1, 1], [2, 0, 2], [1, 0, 1]], [3.0, 4.0, 5.0], (2, 3, 2))
+    return [pair.mT.to_dense(), pair.to_dense().mT, t.eye(3).to_sparse().mT.to_dense()]
+
+
 def sparse_by_dense(t: Any) -> Any:
     face = pellucid.bridge.torch if t is pellucid else torch
     weights = t.ones(3, 2, requires_grad=True)
@@ -229,7 +239,8 @@ def sparse_by_dense(t: Any) -> Any:
 
 PROGRAMS = [
     storages, storages_made, nests, sparse_adam, sparse_sgd, sparse_adagrad, used_twice, compressed, convolutions,
-    layouts, written_into, marks, returned, sparse_by_dense, older, groups, parts_of_data,
+    layouts, written_into, marks, returned, sparse_by_dense, kinds_of_reduction, sparse_turned, older, groups,
+    parts_of_data,
 ]  # fmt: skip
 
 

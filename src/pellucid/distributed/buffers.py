@@ -24,6 +24,10 @@ class ReduceOp(Enum):
     SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR, PREMUL_SUM = range(9)
 
 
+# What programs annotate with; within the class it would be a member.
+setattr(ReduceOp, "RedOpType", ReduceOp)  # noqa: B010
+
+
 def check_tensor(value: Any, name: str) -> Tensor:
     """The tensor; TypeError for anything else."""
     if not isinstance(value, Tensor):

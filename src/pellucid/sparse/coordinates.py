@@ -213,6 +213,12 @@ class SparseTensor(Arithmetic):
         return self.t()
 
     @property
+    def mT(self) -> SparseTensor:
+        """The transpose of each matrix: the last two dimensions exchanged."""
+        rank = len(self.shape)
+        return self.transpose(rank - 2, rank - 1)
+
+    @property
     def data(self) -> SparseTensor:
         """The same numbers, through which no gradient flows."""
         return self.detach()
