@@ -224,6 +224,26 @@ def kinds_of_reduction(t: Any) -> Any:
     return [kinds.__name__ in ("RedOpType", "ReduceOp"), [hasattr(kinds, name) for name in ("SUM", "MAX", "PRODUCT")]]
 
 
+def wrapped_later(t: Any) -> Any:
+    """A class that asks its inner module for what it lacks, and gets that module after None."""
+
+    class Wrapper(t.nn.Module):
+        def __init__(self, inner: Any = None) -> None:
+            super().__init__()
+            self.inner = None
+            self.inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return getattr(self.__dict__["_modules"]["inner"], name)
+
+    layer = t.nn.Linear(2, 3)
+    made = Wrapper(layer)
+    return [made.inner is layer, made.out_features, "inner" in made.__dict__, list(made._modules)]
+
+
 def sparse_turned(t: Any) -> Any:
     pair = t.sparse_coo_tensor([[0, 1, 1], [2, 0, 2], [1, 0, 1]], [3.0, 4.0, 5.0], (2, 3, 2))
     return [pair.mT.to_dense(), pair.to_dense().mT, t.eye(3).to_sparse().mT.to_dense()]
@@ -239,8 +259,8 @@ def sparse_by_dense(t: Any) -> Any:
 
 PROGRAMS = [
     storages, storages_made, nests, sparse_adam, sparse_sgd, sparse_adagrad, used_twice, compressed, convolutions,
-    layouts, written_into, marks, returned, sparse_by_dense, kinds_of_reduction, sparse_turned, older, groups,
-    parts_of_data,
+    layouts, written_into, marks, returned, sparse_by_dense, kinds_of_reduction, sparse_turned, wrapped_later, older,
+    groups, parts_of_data,
 ]  # fmt: skip
 
 

@@ -148,6 +148,7 @@ class Module(Tree, Hooked):
         for other in REGISTRIES:
             if other != kind:
                 own[other].pop(name, None)
+        own.pop(name, None)  # what was a plain attribute: it would hide the module from a `__getattr__` of the class
         own[kind][name] = registered(kind, self, name, value)
 
     def __delattr__(self, name: str) -> None:
