@@ -221,7 +221,11 @@ def returned(t: Any) -> list[Any]:
 
 def kinds_of_reduction(t: Any) -> Any:
     kinds = module(t, "distributed").ReduceOp.RedOpType
-    return [kinds.__name__ in ("RedOpType", "ReduceOp"), [hasattr(kinds, name) for name in ("SUM", "MAX", "PRODUCT")]]
+    return [
+        module(t, "distributed.constants").default_pg_timeout.total_seconds(),
+        kinds.__name__ in ("RedOpType", "ReduceOp"),
+        [hasattr(kinds, name) for name in ("SUM", "MAX", "PRODUCT")],
+    ]
 
 
 def wrapped_later(t: Any) -> Any:

@@ -118,7 +118,8 @@ _BESIDE = frozenset(
     {
         "torch.utils._pytree", "torch.utils._python_dispatch", "torch._ops", "torch.utils.data._utils",
         "torch.utils.data._utils.collate", "torch.utils.data._utils.worker", "torch._utils",
-        "torch.distributed.nn", "torch.distributed.nn.functional", "torch.distributed.algorithms",
+        "torch.distributed.constants", "torch.distributed.nn", "torch.distributed.nn.functional",
+        "torch.distributed.algorithms",
         "torch.distributed.algorithms.join", "torch.nn.parallel.scatter_gather",
     }
 )  # fmt: skip
