@@ -16,6 +16,7 @@ from pellucid.doctor.observed.rules import data, gradients, loss, model, rate, s
 from pellucid.doctor.observed.search import Search, _makes_targets
 from pellucid.doctor.observed.treatments import Bypass
 from pellucid.nn import functional as F
+from pellucid.utils.data import DataLoader, Dataset
 from tests.watching import watched
 
 
@@ -358,3 +359,28 @@ def test_a_usual_rate_of_what_is_cut_off_on_purpose_is_not_too_low() -> None:
     assert {s.direction for s in rate.near(record)} == {-1}
     record.optimizers = [OptimizerRecord("Adam", {"lr": 1e-6}, steps=100)]
     assert 1 in {s.direction for s in rate.near(record)}
+
+
+class Rows(Dataset[Any]):
+    def __init__(self, length: int) -> None:
+        (self.x, self.y), self.length = table(400), length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, i: int) -> Any:
+        return self.x[i], self.y[i]
+
+
+@pytest.mark.parametrize(("length", "found"), [(8, ["low-coverage"]), (300, [])])
+def test_a_length_that_is_no_number_of_rows(length: int, found: list[str]) -> None:
+    def program() -> None:
+        network, loader = net(), DataLoader(Rows(length), batch_size=8, shuffle=True)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(12):
+            for x, y in loader:
+                optimizer.zero_grad()
+                F.cross_entropy(network(x), y).backward()
+                optimizer.step()
+
+    assert [s.cause for s in data.same_rows(watched(program))] == found

@@ -30,7 +30,7 @@ from .parameters import ParameterNotes
 from .passes import PassNotes
 from .places import is_own, place
 from .record import ClipRecord, LoaderRecord, OptimizerRecord, Place, ProgramRecord, StepRecord
-from .rows import distinct
+from .rows import distinct, held
 from .treatments import Treatment
 
 LOOKS = frozenset(
@@ -479,8 +479,8 @@ class Observer(Interpreter):
             return
         shuffled = "Sequential" not in type(loader.sampler).__name__
         first = next(iter(getattr(loader.dataset, "tensors", ())), None)
-        apart = distinct(first) if isinstance(first, Tensor) else 0
-        self.record.loaders.append(LoaderRecord(rows, int(loader.batch_size or 0), shuffled, place(), apart))
+        apart, size = distinct(first) if isinstance(first, Tensor) else 0, int(loader.batch_size or 0)
+        self.record.loaders.append(LoaderRecord(rows, size, shuffled, place(), apart, held(loader.dataset)))
         self.evaluations.made[id(loader)] = self.record.loaders[-1].place
 
 

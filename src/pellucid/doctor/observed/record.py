@@ -137,6 +137,7 @@ class LoaderRecord:
     shuffled: bool
     place: Place | None = None
     distinct: int = 0  # rows that differ; 0: not known
+    held: int = 0  # rows of the tables that its data set keeps; 0: not known
 
 
 @dataclass

@@ -21,6 +21,7 @@ MIXED = 1e-3  # of its spread, by which a row's output changes with the others
 OFTEN = 6  # times that each row was used
 FEW_TWICE = 0.9  # of the rows, that differ, where few are there more than once
 FEWER = 100  # rows that say that labels have nothing to do with them, where an evaluation says so, too
+TIMES = 10  # as many rows as a data set says that it has, in its tables
 MOSTLY = 0.9  # of the rows, that classes with many rows have
 LEARNT = 0.95  # of the answers right at the end
 EPOCH, SORTED = 5, 0.5  # batches of an epoch; the share of the spread of targets, that those of a batch have
@@ -176,7 +177,9 @@ def rounded(rows: np.ndarray) -> np.ndarray:
 
 def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
     """An epoch that shows a part of the rows, the same again and again."""
-    total = max([record.distinct, *(loader.distinct or loader.rows for loader in record.loaders[:1])], default=0)
+    loader = record.loaders[0] if record.loaders else None
+    short = loader is not None and loader.rows <= FEWER and loader.held >= TIMES * loader.rows  # by a wrong __len__
+    total = max(record.distinct, (loader.held if short else loader.distinct or loader.rows) if loader else 0)
     if not record.rows or total < 20 or record.bad_inputs:
         return
     rows = rounded(np.concatenate(record.rows))
@@ -190,7 +193,9 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
             f"In {len(record.rows)} steps {distinct} different rows of {total} were used, {len(rows) / distinct:.0f} "
             "times each.",
             "The network sees the same part of the data again and again, and never the rest.",
-            "set the seed once, before the loop: each draw is the same here"
+            "return len(self.x) in __len__ of the data set: it says how many rows a DataLoader takes"
+            if short
+            else "set the seed once, before the loop: each draw is the same here"
             if "seed" in record.lines
             else "take the next batch in each step: for x, y in loader: …",
             record.lines.get("seed") or _rows_at(record),
