@@ -384,3 +384,20 @@ def test_a_length_that_is_no_number_of_rows(length: int, found: list[str]) -> No
                 optimizer.step()
 
     assert [s.cause for s in data.same_rows(watched(program))] == found
+
+
+def test_a_training_in_half_precision_is_watched() -> None:
+    x, y = table()
+
+    class Half(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.within = net()
+
+        def forward(self, rows: Any) -> Any:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return self.within(rows)
+
+    record = watched(lambda: trained(Half(), x, y))
+    assert record.loss.kind == "cross_entropy" and record.steps[-1].accuracy is not None
+    assert record.final is not None and record.final.accuracy is not None

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import array_of
 from .criterion import LossCall
 from .record import ProgramRecord, StepRecord
 from .rows import numbers
@@ -29,7 +30,7 @@ class BatchNotes:
         target, batch = call.target_array(), given[0] if given else None
         if batch is None or target is None or batch.dim() == 0:
             return
-        x = batch.detach().numpy()
+        x = array_of(batch)
         step.count = len(x)
         record.whole_numbers = not batch.is_floating_point()
         record.shape = tuple(x.shape[1:])

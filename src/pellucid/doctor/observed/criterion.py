@@ -11,6 +11,7 @@ import numpy as np
 from pellucid.core import Tensor
 from pellucid.core.node import Node
 
+from .arrays import array_of
 from .record import LossRecord, OpRecord, Place
 
 FUNCTIONS = (
@@ -91,19 +92,19 @@ class LossCall:
         left, right = given[:2]
         if kind in DISTANCES and right.requires_grad and not left.requires_grad:
             left, right = right, left
-        return cls(kind, left, right, reduction, at, float(result.detach().numpy().mean()))
+        return cls(kind, left, right, reduction, at, float(array_of(result).mean()))
 
     def target_array(self) -> np.ndarray | None:
         if not isinstance(self.target, Tensor) or self.target.requires_grad:
             return None
-        return self.target.detach().numpy()
+        return array_of(self.target)
 
     def right(self) -> np.ndarray | None:
         """For each answer of the batch whether it is right, where the targets are classes."""
         target = self.target_array()
         if target is None or not isinstance(self.prediction, Tensor):
             return None
-        given = self.prediction.detach().numpy()
+        given = array_of(self.prediction)
         if self.kind in ("cross_entropy", "nll_loss", LIKELIHOOD):
             if given.ndim < 2:
                 return None
@@ -138,19 +139,19 @@ def refused(args: Any) -> tuple[tuple[int, ...], float, float] | None:
     """What a loss was given that raised an error: the shape of the prediction, and the range of the targets."""
     if len(args) < 2 or not isinstance(args[0], Tensor) or not isinstance(args[1], Tensor) or not args[1].numel():
         return None
-    target = args[1].detach().numpy()
+    target = array_of(args[1])
     return tuple(args[0].shape), float(target.min()), float(target.max())
 
 
 def finite(value: Any) -> bool:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return True
-    return bool(np.isfinite(value.detach().numpy()).all())
+    return bool(np.isfinite(array_of(value)).all())
 
 
 def off_domain(seen: SeenOp) -> bool:
     """Whether a logarithm, root or quotient is given numbers at the edge of its domain, or outside."""
-    name, given = seen.key[0], [a.detach().numpy() for a in seen.args if isinstance(a, Tensor)]
+    name, given = seen.key[0], [array_of(a) for a in seen.args if isinstance(a, Tensor)]
     if not given or name not in EDGES:
         return False
     if name in QUOTIENTS:
@@ -201,7 +202,7 @@ def describe(call: LossCall, ops: list[SeenOp], names: dict[int, str]) -> LossRe
     made = producers(ops)
     record = LossRecord(call.kind, call.place, call.reduction)
     if isinstance(call.prediction, Tensor):
-        record.prediction = call.prediction.detach().numpy().copy()
+        record.prediction = array_of(call.prediction).copy()
     target = call.target_array()
     record.target = None if target is None else target.copy()
     for seen in ops:
@@ -286,9 +287,9 @@ def _described(seen: SeenOp, names: dict[int, str]) -> OpRecord:
     weight = next((names[id(a)] for a in seen.args if id(a) in names), "")
     record = OpRecord(seen.key, seen.place, shape, inputs, kwargs, weight, called=seen.called)
     if seen.key[0] in SCANS:
-        record.varies = bool(np.ptp(seen.args[0].detach().numpy(), axis=1).max(initial=0.0) > 0)  # (steps, rows, gates)
+        record.varies = bool(np.ptp(array_of(seen.args[0]), axis=1).max(initial=0.0) > 0)  # (steps, rows, gates)
     if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
-        values = output.detach().numpy()
+        values = array_of(output)
         known = values[np.isfinite(values)]
         if known.size:
             record.low, record.high = float(known.min()), float(known.max())

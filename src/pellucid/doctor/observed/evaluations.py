@@ -12,6 +12,7 @@ from pellucid.core import Interpreter, Tensor, below, no_grad, state
 from pellucid.errors import user_frame
 from pellucid.random import get_rng_state, set_rng_state
 
+from .arrays import array_of
 from .batches import WIDTH
 from .criterion import LossCall
 from .matching import matched
@@ -90,7 +91,7 @@ class EvaluationNotes:
             return
         if len(x) != len(output) or not len(x) or len(record.held_out) >= MOST:
             return
-        flat = x.detach().numpy().reshape(len(x), -1)
+        flat = array_of(x).reshape(len(x), -1)
         noted = HeldOutRecord(len(record.steps), place(), numbers(args), self._names(x))
         if any(part is x for part in _parts(self.batch)):
             noted.source = self.made.get(id(self.loader))
@@ -100,7 +101,7 @@ class EvaluationNotes:
             self._kept = 0
         if self._kept < KEPT and flat.shape[1] <= WIDTH:
             self._kept += len(flat)
-            noted.inputs, noted.outputs = x.detach().numpy().copy(), output.detach().numpy().copy()
+            noted.inputs, noted.outputs = array_of(x).copy(), array_of(output).copy()
         record.held_out.append(noted)
         self._open, self._output = noted, output
         self._derived, self._largest, self._alive = {id(output)}, set(), []
@@ -141,12 +142,12 @@ class EvaluationNotes:
             rows = len(noted.rows)
             single = other is not None and other.numel() == rows == 1  # a label of its own, `y[i]`
             if other is not None and (single or (other.dim() and len(other) == rows)) and isinstance(result, Tensor):
-                equal = float(result.detach().numpy().mean())
+                equal = float(array_of(result).mean())
                 noted.accuracy = equal if name == "eq" else 1 - equal
                 if any(id(a) in self._largest for a in args):
-                    self.record.chosen |= frozenset(np.unique(other.detach().numpy().astype(float)).tolist())
+                    self.record.chosen |= frozenset(np.unique(array_of(other).astype(float)).tolist())
                 if noted.inputs is not None and noted.target is None and other.numel() == rows:
-                    noted.target = other.detach().numpy().ravel().copy()
+                    noted.target = array_of(other).ravel().copy()
             return
         for value in result if isinstance(result, tuple) else (result,):
             self._derived.add(id(value))
@@ -156,7 +157,7 @@ class EvaluationNotes:
         """Labels of the rows that are compared with a number, as those of a class are counted: `p[y == 1]`."""
         one = args[0] if len(args) == 2 and isinstance(args[1], int | float) else None
         if isinstance(one, Tensor) and one.dim() == 1 and len(one) == len(noted.rows):
-            labels = one.detach().numpy()
+            labels = array_of(one)
             if len(np.unique(labels)) <= CLASSES and (labels == np.round(labels)).all():
                 noted.target = labels.copy()
 
@@ -207,7 +208,7 @@ def _from_call_to_call(call: Callable[..., Any], module: Any, args: Any, kwargs:
         set_rng_state(kept)
     if not isinstance(was, Tensor) or not isinstance(again, Tensor):
         return None
-    a, b = was.detach().numpy().astype(float), again.detach().numpy().astype(float)
+    a, b = array_of(was).astype(float), array_of(again).astype(float)
     return float(np.abs(a - b).mean()) / (float(np.abs(b - b.mean()).mean()) or 1.0)
 
 
@@ -216,7 +217,7 @@ def _difference(call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -
     noisy, still = _in_both_modes(call, module, args, kwargs)
     if not isinstance(noisy, Tensor) or not isinstance(still, Tensor):
         return None
-    a, b = noisy.detach().numpy().astype(float), still.detach().numpy().astype(float)
+    a, b = array_of(noisy).astype(float), array_of(still).astype(float)
     spread = float(np.abs(b - b.mean()).mean()) or 1.0
     return float(np.abs(a - b).mean()) / spread
 
@@ -226,7 +227,7 @@ def _in_both_modes(call: Callable[..., Any], module: Any, args: Any, kwargs: Any
     with no_grad():
         kept = get_rng_state()
         modes = [(m, m.training) for m in module.modules()]
-        buffers = [(b, b.detach().numpy().copy()) for b in module.buffers()]
+        buffers = [(b, array_of(b).copy()) for b in module.buffers()]
         try:
             noisy = call(module, *args, **kwargs)
             for m, _ in modes:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.core import Tensor
 
+from .arrays import array_of
 from .mixing import quietly
 from .record import HeldOutRecord, MatchRecord, ProgramRecord
 from .rows import inside, told_apart
@@ -102,7 +103,7 @@ def _answered(network: Any, x: np.ndarray) -> np.ndarray | None:
         given = quietly(network, like.new_tensor(x.astype(like.numpy().dtype)))
     except Exception:  # noqa: BLE001 (whatever the user wrote)
         return None
-    return given.detach().numpy() if isinstance(given, Tensor) else None
+    return array_of(given) if isinstance(given, Tensor) else None
 
 
 def _far_off(x: np.ndarray, trained: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from pellucid.core import Interpreter, Tensor, below, no_grad, state
 from pellucid.random import get_rng_state, set_rng_state
 
+from .arrays import array_of
 from .criterion import LossCall
 from .record import FinalRecord, ProgramRecord
 from .rows import told_apart
@@ -27,7 +28,7 @@ FEW_ROWS = 32
 def quietly(network: Any, x: Any) -> Any:
     """What a network gives in eval(), without a trace: modes, buffers and random numbers are put back."""
     modes = [(m, m.training) for m in network.modules()]
-    buffers = [(b, b.detach().numpy().copy()) for b in network.buffers()]
+    buffers = [(b, array_of(b).copy()) for b in network.buffers()]
     kept = get_rng_state()
     try:
         for module, _ in modes:
@@ -70,14 +71,14 @@ def _others(before: Any, batch: Any) -> bool:
     """Whether the samples along the second axis are others than in the batch before."""
     if not isinstance(before, Tensor) or before.shape != batch.shape:
         return False
-    samples = (np.moveaxis(x.detach().numpy(), 1, 0).reshape(x.shape[1], -1) for x in (before, batch))
+    samples = (np.moveaxis(array_of(x), 1, 0).reshape(x.shape[1], -1) for x in (before, batch))
     then, now = (np.sort(told_apart(rows)) for rows in samples)
     return not np.allclose(then, now)
 
 
 def _mixed(network: Any, batch: Any, axis: int, of_output: int) -> float:
     """See `measure`: along an axis of the batch, which is that axis of the output."""
-    array = np.moveaxis(batch.detach().numpy(), axis, 0)
+    array = np.moveaxis(array_of(batch), axis, 0)
     other = array.copy()
     # To attention all orders are the same, so there the others are put away. Elsewhere they stay, as a normalisation by
     # the numbers of the batch may be meant.
@@ -85,9 +86,9 @@ def _mixed(network: Any, batch: Any, axis: int, of_output: int) -> float:
     was, now = (first_of(quietly(network, x)) for x in (batch, batch.new_tensor(np.moveaxis(other, 0, axis).copy())))
     if not isinstance(was, Tensor) or not isinstance(now, Tensor) or was.dim() <= of_output:
         return 0.0
-    a, b = was.detach().numpy(), now.detach().numpy()
+    a, b = array_of(was), array_of(now)
     if of_output != axis:
-        if len(a) != len(array) or not np.array_equal(a, first_of(quietly(network, batch)).detach().numpy()):
+        if len(a) != len(array) or not np.array_equal(a, array_of(first_of(quietly(network, batch)))):
             return 0.0  # it draws numbers, or keeps a state
     elif (axis == 1 or a.shape[0] != len(batch)) and a.shape[:2] != tuple(batch.shape[:2]):
         if a.shape[0] != batch.shape[0] * batch.shape[1]:
@@ -111,7 +112,7 @@ def unused(networks: list[Any], batch: Any) -> tuple[int, int] | None:
     """
     if len(networks) != 1 or batch.dim() < 2 or not 2 <= batch.shape[1] <= MOST_PARTS or len(batch) < 4:
         return None
-    array = batch.detach().numpy()[:FEW_ROWS]
+    array = array_of(batch)[:FEW_ROWS]
     said = _said(array)
     columns = [(i, array[said[:, i], i].astype(float)) for i in range(array.shape[1])]
     varied = [i for i, column in columns if len(column) and float(np.ptp(column, axis=0).max()) > 0]
@@ -129,14 +130,14 @@ def unused(networks: list[Any], batch: Any) -> tuple[int, int] | None:
 def _without_effect(network: Any, batch: Any, array: np.ndarray, parts: list[int]) -> list[int] | None:
     """Those parts that can be exchanged with those of another row, and nothing changes; None of what draws numbers."""
     was, again = (first_of(quietly(network, batch.new_tensor(array))) for _ in range(2))
-    if not isinstance(was, Tensor) or not np.array_equal(was.detach().numpy(), again.detach().numpy()):
+    if not isinstance(was, Tensor) or not np.array_equal(array_of(was), array_of(again)):
         return None
     found, said = [], _said(array)
     for i in parts:
         other = array.copy()
         other[said[:, i], i] = array[said[:, i], i][::-1]
         now = first_of(quietly(network, batch.new_tensor(other)))
-        if np.array_equal(was.detach().numpy(), now.detach().numpy()):
+        if np.array_equal(array_of(was), array_of(now)):
             found.append(i)
     return found
 
@@ -172,7 +173,7 @@ def ignored(networks: list[Any], batch: Any, call: LossCall | None) -> float | N
     """
     if len(networks) != 1 or call is None or not batch.dim() or len(batch) < 4:
         return None
-    array = batch.detach().numpy()
+    array = array_of(batch)
     spread = np.ptp(array.reshape(len(array), -1).astype(float), axis=0)
     found = [_differs(networks[0], batch, rows) for rows in _scales(array)]
     known = [differs for differs in found if differs is not None]
@@ -184,7 +185,7 @@ def ignored(networks: list[Any], batch: Any, call: LossCall | None) -> float | N
 def _differs(network: Any, batch: Any, array: np.ndarray) -> float | None:
     try:
         rows, other = batch.new_tensor(array), batch.new_tensor(array[::-1].copy())
-        a, b, c = (first_of(quietly(network, x)).detach().numpy().astype(float) for x in (rows, rows, other))
+        a, b, c = (array_of(first_of(quietly(network, x))).astype(float) for x in (rows, rows, other))
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return None
     if a.ndim == 0 or len(a) != len(array) or not np.isfinite(a).all() or not np.allclose(a, b):
@@ -220,7 +221,7 @@ def final(
         out = out.reshape(len(some), *shape)
         end = replace(call, prediction=out, target=given.new_tensor(y[some]))
         if not record.classes:
-            a, b = out.detach().numpy().astype(float), y[some].astype(float)
+            a, b = array_of(out).astype(float), y[some].astype(float)
             return FinalRecord(loss=float(((a - b) ** 2).mean())) if a.shape == b.shape else None
         doubted = _doubted(networks[0], x, record, call)
         alone = _alone(networks[0], rows[:SINGLE], end, treatments) if over_rows(record, treatments) else None
@@ -258,7 +259,7 @@ def _alone(network: Any, rows: Any, call: LossCall, treatments: Sequence[Treatme
         answers: list[int] = []
         for i in range(len(rows)):
             treated.counts.clear()
-            given = first_of(quietly(network, rows[i : i + 1])).detach().numpy()
+            given = array_of(first_of(quietly(network, rows[i : i + 1])))
             answers += _answers(call, given.reshape(1, -1)).tolist()
     finally:
         state.interpreters = before
@@ -293,7 +294,7 @@ def _doubted(network: Any, x: np.ndarray, record: ProgramRecord, call: LossCall)
         return np.empty(0)
     given = (_like(network, part.reshape(len(part), *record.shape), record) for part in _parts(x))
     parts = [first_of(quietly(network, part)) for part in given]
-    answers = _answers(call, np.concatenate([part.detach().numpy() for part in parts]))
+    answers = _answers(call, np.concatenate([array_of(part) for part in parts]))
     labels = _labels(np.concatenate(record.targets))
     return np.unique(rows[answers != labels]) if answers.shape == labels.shape else np.empty(0)
 
@@ -314,7 +315,7 @@ def _labels(target: np.ndarray) -> np.ndarray:
 
 def _recalls(call: LossCall) -> dict[int, float]:
     target = call.target_array()
-    given = call.prediction.detach().numpy()
+    given = array_of(call.prediction)
     if target is None or given.ndim > 2:
         return {}
     answers, labels = _answers(call, given), _labels(target)
@@ -326,4 +327,4 @@ def _recalls(call: LossCall) -> dict[int, float]:
 def _like(network: Any, array: np.ndarray, record: ProgramRecord) -> Any:
     parameter = next(iter(network.parameters()))
     made: Callable[..., Any] = parameter.detach().new_tensor
-    return made(array).long() if record.whole_numbers else made(array.astype(parameter.detach().numpy().dtype))
+    return made(array).long() if record.whole_numbers else made(array.astype(array_of(parameter).dtype))

@@ -8,6 +8,8 @@ from typing import Any
 from pellucid.core import Tensor
 from pellucid.errors import in_package, user_frame
 
+from .arrays import array_of
+
 
 def find(name: str) -> Any:
     """The value of a variable, `loss`, or of an attribute of one, `self.loss`; None where there is none."""
@@ -25,7 +27,7 @@ def find(name: str) -> Any:
 def number(value: Any) -> float | None:
     """What it is as a number."""
     if isinstance(value, Tensor):
-        return float(value.detach().numpy().reshape(())) if value.numel() == 1 else None
+        return float(array_of(value).reshape(())) if value.numel() == 1 else None
     return float(value) if isinstance(value, float | int) and not isinstance(value, bool) else None
 
 

@@ -17,6 +17,7 @@ from pellucid.nn import Module
 from pellucid.nn.modules import loss as losses
 
 from . import criterion, mixing, rounds
+from .arrays import array_of
 from .aside import Aside
 from .batches import BatchNotes
 from .calling import CallingLines
@@ -431,7 +432,7 @@ class Observer(Interpreter):
             for treatment in self.treatments:
                 treatment.after_step(optimizer)
             held = [p for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
-            sums = ((p, float(p.grad.detach().numpy().sum())) for p in held)
+            sums = ((p, float(array_of(p.grad).sum())) for p in held)
             if held:
                 self.passes.pending[id(optimizer)] = next((one for one in sums if one[1] != 0), (held[0], 0.0))
 

@@ -13,6 +13,7 @@ import numpy as np
 from pellucid.core import Tensor
 from pellucid.errors import user_frame
 
+from .arrays import array_of
 from .places import place
 from .record import ParameterRecord, Place, ProgramRecord
 
@@ -75,16 +76,16 @@ class ParameterNotes:
         """Whether a tensor of two or more axes has the numbers of a layer, as `weight.data` has."""
         if tensor.dim() < 2:
             return False
-        numbers = tensor.detach().numpy()
+        numbers = array_of(tensor)
         own = (p for module, _ in self.made.values() for p in vars(module).get("_parameters", {}).values())
-        return any(p is not None and np.may_share_memory(p.detach().numpy(), numbers) for p in own)
+        return any(p is not None and np.may_share_memory(array_of(p), numbers) for p in own)
 
     def has(self, tensor: Any) -> bool:
         """Whether a tensor without a gradient has the numbers of a parameter, as `p.data` has."""
         if tensor.requires_grad:
             return False
-        numbers = tensor.detach().numpy()
-        same = (p.detach().numpy() for p in self.all() if p.shape == tensor.shape)
+        numbers = array_of(tensor)
+        same = (array_of(p) for p in self.all() if p.shape == tensor.shape)
         return any(np.may_share_memory(numbers, own) for own in same)
 
     def knows(self, optimizer: Any) -> bool:
@@ -142,7 +143,7 @@ class ParameterNotes:
                 name, n = f"{given} ({n})", n + 1
             self.names[id(parameter)] = name
             at = at or assigned(name)
-            values = parameter.detach().numpy()
+            values = array_of(parameter)
             self.first[id(parameter)] = values.copy()
             note = ParameterRecord(name, tuple(values.shape), at, frozen=not parameter.requires_grad)
             if values.size:
@@ -195,7 +196,7 @@ class ParameterNotes:
                 note.known = True
                 if parameter.grad is None:
                     continue
-                gradient = parameter.grad.detach().numpy()
+                gradient = array_of(parameter.grad)
                 if first and not note.gradient:
                     note.gradient = float(np.linalg.norm(gradient))
                 if late and gradient.ndim >= 2 and gradient.shape[0] > 1:
@@ -215,6 +216,6 @@ class ParameterNotes:
             note.known = identity in self.known or note.known
             note.frozen = not parameter.requires_grad
             note.loaded = identity in self.loaded
-            first, now = self.first[identity], parameter.detach().numpy()
+            first, now = self.first[identity], array_of(parameter)
             size = float(np.linalg.norm(first))
             note.moved = float(np.linalg.norm(now - first)) / (size or 1.0) if now.shape == first.shape else 0.0

@@ -12,6 +12,7 @@ from pellucid.core import Tensor
 from pellucid.nn import Parameter
 
 from . import criterion, mixing, named, policy, written
+from .arrays import array_of
 from .batches import BatchNotes
 from .criterion import LossCall, SeenOp
 from .parameters import ParameterNotes
@@ -116,7 +117,7 @@ class PassNotes:
         """A backward from `root` is about to run, for these networks and as many optimisers."""
         record = self.record
         self._networks, self._optimizers, self._looking = networks, optimizers, looking
-        loss = float(root.detach().numpy().mean())
+        loss = float(array_of(root).mean())
         if root.grad_fn is None:
             record.leaf_loss = True
         call = self.calls[-1] if self.calls else written.written_out(self.seen, root, self.output)
@@ -153,7 +154,7 @@ class PassNotes:
             step.told = not self.pending or any(value != 0 for _, value in self.pending.values())
         self.pending.clear()
         if not self._optimizers and record.steps:
-            step.stale = any(p.grad is not None and bool((p.grad.detach().numpy() != 0).any()) for p in parameters)
+            step.stale = any(p.grad is not None and bool((array_of(p.grad) != 0).any()) for p in parameters)
         if call is not None:
             step.accuracy = call.accuracy()
             self.batches.note(self.given, call, step)
@@ -243,8 +244,8 @@ class PassNotes:
             return self.loose[id(tensor)][1]
         if tensor.grad_fn is not None or tensor in self.parameters:
             return None
-        values = tensor.detach().numpy()
-        return next((at for cut, at in self.loose.values() if np.array_equal(cut.detach().numpy(), values)), None)
+        values = array_of(tensor)
+        return next((at for cut, at in self.loose.values() if np.array_equal(array_of(cut), values)), None)
 
     def _note_left_out(self, root: Any) -> None:
         """What a layer gives, and nothing on the way to the loss takes: no cut, as the numbers are not read either."""
@@ -323,7 +324,7 @@ def _norm(parameters: list[Any]) -> float:
     total = 0.0
     for parameter in parameters:
         if parameter.grad is not None:
-            flat = parameter.grad.detach().numpy().ravel().astype(np.float64)
+            flat = array_of(parameter.grad).ravel().astype(np.float64)
             with np.errstate(over="ignore", invalid="ignore"):
                 total += float(flat @ flat)
     return float(np.sqrt(total))
@@ -334,5 +335,5 @@ def _holds(held: tuple[Any, float]) -> bool:
     parameter, value = held
     if parameter.grad is None or value == 0:
         return False
-    now = float(parameter.grad.detach().numpy().sum())
+    now = float(array_of(parameter.grad).sum())
     return now == value or not (np.isfinite(now) or np.isfinite(value))

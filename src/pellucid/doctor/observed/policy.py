@@ -11,6 +11,7 @@ import numpy as np
 from pellucid.core import Tensor
 from pellucid.errors import user_frame
 
+from .arrays import array_of
 from .criterion import SeenOp, producers
 from .criterion import tensors as tensors_of
 from .record import Place
@@ -85,12 +86,12 @@ def _products(at: Any, made: dict[int, SeenOp], sign: int, depth: int) -> Iterat
         elif name == "mul" and weights is not None and weights.numel() == inner[0].numel():
             turned = _log_probabilities(inner[0], made)
             if turned:
-                yield sign * turned, weights.detach().numpy().ravel().astype(float), seen.place
+                yield sign * turned, array_of(weights).ravel().astype(float), seen.place
 
 
 def _log_probabilities(x: Any, made: dict[int, SeenOp]) -> int:
     """1 for logarithms of probabilities, -1 for minus such, 0 for neither."""
-    values = x.detach().numpy()
+    values = array_of(x)
     if not np.isfinite(values).all() or not ((values <= 0).all() or (values >= 0).all()):
         return 0
     todo, done = [x], set[int]()
@@ -117,7 +118,7 @@ def _rewards(size: int) -> Iterator[np.ndarray]:
             if not REWARDS.search(name):
                 continue
             try:
-                array = np.asarray(value.detach().numpy() if isinstance(value, Tensor) else value, dtype=float).ravel()
+                array = np.asarray(array_of(value) if isinstance(value, Tensor) else value, dtype=float).ravel()
             except (TypeError, ValueError):
                 continue
             if array.size == size >= FEW and np.isfinite(array).all():

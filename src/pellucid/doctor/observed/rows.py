@@ -12,6 +12,8 @@ import numpy as np
 
 from pellucid.core import Tensor
 
+from .arrays import array_of
+
 
 @functools.cache
 def _projection(width: int) -> np.ndarray:
@@ -34,7 +36,7 @@ def numbers(args: Sequence[Any]) -> np.ndarray:
 
 
 def _flat(tensor: Tensor) -> np.ndarray:
-    array = tensor.detach().numpy()
+    array = array_of(tensor)
     return array.reshape(len(array), -1)
 
 

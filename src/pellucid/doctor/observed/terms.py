@@ -11,6 +11,7 @@ from typing import Any
 
 from pellucid.core import Tensor
 
+from .arrays import array_of
 from .criterion import SeenOp, producers, tensors
 from .record import TermRecord
 
@@ -43,7 +44,7 @@ def _terms(
         shrunk = at.numel() / max(inner[0].numel(), 1) if name == "sum" else 1.0
         yield from _terms(inner[0], made, (-factor if turned else factor) / shrunk, depth + 1, parameters)
     elif at.numel():
-        value = factor * float(at.detach().numpy().mean())
+        value = factor * float(array_of(at).mean())
         yield TermRecord(seen.key, seen.place, value, _of_weights(seen, made, parameters))
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from pellucid.core import Tensor
 
+from .arrays import array_of
 from .criterion import LIKELIHOOD, SHAPING, SQUARES, LossCall, SeenOp, one_hot, producers, tensors
 
 Made = dict[int, SeenOp]
@@ -36,7 +37,7 @@ def written_out(ops: list[SeenOp], root: Any, output: Any = None) -> LossCall | 
         return None
     found = _distance(made, root) or _logarithms(made, root) or _gaussian(made, root)
     if found is None and id(output) in made and _squares(made, root):
-        return LossCall(SQUARES, output, None, "mean", made[id(root)].place, float(root.detach().numpy().mean()))
+        return LossCall(SQUARES, output, None, "mean", made[id(root)].place, float(array_of(root).mean()))
     return found
 
 
@@ -91,7 +92,7 @@ class _Path:
         if self.name:
             self.name = name if name == "mean" else self.name
             return
-        self.name, self.value = name, float(seen.output.detach().numpy().mean())
+        self.name, self.value = name, float(array_of(seen.output).mean())
         for by in self.divisors:
             if name == "sum" and by > 1 and by in _counts(seen.args[0]):
                 self.name, self.value = "mean", self.value / by
@@ -116,7 +117,7 @@ def _number(seen: SeenOp) -> float | None:
         if isinstance(argument, int | float) and not isinstance(argument, bool):
             return float(argument)
         if isinstance(argument, Tensor) and not argument.requires_grad and argument.numel() == 1:
-            return float(argument.detach().numpy().reshape(()))
+            return float(array_of(argument).reshape(()))
     return None
 
 
@@ -258,8 +259,8 @@ def _of_two(made: Made, at: Any) -> _Likelihood | None:
             return None
         kind, prediction, turned = found
         kinds.add(kind)
-        bases.append(prediction.detach().numpy())
-        weights[turned] = (sign, factors[0].detach().numpy())
+        bases.append(array_of(prediction))
+        weights[turned] = (sign, array_of(factors[0]))
     if len(weights) < 2 or len(kinds) > 1 or not np.array_equal(bases[0], bases[1]):
         return None
     (sign, direct), (other_sign, other) = weights[False], weights[True]
@@ -306,7 +307,7 @@ def _of_classes(made: Made, at: Any) -> _Likelihood | None:
     if factors is not None:
         target, logs = factors
         sign = 1.0
-        values = target.detach().numpy()
+        values = array_of(target)
         if values.size and values.max() <= 0 and values.min() < 0:
             sign, values = -1.0, -values
         if logs.dim() != 2 or values.shape != tuple(logs.shape) or values.shape[1] < 2:
@@ -332,7 +333,7 @@ def _of_classes(made: Made, at: Any) -> _Likelihood | None:
 
 def _of_logs(made: Made, logs: Tensor, target: Tensor, sign: float) -> _Likelihood | None:
     """What goes with logarithms of probabilities; None where they are none."""
-    sums = np.exp(np.minimum(logs.detach().numpy().astype(float), 50.0)).sum(1)
+    sums = np.exp(np.minimum(array_of(logs).astype(float), 50.0)).sum(1)
     if np.isfinite(sums).all() and np.abs(sums - 1).max() < 0.01:
         return _Likelihood("nll_loss", logs, target, sign)
     seen = _behind_shapes(made, logs)
@@ -349,7 +350,7 @@ def _taken(seen: SeenOp) -> tuple[Tensor, Tensor] | None:
         return None
     if name == "index" and len(args) == 3 and seen.kwargs.get("slots") == (True, True):
         rows, ids = args[1:]
-        if len(rows) == len(ids) == len(source) and (rows.detach().numpy() == np.arange(len(source))).all():
+        if len(rows) == len(ids) == len(source) and (array_of(rows) == np.arange(len(source))).all():
             return source, ids
     if name == "gather" and seen.kwargs.get("dim") in (1, -1) and tuple(args[1].shape) == (len(source), 1):
         return source, args[1].reshape(-1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.core import Tensor
 
+from ..arrays import array_of
 from ..criterion import BINARY
 from ..record import Place
 from ..rows import inside, numbers
@@ -35,7 +36,7 @@ class DropRows(Treatment):
     def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
         if self.ignored is None or key[0] not in ("cross_entropy", "nll_loss") or len(args) < 2:
             return args, kwargs
-        target = args[1].detach().numpy()
+        target = array_of(args[1])
         if target.shape != self.ignored.shape or target.dtype.kind == "f":
             return args, kwargs
         nothing = kwargs.get("ignore_index", -100)
@@ -82,7 +83,7 @@ class ScaleInputs(Treatment):
         return ((args[0], scaled, weight) if key[0] == "addmm" else (scaled, *args[1:])), kwargs
 
     def _scaled(self, x: Any) -> Any:
-        array = ((x.detach().numpy() - self.mean) / self.std).astype(x.detach().numpy().dtype)
+        array = ((array_of(x) - self.mean) / self.std).astype(array_of(x).dtype)
         return x.new_tensor(array)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.core import no_grad
 from pellucid.nn.functional import relu, tanh
 
+from ..arrays import array_of
 from .treatment import Treatment
 
 
@@ -101,7 +102,7 @@ class Contract(Treatment):
             with no_grad():
                 for parameter in module.parameters():
                     if parameter.dim() == 2 and parameter.shape[0] == parameter.shape[1]:
-                        gain = float(np.linalg.norm(parameter.detach().numpy().astype(float), 2))
+                        gain = float(np.linalg.norm(array_of(parameter).astype(float), 2))
                         if gain > 1:
                             parameter.copy_(parameter / gain)
         return args

@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.core import no_grad
 
+from ..arrays import array_of
 from .treatment import Treatment
 
 
@@ -70,7 +71,7 @@ class Clip(Treatment):
 
     def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
         held = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        size = float(np.sqrt(sum(float((p.grad.detach().numpy().astype(float) ** 2).sum()) for p in held)))
+        size = float(np.sqrt(sum(float((array_of(p.grad).astype(float) ** 2).sum()) for p in held)))
         if not np.isfinite(size):
             _scale(held, 0.0)
         elif size > self.norm:
@@ -202,12 +203,12 @@ class TrainStrangers(Treatment):
         for parameter in parameters:
             if id(parameter) in known or parameter.grad is None:
                 continue
-            slope = parameter.grad.detach().numpy().astype(float)
+            slope = array_of(parameter.grad).astype(float)
             first, second = self.moments.get(id(parameter), (np.zeros_like(slope), np.zeros_like(slope)))
             first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
             self.moments[id(parameter)] = first, second
             size = np.sqrt(second / (1 - 0.999**self.count)) + 1e-8
             step = self.rate * first / (1 - 0.9**self.count) / size
             with no_grad():
-                parameter.sub_(parameter.new_tensor(step.astype(parameter.detach().numpy().dtype)))
+                parameter.sub_(parameter.new_tensor(step.astype(array_of(parameter).dtype)))
             parameter.grad = None
