@@ -248,6 +248,20 @@ def wrapped_later(t: Any) -> Any:
     return [made.inner is layer, made.out_features, "inner" in made.__dict__, list(made._modules)]
 
 
+def copied_by_its_dict(t: Any) -> Any:
+    """A module that a program copies by hand, with parameters of its own: the first keeps what it has."""
+    first = t.nn.Linear(2, 2, bias=False)
+    with t.no_grad():
+        first.weight.fill_(1.0)
+    second = first.__new__(type(first))
+    second.__dict__ = first.__dict__.copy()
+    for registry in ("_parameters", "_buffers", "_modules"):
+        setattr(second, registry, getattr(second, registry).copy())
+    second._parameters["weight"] = first._parameters["weight"] * 2
+    x = t.ones(1, 2)
+    return [first(x), second(x), len(list(first.parameters())), first.weight is second.weight]
+
+
 def sparse_turned(t: Any) -> Any:
     pair = t.sparse_coo_tensor([[0, 1, 1], [2, 0, 2], [1, 0, 1]], [3.0, 4.0, 5.0], (2, 3, 2))
     return [pair.mT.to_dense(), pair.to_dense().mT, t.eye(3).to_sparse().mT.to_dense()]
@@ -263,7 +277,8 @@ def sparse_by_dense(t: Any) -> Any:
 
 PROGRAMS = [
     storages, storages_made, nests, sparse_adam, sparse_sgd, sparse_adagrad, used_twice, compressed, convolutions,
-    layouts, written_into, marks, returned, sparse_by_dense, kinds_of_reduction, sparse_turned, wrapped_later, older,
+    layouts, written_into, marks, returned, sparse_by_dense, kinds_of_reduction, sparse_turned, wrapped_later,
+    copied_by_its_dict, older,
     groups, parts_of_data,
 ]  # fmt: skip
 

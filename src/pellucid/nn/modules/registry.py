@@ -30,6 +30,10 @@ class Registry(dict[str, T], Generic[T]):
         # A class with a `__getattr__` of its own is asked for what is registered, as in PyTorch.
         return {} if owner is None or hasattr(type(owner), "__getattr__") else owner.__dict__
 
+    def belongs_to(self, module: object) -> bool:
+        """Whether it is this module's own."""
+        return self._owner() is module
+
     def __setitem__(self, name: str, value: T) -> None:
         super().__setitem__(name, value)
         self._attributes()[name] = value
@@ -94,7 +98,9 @@ class RegistryOf:
         before, values = module.__dict__.get(self.name), dict(value)
         if value is before:  # of `module._parameters |= more`
             return
-        if isinstance(before, Registry):
+        if isinstance(before, Registry) and before.belongs_to(
+            module
+        ):  # not that of a module whose `__dict__` it copied
             before.clear()
         registry: Registry[Any] = Registry(module)
         module.__dict__[self.name] = registry
