@@ -269,15 +269,18 @@ class StorageType(type):
         return TypedStorage(*args, dtype=cls.dtype, **given)
 
 
-def _of(dtype: Any) -> StorageType:
-    name = STORAGE_NAMES[dtype.name]
+def _of(name: str) -> StorageType:
+    dtype = next(kind for kind in OF_NUMPY.values() if STORAGE_NAMES.get(kind.name) == name)
     made = StorageType(name, (), {"__module__": "torch", "__doc__": f"Storages of {dtype.name}."})
     made.dtype = dtype
     return made
 
 
-STORAGE_TYPES = {STORAGE_NAMES[kind.name]: _of(kind) for kind in OF_NUMPY.values() if kind.name in STORAGE_NAMES}
-"""`FloatStorage` and its like, by name."""
+FloatStorage, DoubleStorage, HalfStorage = _of("FloatStorage"), _of("DoubleStorage"), _of("HalfStorage")
+BFloat16Storage, BoolStorage = _of("BFloat16Storage"), _of("BoolStorage")
+LongStorage, IntStorage, ShortStorage = _of("LongStorage"), _of("IntStorage"), _of("ShortStorage")
+CharStorage, ByteStorage = _of("CharStorage"), _of("ByteStorage")
+ComplexFloatStorage, ComplexDoubleStorage = _of("ComplexFloatStorage"), _of("ComplexDoubleStorage")
 
 
 @method

@@ -13,7 +13,22 @@ from pellucid.autograd import is_anomaly_enabled
 from pellucid.autograd import set_detect_anomaly as set_anomaly_enabled
 from pellucid.core import Tensor
 from pellucid.errors import warn
-from pellucid.ops.storage import STORAGE_TYPES, TypedStorage, UntypedStorage
+from pellucid.ops.storage import (
+    BFloat16Storage,
+    BoolStorage,
+    ByteStorage,
+    CharStorage,
+    ComplexDoubleStorage,
+    ComplexFloatStorage,
+    DoubleStorage,
+    FloatStorage,
+    HalfStorage,
+    IntStorage,
+    LongStorage,
+    ShortStorage,
+    TypedStorage,
+    UntypedStorage,
+)  # fmt: skip
 from pellucid.ops.tensor_types import (
     BFloat16Tensor,
     BoolTensor,
@@ -81,6 +96,8 @@ from .futures import Future
 from .jit import fork, wait
 
 __all__ = [
+    "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage", "ComplexFloatStorage",
+    "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage", "LongStorage", "ShortStorage", "Storage",
     "AcceleratorError", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "Event",
     "FloatTensor", "Future", "GradScaler", "HalfTensor", "IntTensor", "LongTensor", "OutOfMemoryError",
     "ShortTensor", "Stream", "TypedStorage", "UntypedStorage", "are_deterministic_algorithms_enabled", "autocast",
@@ -105,9 +122,7 @@ for _room, _names in ((_foreach, _foreach.NAMES), (_symbols, _symbols.PRIVATE), 
     globals().update({_name: getattr(_room, _name) for _name in _names})
     __all__ += _names  # pyright: ignore[reportUnsupportedDunderAll]
 
-globals().update(STORAGE_TYPES)
-Storage = STORAGE_TYPES["FloatStorage"]
-__all__ += ["Storage", *STORAGE_TYPES]  # pyright: ignore[reportUnsupportedDunderAll]
+Storage = FloatStorage
 
 legacy_contiguous_format = contiguous_format
 nan, inf, pi, e, newaxis = math.nan, math.inf, math.pi, math.e, None
