@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import pellucid
 from tests.optiminfo.compare import Case, run
 
 pytest.importorskip("torch")
@@ -190,3 +191,13 @@ def test_an_older_name_makes_one_and_says_so() -> None:
         with pytest.warns(UserWarning, match=r"is deprecated.  Please use torch.sparse_coo_tensor\(indices, values"):
             found = made(pellucid.tensor([[0, 1], [2, 0]]), values, pellucid.Size([2, 3]))
         assert (found.dtype.name, found.to_dense().tolist()) == (dtype, [[0, 0, 3], [4, 0, 0]])
+
+
+def test_gradients_are_given_while_a_program_has_a_class_of_its_own() -> None:
+    """Then functions ask the classes of what they are given; PyTorch's own mean PyTorch's function."""
+
+    class Own(pellucid.Tensor):
+        pass
+
+    assert type(Own([1.0]) + 1) is Own
+    assert run(Case("sparse", "row", "asked for", ROWS["asked for"])) is None

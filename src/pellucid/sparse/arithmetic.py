@@ -14,6 +14,8 @@ from ..core import Tensor
 from ..core.promotion import result_type
 from ..core.tensor import wrap
 from ..declare import FUNCTIONS
+from ..declare.overrides import NoOverrides
+from ..reverse import grad
 from ..types.dtypes import bool_, can_cast
 from ..types.dtypes import dtype as DType
 
@@ -46,6 +48,9 @@ class Arithmetic:
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
         """What a function of PyTorch's makes of sparse arguments."""
+        if func is grad:  # which knows sparse tensors by itself
+            with NoOverrides():
+                return func(*args, **(kwargs or {}))
         said: str = func.__name__
         name, options = OTHER_NAMES.get(said, said), kwargs or {}
         first = args[0] if args else options.pop("input", None)

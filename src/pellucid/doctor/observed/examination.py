@@ -25,6 +25,7 @@ LATE = (
     "budget (--budget SECONDS)."
 )
 UP = "The time was up before all was tried that might help: ask again with a larger budget (--budget SECONDS)."
+NOT_RUN = "The time was up before the program could be run: ask again with a larger budget (--budget SECONDS)."
 LIMIT = (
     "In {} steps it comes hardly further than saying the same of every row, and nothing that was tried in forks does: "
     "the limit is the data, or what the network can compute, or the first weights that it begins with."
@@ -74,7 +75,8 @@ def examine(laboratory: Laboratory) -> Report:
     base = laboratory.run(seconds=first)
     laboratory.patience = usual
     if base is None:
-        return Report("inconclusive", reason=f"The program gave no record: {laboratory.lost}")
+        lost = f"The program gave no record: {laboratory.lost}" if laboratory.lost else NOT_RUN
+        return Report("inconclusive", reason=lost)
     laboratory.alone = base.seconds - base.own_seconds
     busy = base.seconds / max(base.processor_seconds, 0.5)  # above 1 on a machine that has other work
     laboratory.deadline -= max(whole - max(LONG * max(busy, 1.0), 5 * base.seconds), 0.0)

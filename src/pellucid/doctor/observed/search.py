@@ -234,6 +234,9 @@ class Search:
             told = run is not None and not says_nothing(self.current, run)
             shown = helped or (suspicion.certain and sooner(suspicion, self.current, run))
             finding.verified = shown if told else True if suspicion.curves else None
+            if told and shown and self.current is not self.base and finding.fork:
+                mended = [f.cause for f in self.found if f.fork and f.cause != finding.cause]
+                finding.fork = {**finding.fork, **({"beside": ", ".join(dict.fromkeys(mended))} if mended else {})}
             if told and not shown and suspicion.cause in REFUTABLE and self._is_refuted(run):
                 finding.severity = "warning"
             if not suspicion.certain and not helped:
