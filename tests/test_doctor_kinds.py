@@ -76,6 +76,30 @@ def accumulating(zero: bool) -> Callable[[], None]:
     return program
 
 
+def by_chance(given: bool) -> Callable[[], None]:
+    """Updates without a backward: of gradients that the program puts there, as an evolution strategy does, or none."""
+
+    def program() -> None:
+        network, x = nn.Linear(4, 1), torch.randn(20, 4)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        with torch.no_grad():
+            for _ in range(8):
+                optimizer.zero_grad()
+                noises = [torch.randn_like(p) for p in network.parameters()]
+                better = float(F.mse_loss(network(x), x[:, :1]))
+                for p, noise in zip(network.parameters(), noises, strict=True):
+                    if given:
+                        p.grad = better * noise
+                optimizer.step()
+
+    return program
+
+
+def test_gradients_that_a_program_puts_there_by_itself_need_no_backward() -> None:
+    assert causes(gradients.no_backward, watched(by_chance(given=True))) == []
+    assert causes(gradients.no_backward, watched(by_chance(given=False))) == ["parameter-not-optimized"]
+
+
 def test_gradients_that_are_never_cleared_after_an_update_of_several_backwards() -> None:
     assert causes(gradients.stale, watched(accumulating(zero=False))) == ["missing-zero-grad"]
     assert causes(gradients.stale, watched(accumulating(zero=True))) == []

@@ -190,7 +190,8 @@ def cleared(record: ProgramRecord) -> Iterator[Suspicion]:
 def no_backward(record: ProgramRecord) -> Iterator[Suspicion]:
     """Updates without a gradient. For a program in which backward() is never called."""
     steps = sum(optimizer.steps for optimizer in record.optimizers)
-    if steps >= 3 and not record.steps:
+    given = any(p.gradient or p.moved for p in record.parameters.values() if p.known)  # by the program itself
+    if steps >= 3 and not record.steps and not given:
         yield Suspicion(
             "parameter-not-optimized",
             f"The optimiser made {steps} steps, and backward() was never called.",
