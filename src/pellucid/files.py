@@ -6,12 +6,13 @@ by the open itself (O_EXCL), so a link that somebody planted in the folder is ne
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +29,7 @@ def beside(path: str | Path) -> Iterator[Path]:
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield partial
-        with open(partial, "rb+") as file:
+        with open(partial, "rb+") as file, suppress(io.UnsupportedOperation):  # of what is in memory alone
             os.fsync(file.fileno())
         os.replace(partial, path)
     except BaseException:

@@ -6,33 +6,20 @@ import builtins
 import contextlib
 import importlib.abc
 import importlib.machinery
-import io
 import os
 import subprocess
 import sys
 import time
 from typing import Any
 
+from pellucid.doctor.process import kept
+
 _own_open = builtins.open
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
-_CHANGING = (
-    *("mkdir", "makedirs", "remove", "unlink", "rename", "renames", "replace", "rmdir", "removedirs", "truncate"),
-    *("link", "symlink", "chmod", "chown", "utime", "mkfifo"),
-)
 
 
 def isolate() -> None:
-    """From here on, in this process, writes go nowhere. For forks: there is no way back."""
-    builtins.open = io.open = _open  # type: ignore[assignment]
-    own_os_open = os.open
-
-    def os_open(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
-        return own_os_open(os.devnull, os.O_RDWR) if flags & _WRITING else own_os_open(path, flags, *args, **kwargs)
-
-    os.open = os_open  # type: ignore[assignment]
-    for name in _CHANGING:
-        if hasattr(os, name):
-            setattr(os, name, _nothing)
+    """From here on, in this process, writes go no further than its memory. For forks: there is no way back."""
+    kept.keep()
     subprocess.Popen = _refused  # type: ignore[assignment, misc]
     os.system = lambda command: 0  # type: ignore[assignment]
     with contextlib.suppress(ImportError, OSError, ValueError):  # whatever writes past Python is stopped by the kernel
@@ -48,14 +35,6 @@ def quiet() -> None:
     sys.meta_path.insert(0, _Drawing())
     builtins.input = _no_input  # type: ignore[assignment]
     time.sleep = _nothing  # type: ignore[assignment]
-
-
-def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-    if not any(letter in mode for letter in "wax+"):
-        return _own_open(file, mode, *args, **kwargs)
-    target: Any = io.BytesIO() if "b" in mode else io.StringIO()
-    target.name = str(file)
-    return target
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:

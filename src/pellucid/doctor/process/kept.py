@@ -1,0 +1,275 @@
+"""What a fork writes: kept in memory, where this process finds it again, and nobody else does.
+
+A program that saves its best weights and loads them at the end, or that writes the files that it then reads, goes on as
+it would; on the disk nothing changes.
+"""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import io
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+MOST = 1 << 30  # bytes that are kept
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+
+_open, _stat, _lstat, _scandir, _listdir = builtins.open, os.stat, os.lstat, os.scandir, os.listdir
+_files: dict[str, bytes] = {}
+_folders: set[str] = set()
+_gone: set[str] = set()  # files of the disk that this process would have removed
+
+
+def keep() -> None:
+    """From here on, in this process, what is written is kept in memory. There is no way back."""
+    builtins.open = io.open = _opened  # type: ignore[assignment]
+    for module, name in (("bz2", "_builtin_open"), ("tarfile", "bltn_open")):  # which have it by a name of their own
+        if module in sys.modules:
+            setattr(sys.modules[module], name, _opened)
+    openers: Any = getattr(sys.modules.get("numpy.lib._datasource"), "_file_openers", None)
+    if hasattr(openers, "_file_openers"):  # of NumPy's texts
+        openers._file_openers[None] = _opened
+    own_os_open = os.open
+
+    def os_open(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        if not flags & WRITING:
+            return own_os_open(path, flags, *args, **kwargs)
+        if flags & os.O_CREAT and (place := _place(path)) is not None:
+            _files.setdefault(place, b"")
+        return own_os_open(os.devnull, os.O_RDWR)
+
+    os.open = os_open  # type: ignore[assignment]
+    shutil.rmtree = _removed_folder  # type: ignore[assignment]
+    for name, other in IN_THEIR_PLACE.items():
+        setattr(os, name, other)
+    for name in ("truncate", "link", "symlink", "chmod", "chown", "utime", "mkfifo"):
+        if hasattr(os, name):
+            setattr(os, name, _nothing)
+
+
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    return None
+
+
+def _place(path: Any) -> str | None:
+    """The full name of a path; None for a descriptor."""
+    return None if isinstance(path, int) else os.path.abspath(os.fsdecode(path))
+
+
+class _Buffer(io.BytesIO):
+    """A file that is being written."""
+
+    def __init__(self, place: str, content: bytes, at_end: bool) -> None:
+        super().__init__(content)
+        self.name, self.place, self.appends = place, place, at_end
+        self.seek(0, os.SEEK_END if at_end else os.SEEK_SET)
+        _files[place] = content
+        _gone.discard(place)
+
+    def write(self, data: Any) -> int:
+        if self.appends:
+            self.seek(0, os.SEEK_END)
+        return super().write(data)
+
+    def flush(self) -> None:
+        super().flush()
+        if sum(map(len, _files.values())) > MOST:
+            raise OSError(errno.ENOSPC, "a fork of the doctor keeps no more than 1 GiB of what it writes", self.name)
+        _files[self.place] = self.getvalue()
+
+    def close(self) -> None:
+        if not self.closed:
+            self.flush()
+        super().close()
+
+
+def _opened(
+    file: Any,
+    mode: str = "r",
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    closefd: bool = True,
+    opener: Any = None,
+) -> Any:
+    place = _place(file)
+    if place is None or (not any(letter in mode for letter in "wax+") and place not in _files):
+        if place in _gone:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
+        return _open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+    there = os.path.isfile(place)
+    if "x" in mode and there:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), file)
+    if "r" in mode and not there:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
+    content = _content(place) if there and not any(letter in mode for letter in "wx") else b""
+    writes = any(letter in mode for letter in "wax+")
+    buffer: Any = _Buffer(place, content, "a" in mode) if writes else io.BytesIO(content)
+    return buffer if "b" in mode else io.TextIOWrapper(buffer, encoding, errors, newline, write_through=writes)
+
+
+def _content(place: str) -> bytes:
+    if place in _files:
+        return _files[place]
+    with _open(place, "rb") as file:
+        return file.read()
+
+
+def _known(path: Any) -> os.stat_result | None:
+    """What there is to say of what is kept under a path."""
+    place = _place(path)
+    if place in _gone:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if place in _files:
+        return os.stat_result((stat.S_IFREG | 0o644, 0, 0, 1, 0, 0, len(_files[place]), 0, 0, 0))
+    if place in _folders:
+        return os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+    return None
+
+
+def _stated(path: Any, **kwargs: Any) -> os.stat_result:
+    return _known(path) or _stat(path, **kwargs)
+
+
+def _lstated(path: Any, **kwargs: Any) -> os.stat_result:
+    return _known(path) or _lstat(path, **kwargs)
+
+
+class _Entry:
+    """As `os.DirEntry`, of what is kept."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        self.name, self.path = name, os.path.join(folder, name)
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        return os.path.isdir(self.path)
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        return os.path.isfile(self.path)
+
+    def is_symlink(self) -> bool:
+        return False
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        return os.stat(self.path)
+
+
+class _Entries:
+    """As what `os.scandir` gives."""
+
+    def __init__(self, entries: list[Any]) -> None:
+        self._left = iter(entries)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._left
+
+    def __next__(self) -> Any:
+        return next(self._left)
+
+    def __enter__(self) -> _Entries:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+def _within(place: str) -> list[str]:
+    """The names of what is kept in a folder."""
+    return sorted({os.path.basename(other) for other in (*_files, *_folders) if os.path.dirname(other) == place})
+
+
+def _scanned(path: Any = ".") -> Any:
+    place = _place(path)
+    names = _within(place) if place is not None else []
+    if place is None or (not names and place not in _folders and not _gone):
+        return _scandir(path)
+    folder = os.fsdecode(path)
+    own: list[Any] = []
+    if place not in _folders:
+        with _scandir(path) as found:
+            own = [e for e in found if e.name not in names and os.path.join(place, os.fsdecode(e.name)) not in _gone]
+    return _Entries([*own, *(_Entry(folder, name) for name in names)])
+
+
+def _listed(path: Any = ".") -> list[Any]:
+    if isinstance(path, int | bytes):
+        return _listdir(path)
+    with _scanned(path) as found:
+        return [entry.name for entry in found]
+
+
+def _made_folder(path: Any, mode: int = 0o777, *, dir_fd: Any = None) -> None:
+    if os.path.exists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    place = _place(path)
+    while place is not None and not os.path.isdir(place):
+        _folders.add(place)
+        _gone.discard(place)
+        place = os.path.dirname(place)
+
+
+def _made_folders(name: Any, mode: int = 0o777, exist_ok: bool = False) -> None:
+    if not (exist_ok and os.path.isdir(name)):
+        _made_folder(name)
+
+
+def _removed(path: Any, *, dir_fd: Any = None) -> None:
+    place = _place(path) if dir_fd is None else None
+    if place is None:
+        return
+    os.lstat(place)  # which raises of what is not there
+    if _files.pop(place, None) is None or _on_disk(place):
+        _gone.add(place)
+
+
+def _on_disk(place: str) -> bool:
+    try:
+        _lstat(place)
+    except OSError:
+        return False
+    return True
+
+
+def _moved(source: Any, target: Any, **_: Any) -> None:
+    first, second = _place(source), _place(target)
+    if first is None or second is None or not os.path.isfile(first):
+        return  # a folder stays where it is
+    content = _content(first)
+    _removed(first)
+    _files[second] = content
+    _gone.discard(second)
+
+
+def _removed_folder(path: Any, *_: Any, **kwargs: Any) -> None:
+    place = _place(path)
+    if place is None or kwargs.get("dir_fd") is not None:
+        return
+    for other in [other for other in _files if other.startswith(place + os.sep)]:
+        del _files[other]
+    _folders.difference_update({other for other in _folders if (other + os.sep).startswith(place + os.sep)})
+
+
+IN_THEIR_PLACE: dict[str, Any] = {
+    "stat": _stated,
+    "lstat": _lstated,
+    "scandir": _scanned,
+    "listdir": _listed,
+    "mkdir": _made_folder,
+    "makedirs": _made_folders,
+    **dict.fromkeys(("remove", "unlink"), _removed),
+    **dict.fromkeys(("rename", "replace", "renames"), _moved),
+    **dict.fromkeys(("rmdir", "removedirs"), _removed_folder),
+}
+"""By the name that `os` has for it, what stands in its place."""

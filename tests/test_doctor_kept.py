@@ -1,0 +1,145 @@
+"""What a fork of the doctor writes: it finds it again, and on the disk nothing changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BEGIN = """import bz2, glob, gzip, os, shutil, tarfile, tempfile
+from pathlib import Path
+import numpy as np
+from pellucid.doctor.process.kept import keep
+keep()
+"""
+DONE = """
+os.write(1, b"done")
+"""
+PROGRAMS = {
+    "texts": """
+with open("a.txt", "w") as file:
+    file.write("one\\n")
+with open("a.txt", "a") as file:
+    file.write("zwö\\n")
+assert open("a.txt").read() == "one\\nzwö\\n" and Path("a.txt").read_bytes() == "one\\nzwö\\n".encode()
+assert os.path.getsize("a.txt") == 9 and os.path.isfile("a.txt") and not os.path.isdir("a.txt")
+""",
+    "what was there": """
+with open("there.txt", "a") as file:
+    file.write("more")
+assert open("there.txt").read() == "as it was, more"
+with open("there.txt", "r+") as file:
+    file.write("AS")
+assert open("there.txt").read() == "AS it was, more"
+try:
+    open("there.txt", "x")
+    raise SystemExit("it is there")
+except FileExistsError:
+    pass
+""",
+    "folders": """
+os.makedirs("runs/1")
+os.makedirs("runs/1", exist_ok=True)
+Path("runs/2").mkdir()
+np.save("runs/1/w.npy", np.arange(6))
+np.savetxt("runs/1/w.csv", np.arange(3.0))
+np.savez("runs/1/both.npz", a=np.ones(2), b=np.zeros(3))
+assert np.load("runs/1/w.npy").sum() == 15 and np.loadtxt("runs/1/w.csv").sum() == 3
+assert np.load("runs/1/both.npz")["a"].sum() == 2
+assert sorted(os.listdir("runs/1")) == ["both.npz", "w.csv", "w.npy"] and sorted(os.listdir("runs")) == ["1", "2"]
+assert glob.glob("runs/*/*.npy") == ["runs/1/w.npy"] and list(Path("runs").rglob("*.csv")) == [Path("runs/1/w.csv")]
+assert sorted(os.listdir(".")) == ["runs", "there.txt", "train.py"]
+shutil.rmtree("runs")
+assert not os.path.exists("runs") and glob.glob("runs/*") == []
+""",
+    "packed ones": """
+for kind in (gzip, bz2):
+    with kind.open("t.z", "wt") as file:
+        file.write("text")
+    assert kind.open("t.z", "rt").read() == "text"
+with tarfile.open("all.tar", "w") as file:
+    file.add("there.txt")
+assert tarfile.open("all.tar").getnames() == ["there.txt"]
+""",
+    "moved and removed": """
+with open("new.txt", "w") as file:
+    file.write("new")
+os.replace("new.txt", "there.txt")
+assert open("there.txt").read() == "new" and not os.path.exists("new.txt")
+shutil.copy("there.txt", "copy.txt")
+assert open("copy.txt").read() == "new"
+os.remove("there.txt")
+assert not os.path.exists("there.txt") and "there.txt" not in os.listdir(".")
+for read in (lambda: open("there.txt"), lambda: os.stat("there.txt"), lambda: os.remove("there.txt")):
+    try:
+        read()
+        raise SystemExit("it is gone")
+    except FileNotFoundError:
+        pass
+""",
+    "temporary ones": """
+folder = tempfile.mkdtemp()
+(Path(folder) / "x.txt").write_text("x")
+assert os.listdir(folder) == ["x.txt"] and (Path(folder) / "x.txt").read_text() == "x"
+with tempfile.TemporaryDirectory() as other:
+    Path(other, "y").write_text("y")
+assert not os.path.exists(os.path.join(other, "y"))
+os.write(1, folder.encode() + b" ")
+""",
+}
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are not there on Windows")
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_is_written_is_found_again_and_the_disk_is_as_it_was(name: str, tmp_path: Path) -> None:
+    (tmp_path / "there.txt").write_text("as it was, ")
+    (tmp_path / "train.py").write_text(BEGIN + PROGRAMS[name] + DONE, encoding="utf-8")
+    command = [sys.executable, "-B", "train.py"]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert ran.stdout.endswith("done"), ran.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["there.txt", "train.py"]
+    assert (tmp_path / "there.txt").read_text() == "as it was, "
+    assert not any(Path(said).exists() for said in ran.stdout.split() if said != "done")
+
+
+SAVES = """import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(400, 4)
+y = (x[:, 0] > 0).long()
+net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+best = float("inf")
+for epoch in range(10):
+    for i in range(0, 400, 40):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(net(x[i : i + 40]), y[i : i + 40])
+        loss.backward()
+        optimizer.step()
+    if loss.item() < best:
+        best = loss.item()
+        torch.save(net.state_dict(), "best.pt")
+    net.load_state_dict(torch.load("best.pt"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are not there on Windows")
+def test_a_training_that_saves_its_best_weights_goes_on(tmp_path: Path) -> None:
+    """It once ended, for the doctor, where it saved for the first time."""
+    (tmp_path / "train.py").write_text(SAVES)
+    command = [sys.executable, "-m", "pellucid", "doctor", "train.py", "--json", "said.json"]
+    subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, check=False)
+    report = json.loads((tmp_path / "said.json").read_text())
+    assert report["status"] == "healthy" and report["facts"]["run"]["steps"] == 100
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["said.json", "train.py"]
