@@ -26,6 +26,7 @@ from pellucid.doctor.observed.record import (
 )
 from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, rate, scale
 from pellucid.doctor.observed.treatments import Clip, ConstantRate, Longer, SameShape, ScaleInputs
+from pellucid.doctor.observed.uses import uses_framework
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
 from tests.watching import watched
@@ -54,6 +55,28 @@ def test_a_backward_of_one_line_is_shown_there() -> None:
     assert (
         inspect.getsource(Doubled).splitlines()[found.place[1] - inspect.getsourcelines(Doubled)[1]].endswith("3 * g")
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "inner"),
+    [
+        ("from forecast import experiment\n", "from .run import experiment\n"),
+        ("import forecast\n", "from . import run\n"),
+        ("from forecast.deep import run\n", ""),
+        ("from forecast.deep.run import experiment\n", ""),
+    ],
+)
+def test_a_package_beside_a_program_that_imports_the_framework(tmp_path: Path, first: str, inner: str) -> None:
+    where = tmp_path / "forecast"
+    (where / "deep").mkdir(parents=True)
+    (tmp_path / "main.py").write_text(first)
+    (where / "__init__.py").write_text(inner)
+    (where / "run.py").write_text("from .deep import run as experiment\n")
+    (where / "deep" / "run.py").write_text("from ..net import experiment\n")
+    (where / "net.py").write_text("import numpy as np\n")
+    assert not uses_framework(tmp_path / "main.py")
+    (where / "net.py").write_text("from torch import nn\n")
+    assert uses_framework(tmp_path / "main.py")
 
 
 # Gradients and updates ------------------------------------------------------------------------------------------------

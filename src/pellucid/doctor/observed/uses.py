@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.doctor.notebook import Book, is_notebook
 
 NAMES = ("torch", "torchvision", "pellucid")
+FILES = 30  # that are read at most
 
 
 def uses_framework(path: Path) -> bool:
@@ -20,16 +22,25 @@ def uses_framework(path: Path) -> bool:
             tree = ast.parse(Book(here).source if is_notebook(here) else here.read_text(encoding="utf-8"))
         except (OSError, ValueError, SyntaxError):
             continue
-        for node in ast.walk(tree):
-            names: list[str] = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module]
-            if any(name.split(".")[0] in NAMES for name in names):
+        for folder, name in _imported(tree, path.parent, here.parent):
+            if folder == path.parent and name.split(".")[0] in NAMES:
                 return True
-            for name in names:
-                beside = path.parent / f"{name.replace('.', '/')}.py"
-                if beside.is_file() and beside not in done and len(done) < 30:
-                    todo.append(beside)
+            parts = name.split(".")
+            for depth in range(len(parts) + 1):  # a package runs what it holds itself, and then its modules
+                start = folder.joinpath(*parts[:depth])
+                found = [start / "__init__.py"] if depth or folder != path.parent else []
+                found += [start.with_suffix(".py")] if depth else []
+                todo += [file for file in found if file.is_file() and file not in done and len(done) < FILES]
     return False
+
+
+def _imported(tree: ast.AST, root: Path, here: Path) -> Iterator[tuple[Path, str]]:
+    """Each name that a file imports, with the folder that it begins at: of `from a import b`, `a.b`, which may be a
+    module too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((root, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            folder = here.joinpath(*[".."] * (node.level - 1)).resolve() if node.level else root
+            before = f"{node.module}." if node.module else ""
+            yield from ((folder, before + alias.name) for alias in node.names)
