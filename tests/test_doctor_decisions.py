@@ -180,3 +180,37 @@ def test_a_sum_that_equals_a_weight_is_an_output(tmp_path: Path) -> None:
     report = examine_script(program)
     assert report.status == "healthy", report.reason
     assert report.facts["loss"]["title"].startswith("perceptron loss of val")
+
+
+OF_AN_ACTIVATION = """
+import numpy as np
+
+X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 0, 0, 1])
+
+
+def train(activation):
+    np.random.seed(42)
+    weights = np.random.randn(2) * 0.01
+    bias = np.random.randn() * 0.01
+    for epoch in range(10):
+        for i in range(len(X)):
+            z = np.dot(X[i], weights) + bias
+            a = activation(z)
+            said = 1 if a >= 0.5 else 0
+            error = y[i] - said
+            weights += 0.1 * error * X[i]
+            bias += 0.1 * error
+
+
+train(lambda z: np.maximum(0, z))
+train(lambda z: 1 / (1 + np.exp(-z)))
+train(np.tanh)
+"""
+
+
+def test_a_unit_that_comes_to_rest_does_not_climb(tmp_path: Path) -> None:
+    """Its rows are right by a threshold of its own, and wrong by one of 0, up whose loss it seems to go."""
+    program = tmp_path / "train.py"
+    program.write_text(OF_AN_ACTIVATION)
+    report = examine_script(program)
+    assert report.status != "faults", report.findings[0]

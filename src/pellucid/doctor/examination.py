@@ -38,7 +38,7 @@ from pellucid.doctor.progress import (
     no_such_loss,
     no_usual_loss,
 )
-from pellucid.doctor.proof import as_note, at_ties, changes_nothing, hardly_told, prove, rest_is_wrong
+from pellucid.doctor.proof import as_note, at_ties, changes_nothing, hardly_told, prove, rest_is_wrong, rests_aloft
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, exchanged, gradient, own_rate, update
 
@@ -217,6 +217,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         mended: Mended | None = None
         for finding in findings if certain else []:
             mended = prove(finding, session, rated, facts.get("update", {}).get("rule", "")) or mended
+        if any(rests_aloft(finding, judgement) for finding in findings):
+            return Report("inconclusive", facts=facts, reason=no_usual_loss(judgement))
         if findings and not more and whole and all(_disproved(finding) for finding in findings):
             return Report("inconclusive", facts=facts, reason=no_better(findings[0]))
         if taken and taken[0].mistake == "updated-too-early":

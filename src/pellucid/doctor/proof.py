@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.doctor.probes.recorded import by_recording
 from pellucid.doctor.probes.training import Curve, Mended, by_differences, train
+from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.report import Finding
@@ -80,6 +81,18 @@ def _trained(session: TrainingSession, candidate: Any, passes: int, seconds: flo
     return session.lab(
         lambda lab: train(lab, found, candidate, passes, seconds * 0.85, what, **more), found.groups, seconds
     )
+
+
+def rests_aloft(finding: Finding, judgement: gradient.Judgement) -> bool:
+    """Whether a program that seems to climb a loss of decisions comes to rest where that has a slope: it decides
+    otherwise, such as at a threshold of its own, and its rows are right."""
+    if finding.cause != "loss-sign-flipped" or judgement.candidate.is_seen or judgement.candidate.kind not in PIECEWISE:
+        return False
+    curve = (finding.fork or {}).get("as it is", [])
+    return any(curve[i] > 0 and len(set(curve[i : i + AT_REST])) == 1 for i in range(len(curve) - AT_REST + 1))
+
+
+AT_REST = 4  # passes in a row whose loss is one number
 
 
 def at_ties(finding: Finding, judgement: gradient.Judgement) -> bool:
