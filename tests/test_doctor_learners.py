@@ -310,3 +310,46 @@ def test_a_parameter_that_is_lost_along_the_slope_has_a_rate_too_high() -> None:
 def test_one_of_the_inputs_is_no_other_label() -> None:
     x = np.array([[1.0, 5.0], [2.0, 6.0], [1.0, 7.0]])
     assert alignment.is_column(x, np.array([1.0, 2.0, 1.0])) and not alignment.is_column(x, np.array([1.0, 2.0, 2.0]))
+
+
+UNTIL_RIGHT = """
+import math
+
+
+class Unit:
+    def __init__(self, weights, rate=0.1):
+        self.weights, self.rate = weights, rate
+
+    def output(self, row):
+        total = 0
+        for i in range(len(self.weights)):
+            total += (row + [-1])[i] * self.weights[i]
+        return 1 / (1 + math.exp(-total))
+
+    def update(self, row, wanted):
+        actual = self.output(row)
+        error = wanted - actual
+        for i in range(len(self.weights)):
+            self.weights[i] += self.rate * error * (row + [-1])[i]
+
+
+rows, wanted = [[0, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]], [1, 0, 0, 0, 0]
+unit = Unit([0.5, 0.5, 0.5, -1])
+while True:
+    right = True
+    for i in range(len(rows)):
+        unit.update(rows[i], wanted[i])
+        if round(unit.output(rows[i])) != wanted[i]:
+            right = False
+    if right:
+        break
+"""
+
+
+@pytest.mark.parametrize("head", ["while True:", "for _ in range(5):"], ids=["until-right", "epochs"])
+def test_a_program_that_ends_because_all_rows_are_right_makes_enough_updates(head: str, tmp_path: Path) -> None:
+    """Its loss still falls, as that of a program does which ends after a few epochs."""
+    program = tmp_path / "train.py"
+    program.write_text(UNTIL_RIGHT.replace("while True:", head))
+    report = examine_script(program)
+    assert [f.cause for f in report.findings] == ([] if head.startswith("while") else ["too-few-updates"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from pellucid.doctor.conditions import learning
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.conditions.causes.rate import noisy
@@ -25,6 +28,8 @@ def find(case: Case) -> Found | None:
     falls = was.finite and learning.share(case.frozen.level, was.level) > 0.01
     count = was.passes if case.learns else epochs(case)
     if not was.ended or count > (SOME if case.learns else MANY) or len(was.losses) < 2 or not falls or noisy(was):
+        return None
+    if _until_right(case):
         return None
     by_epoch = case.session.around >= 0 and was.turns > 0
     remedy = Remedy("too-few-updates", f"with each pass run {MORE} times", repeat=MORE)
@@ -56,6 +61,24 @@ def find(case: Case) -> Found | None:
         loop = case.session.program.loops.loops[loop.outer]
     at(finding, settings.count(case.sources, loop.file, loop.line) or places.SourcePlace(loop.file, loop.line))
     return Found(finding, remedy, other)
+
+
+def _until_right(case: Case) -> bool:
+    """Whether a program that trains as long as some row is wrong, not for a number of epochs, ends with all of the rows
+    of its last epoch right: it has made as many updates as it wants, whatever the loss is."""
+    by_epoch = case.session.around >= 0 and case.was.turns > 0
+    loops = case.session.program.loops
+    loop = loops.loops[case.session.around if by_epoch else case.session.number]
+    if not loops.line(loop.file, loop.line).strip().startswith("while"):
+        return False
+    batch, passes = case.last, len(case.was.last.get(case.keys.labels or ("", ""), []))
+    if batch.labels is None or batch.outputs is None or not passes:
+        return False
+    count = len(batch.labels) // passes * (math.ceil(case.was.passes / case.was.turns) if by_epoch else 1)
+    if not 0 < count <= len(batch.labels):
+        return False
+    right = learning.hits(replace(batch, labels=batch.labels[-count:], outputs=batch.outputs[-count:]))
+    return right is not None and right.share == 1
 
 
 def _all_at_once(case: Case) -> places.SourcePlace | None:
