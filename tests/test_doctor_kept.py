@@ -53,7 +53,7 @@ assert np.load("runs/1/w.npy").sum() == 15 and np.loadtxt("runs/1/w.csv").sum() 
 assert np.load("runs/1/both.npz")["a"].sum() == 2
 assert sorted(os.listdir("runs/1")) == ["both.npz", "w.csv", "w.npy"] and sorted(os.listdir("runs")) == ["1", "2"]
 assert glob.glob("runs/*/*.npy") == ["runs/1/w.npy"] and list(Path("runs").rglob("*.csv")) == [Path("runs/1/w.csv")]
-assert sorted(os.listdir(".")) == ["runs", "there.txt", "train.py"]
+assert sorted(os.listdir(".")) == ["old", "runs", "there.txt", "train.py"]
 shutil.rmtree("runs")
 assert not os.path.exists("runs") and glob.glob("runs/*") == []
 """,
@@ -65,6 +65,15 @@ for kind in (gzip, bz2):
 with tarfile.open("all.tar", "w") as file:
     file.add("there.txt")
 assert tarfile.open("all.tar").getnames() == ["there.txt"]
+""",
+    "emptied": """
+assert open("old/1/a.txt").read() == "a"
+shutil.rmtree("old")
+assert not os.path.exists("old") and not os.path.exists("old/1/a.txt") and "old" not in os.listdir(".")
+os.makedirs("old/1")
+assert os.listdir("old/1") == [] and not os.path.exists("old/1/a.txt") and os.path.isdir("old")
+Path("old/1/a.txt").write_text("b")
+assert open("old/1/a.txt").read() == "b" and os.listdir("old") == ["1"]
 """,
     "moved and removed": """
 with open("new.txt", "w") as file:
@@ -102,13 +111,62 @@ def environment() -> dict[str, str]:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_what_is_written_is_found_again_and_the_disk_is_as_it_was(name: str, tmp_path: Path) -> None:
     (tmp_path / "there.txt").write_text("as it was, ")
+    (tmp_path / "old" / "1").mkdir(parents=True)
+    (tmp_path / "old" / "1" / "a.txt").write_text("a")
     (tmp_path / "train.py").write_text(BEGIN + PROGRAMS[name] + DONE, encoding="utf-8")
     command = [sys.executable, "-B", "train.py"]
     ran = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert ran.stdout.endswith("done"), ran.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["there.txt", "train.py"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old", "there.txt", "train.py"]
+    assert (tmp_path / "old" / "1" / "a.txt").read_text() == "a"
     assert (tmp_path / "there.txt").read_text() == "as it was, "
     assert not any(Path(said).exists() for said in ran.stdout.split() if said != "done")
+
+
+WORKERS = """import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+x = torch.randn(400, 4)
+y = (x[:, 0] > 0).long()
+loader = DataLoader(TensorDataset(x, y), 40, shuffle=True, num_workers=2, persistent_workers=True)
+net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+for epoch in range(10):
+    for rows, labels in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(rows), labels).backward()
+        optimizer.step()
+"""
+LOCKS = """import multiprocessing, threading
+from pellucid.doctor.process.locks import within_the_process
+within_the_process()
+lock, again, count = multiprocessing.Lock(), multiprocessing.RLock(), multiprocessing.BoundedSemaphore(2)
+with lock, again, again:
+    assert not lock.acquire(block=False) and again.acquire()
+    again.release()
+assert lock.acquire(timeout=1)
+lock.release()
+for refused in (lock, again):
+    try:
+        refused.release()
+        raise SystemExit("it is free")
+    except (ValueError, AssertionError):
+        pass
+assert count.acquire() and count.acquire() and not count.acquire(timeout=0.01)
+queue, event = multiprocessing.Queue(), multiprocessing.Event()
+threading.Thread(target=lambda: (queue.put([1, 2]), event.set())).start()
+assert queue.get(timeout=20) == [1, 2] and event.wait(20)
+with multiprocessing.Value("i", 3) as value:
+    pass
+print("done")
+"""
+
+
+def test_locks_within_a_process() -> None:
+    ran = subprocess.run([sys.executable, "-c", LOCKS], env=environment(), capture_output=True, text=True, check=False)
+    assert ran.stdout == "done\n", ran.stderr
 
 
 SAVES = """import torch
@@ -135,9 +193,10 @@ for epoch in range(10):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are not there on Windows")
-def test_a_training_that_saves_its_best_weights_goes_on(tmp_path: Path) -> None:
-    """It once ended, for the doctor, where it saved for the first time."""
-    (tmp_path / "train.py").write_text(SAVES)
+@pytest.mark.parametrize("source", [SAVES, WORKERS], ids=["saves its best weights", "loads by workers"])
+def test_a_training_is_seen_to_its_end(source: str, tmp_path: Path) -> None:
+    """Once, for the doctor, the first ended where it saved for the first time, and the second did not begin."""
+    (tmp_path / "train.py").write_text(source)
     command = [sys.executable, "-m", "pellucid", "doctor", "train.py", "--json", "said.json"]
     subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, check=False)
     report = json.loads((tmp_path / "said.json").read_text())

@@ -19,6 +19,7 @@ from pellucid.doctor.misfit import misfit
 from pellucid.doctor.process import sandbox
 from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork
 from pellucid.errors import in_package
+from pellucid.utils.data import DataLoader
 
 from .observer import Observer
 from .record import ProgramRecord
@@ -73,6 +74,7 @@ class Laboratory:
             for treatments in each[start : start + TOGETHER]:
                 end = fork()
                 if isinstance(end, ChildAnswer):
+                    load_here()
                     self._program(end, treatments, steps, allowed)
                 else:
                     forks.append(end)
@@ -88,6 +90,23 @@ class Laboratory:
     def _program(self, end: ChildAnswer, treatments: Sequence[Treatment], steps: int, seconds: float) -> None:
         """In the fork: the training from its beginning; it does not return."""
         raise NotImplementedError
+
+
+def load_here() -> None:
+    """In a fork: loaders that have worker processes load by themselves.
+
+    Processes share what lies in files, and a fork writes none; the rows and their order are the same.
+    """
+    passed = DataLoader.__iter__
+
+    def alone(self: DataLoader) -> Any:
+        workers, self.num_workers = self.num_workers, 0
+        try:
+            return passed(self)
+        finally:
+            self.num_workers = workers
+
+    DataLoader.__iter__ = alone  # type: ignore[method-assign]
 
 
 def note_error(record: ProgramRecord, error: BaseException, trace: Any) -> None:

@@ -22,7 +22,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _open, _stat, _lstat, _scandir, _listdir = builtins.open, os.stat, os.lstat, os.scandir, os.listdir
 _files: dict[str, bytes] = {}
 _folders: set[str] = set()
-_gone: set[str] = set()  # files of the disk that this process would have removed
+_gone: set[str] = set()  # files and folders of the disk that this process would have removed
 
 
 def keep() -> None:
@@ -100,7 +100,7 @@ def _opened(
 ) -> Any:
     place = _place(file)
     if place is None or (not any(letter in mode for letter in "wax+") and place not in _files):
-        if place in _gone:
+        if place is not None and _is_gone(place):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
         return _open(file, mode, buffering, encoding, errors, newline, closefd, opener)
     there = os.path.isfile(place)
@@ -124,13 +124,20 @@ def _content(place: str) -> bytes:
 def _known(path: Any) -> os.stat_result | None:
     """What there is to say of what is kept under a path."""
     place = _place(path)
-    if place in _gone:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if place is None:
+        return None
     if place in _files:
         return os.stat_result((stat.S_IFREG | 0o644, 0, 0, 1, 0, 0, len(_files[place]), 0, 0, 0))
     if place in _folders:
         return os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+    if _is_gone(place):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     return None
+
+
+def _is_gone(place: str) -> bool:
+    """Whether that was removed, or a folder that it was in."""
+    return bool(_gone) and any(place == other or place.startswith(other + os.sep) for other in _gone)
 
 
 def _stated(path: Any, **kwargs: Any) -> os.stat_result:
@@ -199,7 +206,7 @@ def _scanned(path: Any = ".") -> Any:
     own: list[Any] = []
     if place not in _folders:
         with _scandir(path) as found:
-            own = [e for e in found if e.name not in names and os.path.join(place, os.fsdecode(e.name)) not in _gone]
+            own = [e for e in found if e.name not in names and not _is_gone(os.path.join(place, os.fsdecode(e.name)))]
     return _Entries([*own, *(_Entry(folder, name) for name in names)])
 
 
@@ -216,7 +223,6 @@ def _made_folder(path: Any, mode: int = 0o777, *, dir_fd: Any = None) -> None:
     place = _place(path)
     while place is not None and not os.path.isdir(place):
         _folders.add(place)
-        _gone.discard(place)
         place = os.path.dirname(place)
 
 
@@ -256,6 +262,8 @@ def _removed_folder(path: Any, *_: Any, **kwargs: Any) -> None:
     place = _place(path)
     if place is None or kwargs.get("dir_fd") is not None:
         return
+    if _on_disk(place):
+        _gone.add(place)
     for other in [other for other in _files if other.startswith(place + os.sep)]:
         del _files[other]
     _folders.difference_update({other for other in _folders if (other + os.sep).startswith(place + os.sep)})

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from pellucid.doctor.process import kept
+from pellucid.doctor.process import kept, locks
 
 _own_open = builtins.open
 
@@ -20,6 +20,7 @@ _own_open = builtins.open
 def isolate() -> None:
     """From here on, in this process, writes go no further than its memory. For forks: there is no way back."""
     kept.keep()
+    locks.within_the_process()
     subprocess.Popen = _refused  # type: ignore[assignment, misc]
     os.system = lambda command: 0  # type: ignore[assignment]
     with contextlib.suppress(ImportError, OSError, ValueError):  # whatever writes past Python is stopped by the kernel
