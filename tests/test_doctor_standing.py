@@ -220,3 +220,11 @@ def test_the_gradient_of_a_state_that_nothing_reads(use: str, line: int | None) 
 def test_an_error_that_is_the_label_less_the_output(error: str, update: str, line: int) -> None:
     source = f"def cost(out):\n    {error}\ndelta = cost(out)\n{update}\n"
     assert climbing(Assignments.of({FILE: source}), {FILE: source}, [group("w")]) == (FILE, line)
+
+
+@pytest.mark.parametrize(("moved", "line"), [([(FILE, 4)], 4), ([(FILE, 2)], 1), ([], 1)])
+def test_a_step_before_the_training_says_nothing_of_the_sign_of_its_own(
+    moved: list[tuple[str, int]], line: int
+) -> None:
+    source = "grad = back(loss)\nw -= rate * grad\nfor k in range(20):\n    w += rate * grad\n"
+    assert climbing(Assignments.of({FILE: source}), {FILE: source}, [group("w")], moved) == (FILE, line)

@@ -423,7 +423,7 @@ def _place(
         written = [update for group in wrong for update in source.updates(group)]
         at = (written[0].file, written[0].line) if written else moved[0] if moved else at
     if finding.cause == "loss-sign-flipped":
-        at = climbing(source, session.program.loops.sources, wrong) or at
+        at = climbing(source, session.program.loops.sources, wrong, moved) or at
         chain = sorted({line for group in wrong for line in source.slice(group, 6)})
         bare = [line for line in chain if ABSOLUTE.search(session.program.loops.line(*line))]
         if bare:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pellucid.doctor.process.last_terms import only_last
@@ -107,12 +107,18 @@ def _compares(function: ast.FunctionDef) -> set[str]:
     return {text.replace(first, "_", 1).replace("=", "") for text in found}
 
 
-def climbing(source: Assignments, sources: dict[str, str], groups: Sequence[Group]) -> Line | None:
+def climbing(
+    source: Assignments, sources: dict[str, str], groups: Sequence[Group], moved: Collection[Line] = ()
+) -> Line | None:
     """Where a program that climbs has its sign wrong: where its updates descend, the one line that takes an output from
-    a label; where they ascend, as one does with an error, the one line that calls the reverse an error."""
-    signs = {update.sign for group in groups for update in source.steps(group)}
+    a label; where they ascend, as one does with an error, the one line that calls the reverse an error.
+
+    `moved`: the lines that were seen to move them: a step before the training may have the right sign.
+    """
+    steps = [update for group in groups for update in source.steps(group)]
+    signs = {update.sign for update in steps if (update.file, update.line) in moved} or {s.sign for s in steps}
     turned = label_less_output(sources) if 1 not in signs else output_less_label(sources) if signs == {1} else None
-    return turned or source.climbing(list(groups))
+    return turned or source.climbing(list(groups), moved)
 
 
 def label_less_output(sources: dict[str, str]) -> Line | None:

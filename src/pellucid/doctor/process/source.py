@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -185,7 +186,7 @@ class Assignments:
         added = [a for a in self.assignments if a.update and a.sign > 0 and a.targets & used and not a.targets & names]
         return min(((a.file, a.line) for a in added), default=None)
 
-    def climbing(self, groups: list[Group]) -> tuple[str, int] | None:
+    def climbing(self, groups: list[Group], moved: Collection[tuple[str, int]] = ()) -> tuple[str, int] | None:
         """Where a program that climbs has its sign wrong.
 
         `W -= lr * dW` is how everybody descends: then the gradient has the wrong sign, from its beginning on. With
@@ -194,7 +195,8 @@ class Assignments:
         updates = [u for group in groups for u in self.steps(group)]
         if not updates:
             return None
-        first = min(updates, key=lambda u: (u.file, u.line))
+        seen = [u for u in updates if (u.file, u.line) in moved]
+        first = min(seen or updates, key=lambda u: (u.file, u.line))
         chain = [line for group in groups[-1:] for line in self.slice(group, 6)]
         errors = [a for a in self.assignments if not a.update and any(ERROR_NAME.search(t.lower()) for t in a.targets)]
         errors = [a for a in errors if (a.file, a.line) in chain and a.sign < 0]
