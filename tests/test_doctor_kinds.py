@@ -57,6 +57,29 @@ def test_a_backward_of_one_line_is_shown_there() -> None:
     )
 
 
+MADE: dict[str, Callable[..., Any]] = {
+    "full": lambda *shape: torch.full(shape, 0.1, requires_grad=True),
+    "ones": lambda *shape: torch.ones(*shape, requires_grad=True),
+    "asked later": lambda *shape: torch.zeros(*shape).requires_grad_(),
+}
+
+
+@pytest.mark.parametrize("how", MADE)
+def test_where_a_tensor_is_made_that_is_trained(how: str) -> None:
+    def program() -> None:
+        parameters = {f"W{i}": MADE[how](*shape) for i, shape in enumerate([(4, 6), (6, 1)])}
+        x = torch.randn(20, 4)
+        for _ in range(8):
+            F.mse_loss((x @ parameters["W0"]).tanh() @ parameters["W1"], x[:, :1]).backward()
+            with torch.no_grad():
+                for p in parameters.values():
+                    p -= 0.1 * p.grad
+                    p.grad.zero_()
+
+    (found,) = model.symmetric(watched(program))
+    assert found.place == (__file__, MADE[how].__code__.co_firstlineno)
+
+
 @pytest.mark.parametrize(
     ("first", "inner"),
     [

@@ -28,6 +28,8 @@ CLIPS = ("clip_grad_norm_", "clip_grad_value_")
 INITIAL = ("constant_", "zeros_", "ones_", "normal_", "uniform_", "trunc_normal_", "eye_")
 
 IN_PLACE = ("uniform_", "normal_", "fill_", "zero_")
+MAKING = ("zeros", "ones", "full", "rand", "randn", "tensor", "zeros_like", "ones_like", "full_like", "randn_like")
+MOST = 1000  # tensors, of which it is kept where they were made
 
 
 class Watching(Protocol):
@@ -99,6 +101,9 @@ def install(observer: Watching) -> Hooks:
         hooks.set(init, name, _initial(observer, getattr(init, name)))
     for name in IN_PLACE:
         hooks.set(Tensor, name, _filled(observer, getattr(Tensor, name)))
+    root = sys.modules["pellucid"]
+    for owner, name in [*((root, name) for name in MAKING), (Tensor, "requires_grad_")]:
+        hooks.set(owner, name, _by_hand(observer, getattr(owner, name)))
     return hooks
 
 
@@ -382,6 +387,22 @@ def _filled(observer: Watching, function: Callable[..., Any]) -> Callable[..., A
         if at is not None and by_program and observer.parameters.holds(tensor):
             observer.record.lines.setdefault("init", at)
         return function(tensor, *args, **kwargs)
+
+    return called
+
+
+def _by_hand(observer: Watching, function: Callable[..., Any]) -> Callable[..., Any]:
+    """What makes a tensor that is trained, as `torch.ones(3, requires_grad=True)` does."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        made = function(*args, **kwargs)
+        notes = observer.parameters
+        early = not (observer.record.steps or observer.inside) and len(notes.written) < MOST
+        at = place() if early and made.requires_grad and made.is_leaf else None
+        if at is not None and sys._getframe(1).f_code.co_filename == at[0]:
+            notes.was_written(made, at)
+        return made
 
     return called
 
