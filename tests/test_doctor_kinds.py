@@ -807,3 +807,26 @@ def test_the_line_that_orders_labels_alone(tmp_path: Path, line: str, found: boo
     script.write_text(f"{line}\n{line}\n")
     assert orders.alone((str(script), 1)) is None, "one of two cannot be told from the other"
     assert orders.alone((str(tmp_path / "none.py"), 1)) is None and orders.alone(None) is None
+
+
+@pytest.mark.parametrize(
+    ("last", "criterion", "found"),
+    [
+        (nn.Sigmoid(), "binary_cross_entropy_with_logits", ["activation-before-loss"]),
+        (nn.Identity(), "binary_cross_entropy_with_logits", []),
+        (nn.Sigmoid(), "binary_cross_entropy", []),
+    ],
+    ids=["twice", "logits", "once"],
+)
+def test_a_sigmoid_before_a_loss_that_has_one_is_no_softmax(last: Any, criterion: str, found: list[str]) -> None:
+    def program() -> None:
+        x = torch.randn(40, 4)
+        network = nn.Sequential(nn.Linear(4, 3), last)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(12):
+            optimizer.zero_grad()
+            getattr(F, criterion)(network(x), (x[:, :3] > 0).float()).backward()
+            optimizer.step()
+
+    said = list(loss.cut_logits(watched(program)))
+    assert [s.cause for s in said] == found and all(s.certain for s in said)

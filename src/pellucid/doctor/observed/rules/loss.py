@@ -239,7 +239,7 @@ def cut_logits(record: ProgramRecord) -> Iterator[Suspicion]:
     last = first(record.loss.chain, op.key[0])
     off = last.zero if last is not None and op.key[0] in ("relu", "relu6") and not does_well(record) else 0.0
     yield Suspicion(
-        "double-softmax" if twice else "activation-before-loss",
+        "activation-before-loss",
         f"The logits pass {op.key[0]} before {loss.kind}: they lie between {op.low:.3g} and {op.high:.3g}."
         + (f" {off:.0%} of them are 0 on every row of a batch: such a class is never said." if off else "")
         + (f" Of numbers from 0 to 1, cross_entropy cannot come below {floor:.3f} here." if floor else ""),
