@@ -401,3 +401,34 @@ def test_a_training_in_half_precision_is_watched() -> None:
     record = watched(lambda: trained(Half(), x, y))
     assert record.loss.kind == "cross_entropy" and record.steps[-1].accuracy is not None
     assert record.final is not None and record.final.accuracy is not None
+
+
+RECURRENT: dict[str, tuple[Any, float, str, list[str]]] = {
+    "states": (lambda: nn.LSTM(2, 2), 4.0, "states", ["output-range-mismatch"]),
+    "last states": (lambda: nn.LSTM(2, 2), 4.0, "last", ["output-range-mismatch"]),
+    "gated": (lambda: nn.GRU(2, 2, batch_first=True), 4.0, "states", ["output-range-mismatch"]),
+    "within reach": (lambda: nn.LSTM(2, 2), 0.4, "states", []),
+    "of unit scale": (lambda: nn.LSTM(2, 2), 1.0, "states", []),
+    "cells": (lambda: nn.LSTM(2, 2), 4.0, "cells", []),
+    "projected": (lambda: nn.LSTM(2, 3, proj_size=2), 4.0, "states", []),
+    "rectified": (lambda: nn.RNN(2, 2, nonlinearity="relu"), 4.0, "states", []),
+    "with a layer": (lambda: nn.LSTM(2, 2), 4.0, "layer", []),
+}
+
+
+@pytest.mark.parametrize("case", RECURRENT)
+def test_targets_beyond_the_states_of_a_recurrence(case: str) -> None:
+    make, size, what, causes = RECURRENT[case]
+
+    def program() -> None:
+        network, last, x = make(), nn.Linear(2, 2), size * torch.randn(5, 12, 2)
+        optimizer = optim.Adam(network.parameters(), lr=0.01)
+        for _ in range(12):
+            optimizer.zero_grad()
+            states, held = network(x)
+            said = {"cells": held[1][0] if what == "cells" else None, "last": states[-1]}.get(what, states)
+            said = last(said) if what == "layer" else said
+            F.mse_loss(said, x[-1] if what in ("cells", "last") else x).backward()
+            optimizer.step()
+
+    assert [s.cause for s in loss.beyond_states(watched(program))] == causes

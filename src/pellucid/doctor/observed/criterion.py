@@ -284,6 +284,9 @@ def _described(seen: SeenOp, names: dict[int, str]) -> OpRecord:
     shape = tuple(output.shape) if isinstance(output, Tensor) else ()
     inputs = [tuple(a.shape) for a in seen.args if isinstance(a, Tensor)]
     kwargs = {k: v for k, v in seen.kwargs.items() if isinstance(v, int | float | str | bool | None)}
+    key = seen.kwargs.get("key")
+    if seen.key[0] == "part" and isinstance(key, tuple) and key and isinstance(key[0], slice):
+        kwargs["start"] = key[0].start or 0
     weight = next((names[id(a)] for a in seen.args if id(a) in names), "")
     record = OpRecord(seen.key, seen.place, shape, inputs, kwargs, weight, called=seen.called)
     if seen.key[0] in SCANS:

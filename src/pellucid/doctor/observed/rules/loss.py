@@ -9,12 +9,13 @@ import numpy as np
 from pellucid.doctor.probes.neighbours import MOST, nearest
 
 from ..compare import does_well
-from ..criterion import BINARY, DISTANCES, SHAPING, SQUARES
+from ..criterion import BINARY, DISTANCES, SCANS, SHAPING, SQUARES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, LogProbabilities, SameShape, Treatment
 from .objective import bottomless, climbing, punishing, scaled
 
+BEYOND = 0.25  # of the variance of targets, that an output cannot reach
 UNITY = 0.01  # by which a sum of probabilities may differ from 1
 PICKING = ("gather", "index", "take_along_dim")
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
@@ -289,6 +290,35 @@ def unreachable(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def beyond_states(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Targets beyond -1 and 1, where the states of a recurrence, which stay within, are the output."""
+    loss = record.start or record.loss
+    scan = loss.body[0] if loss.body and loss.body[0].key[0] in SCANS else None
+    if scan is None or loss.kind not in DISTANCES or not record.targets or record.several:
+        return
+    if scan.attributes.get("relu") or any(op.key[0] not in SHAPING for op in loss.chain):
+        return
+    kind = scan.key[0].removesuffix("_scan")
+    starts = [op.attributes["start"] for op in loss.chain if "start" in op.attributes]
+    if kind == "lstm" and (len(scan.inputs) > 4 or not starts or starts[-1]):  # a projection of the states, the cells
+        return
+    targets = np.concatenate([t.ravel() for t in record.targets]).astype(float)
+    spread = float(targets.var())
+    lost = float(((targets - targets.clip(-1, 1)) ** 2).mean()) / spread if spread else 0.0
+    if not BEYOND < lost < np.inf:
+        return
+    place = next((op.place for op in loss.chain if op.place is not None), None) or scan.called or scan.place
+    yield Suspicion(
+        "output-range-mismatch",
+        f"The output is the states of the {kind.upper()} themselves, which lie between -1 and 1, and targets go from "
+        f"{targets.min():.3g} to {targets.max():.3g}: what is out of reach comes to {lost:.0%} of how they vary.",
+        "Each state passes tanh, which never gives these targets, however long it is trained.",
+        "a linear layer behind the recurrence: nn.Linear(hidden_size, n) makes the output of its states",
+        place,
+        certain=True,
+    )
+
+
 def held_back(record: ProgramRecord) -> Iterator[Suspicion]:
     """An output that lies at the edge of the range of its activation, where what it is compared with is not known."""
     loss = record.loss
@@ -455,6 +485,7 @@ RULES = (
     normalised_twice,
     cut_logits,
     unreachable,
+    beyond_states,
     held_back,
     real_targets,
     class_ids,
