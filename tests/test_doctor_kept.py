@@ -95,10 +95,13 @@ for read in (lambda: open("there.txt"), lambda: os.stat("there.txt"), lambda: os
 folder = tempfile.mkdtemp()
 (Path(folder) / "x.txt").write_text("x")
 assert os.listdir(folder) == ["x.txt"] and (Path(folder) / "x.txt").read_text() == "x"
+with tempfile.NamedTemporaryFile("w", delete=False) as file:
+    file.write("8")
+assert open(file.name).read() == "8" and os.path.exists(file.name)
 with tempfile.TemporaryDirectory() as other:
     Path(other, "y").write_text("y")
 assert not os.path.exists(os.path.join(other, "y"))
-os.write(1, folder.encode() + b" ")
+os.write(1, f"{folder} {file.name} ".encode())
 """,
 }
 
@@ -139,6 +142,26 @@ for epoch in range(10):
         nn.functional.cross_entropy(net(rows), labels).backward()
         optimizer.step()
 """
+STARTS = """import subprocess, sys
+from pellucid.doctor.process.sandbox import isolate
+said = sys.stdout
+isolate()
+assert subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip() == ""
+assert subprocess.check_output(["touch", "made"]) == b"" and subprocess.call("touch made", shell=True) == 0
+with subprocess.Popen(["touch", "made"], stdout=subprocess.PIPE) as one:
+    assert one.stdout.read() == b"" and one.wait(3) == one.poll() == 0
+print("done", file=said)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are not there on Windows")
+def test_a_program_that_a_fork_would_start_is_not_started_and_says_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTS]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert ran.stdout == "done\n", ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 LOCKS = """import multiprocessing, threading
 from pellucid.doctor.process.locks import within_the_process
 within_the_process()

@@ -64,12 +64,21 @@ def _place(path: Any) -> str | None:
 class _Buffer(io.BytesIO):
     """A file that is being written."""
 
-    def __init__(self, place: str, content: bytes, at_end: bool) -> None:
+    def __init__(self, place: str | None, content: bytes, at_end: bool) -> None:
         super().__init__(content)
-        self.name, self.place, self.appends = place, place, at_end
+        self._place, self.appends = place, at_end
         self.seek(0, os.SEEK_END if at_end else os.SEEK_SET)
-        _files[place] = content
-        _gone.discard(place)
+        if place is not None:
+            _files[place] = content
+            _gone.discard(place)
+
+    @property
+    def name(self) -> str | None:
+        return self._place
+
+    @name.setter
+    def name(self, given: str) -> None:  # as `tempfile` gives it to what it has opened
+        self._place = _place(given)
 
     def write(self, data: Any) -> int:
         if self.appends:
@@ -80,7 +89,8 @@ class _Buffer(io.BytesIO):
         super().flush()
         if sum(map(len, _files.values())) > MOST:
             raise OSError(errno.ENOSPC, "a fork of the doctor keeps no more than 1 GiB of what it writes", self.name)
-        _files[self.place] = self.getvalue()
+        if self._place is not None:
+            _files[self._place] = self.getvalue()
 
     def close(self) -> None:
         if not self.closed:
@@ -103,12 +113,15 @@ def _opened(
         if place is not None and _is_gone(place):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
         return _open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-    there = os.path.isfile(place)
+    if opener is not None:  # which makes a name of its own, and then gives it to the file
+        os.close(opener(file, os.O_RDWR | os.O_CREAT))
+        place = None
+    there = place is not None and os.path.isfile(place)
     if "x" in mode and there:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), file)
     if "r" in mode and not there:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
-    content = _content(place) if there and not any(letter in mode for letter in "wx") else b""
+    content = _content(place) if place is not None and there and not any(letter in mode for letter in "wx") else b""
     writes = any(letter in mode for letter in "wax+")
     buffer: Any = _Buffer(place, content, "a" in mode) if writes else io.BytesIO(content)
     return buffer if "b" in mode else io.TextIOWrapper(buffer, encoding, errors, newline, write_through=writes)

@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import importlib.abc
 import importlib.machinery
+import io
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ def isolate() -> None:
     """From here on, in this process, writes go no further than its memory. For forks: there is no way back."""
     kept.keep()
     locks.within_the_process()
-    subprocess.Popen = _refused  # type: ignore[assignment, misc]
+    subprocess.Popen = _not_started  # type: ignore[assignment, misc]
     os.system = lambda command: 0  # type: ignore[assignment]
     with contextlib.suppress(ImportError, OSError, ValueError):  # whatever writes past Python is stopped by the kernel
         import resource
@@ -68,9 +69,39 @@ class _Drawing(importlib.abc.MetaPathFinder):
         return spec
 
 
-class _Refused:
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise OSError("a fork of the doctor starts no programs")
+class _NotStarted:
+    """A program that is not started, and says nothing: as one that ended well, with no output."""
+
+    returncode, pid = 0, 0
+
+    def __init__(self, args: Any, *_: Any, **given: Any) -> None:
+        self.args = args
+        as_text = any(given.get(name) for name in ("text", "universal_newlines", "encoding", "errors"))
+        wanted = {name: given.get(name) == subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+        pipes: dict[str, Any] = {n: (io.StringIO() if as_text else io.BytesIO()) if wanted[n] else None for n in wanted}
+        self.stdin, self.stdout, self.stderr = pipes["stdin"], pipes["stdout"], pipes["stderr"]
+
+    def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:
+        return self.stdout and self.stdout.read(), self.stderr and self.stderr.read()
+
+    def wait(self, timeout: float | None = None) -> int:
+        return self.returncode
+
+    poll = wait
+
+    def send_signal(self, signal: int) -> None:
+        return None
+
+    def kill(self) -> None:
+        return None
+
+    terminate = kill
+
+    def __enter__(self) -> _NotStarted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
 
 
-_refused: Any = _Refused
+_not_started: Any = _NotStarted
