@@ -13,8 +13,8 @@ from pellucid.doctor.observed.findings import finding_of
 from pellucid.doctor.observed.laboratory import Laboratory
 from pellucid.doctor.observed.record import OptimizerRecord, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import data, gradients, loss, model, rate, scale
-from pellucid.doctor.observed.search import Search, _makes_targets
-from pellucid.doctor.observed.treatments import Bypass
+from pellucid.doctor.observed.search import GROUPS, Search, _makes_targets
+from pellucid.doctor.observed.treatments import Bypass, ScaleGradients
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, Dataset
 from tests.watching import watched
@@ -432,3 +432,35 @@ def test_targets_beyond_the_states_of_a_recurrence(case: str) -> None:
             optimizer.step()
 
     assert [s.cause for s in loss.beyond_states(watched(program))] == causes
+
+
+@pytest.mark.parametrize(
+    ("how", "make", "rate_", "found"),
+    [
+        (lambda p, y: F.mse_loss(p, y, reduction="sum"), optim.SGD, 0.1, True),
+        (lambda p, y: F.mse_loss(p, y, reduction="sum"), optim.SGD, 1e-4, False),
+        (lambda p, y: F.mse_loss(p, y, reduction="sum") / y.numel(), optim.SGD, 0.1, False),
+        (F.mse_loss, optim.SGD, 0.1, False),
+        (lambda p, y: F.mse_loss(p, y, reduction="sum"), optim.Adam, 0.01, False),
+    ],
+    ids=["summed", "at a small rate", "divided", "mean", "of any scale"],
+)
+def test_a_sum_over_pixels_at_the_rate_of_a_mean(how: Any, make: Any, rate_: float, found: bool) -> None:
+    """What it does looks like gradients that explode, and is asked about ahead of them."""
+
+    def program() -> None:
+        x = torch.randn(40, 1, 8, 8)
+        network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Sigmoid(), nn.Conv2d(4, 1, 1))
+        optimizer = make(network.parameters(), lr=rate_)
+        for step in range(12):
+            rows = slice(step % 4 * 10, step % 4 * 10 + 10)
+            optimizer.zero_grad()
+            how(network(x[rows]), (x[rows] > 0).float()).backward()
+            optimizer.step()
+
+    record = watched(program)
+    said = list(rate.summed(record))
+    assert [s.cause for s in said] == ["loss-reduction-scale"] * 2 * found
+    if found:
+        assert next(s.cause for rule in GROUPS[0] for s in rule(record)) == "loss-reduction-scale"
+        assert said[0].treatments == [ScaleGradients(1 / 640)] and said[1].fix == "reduction='mean', with lr=1"

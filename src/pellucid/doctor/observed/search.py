@@ -24,7 +24,14 @@ STATED: tuple[Rule, ...] = (
     rate.hardly_any,
 )  # fmt: skip
 GROUPS: tuple[tuple[Rule, ...], ...] = (
-    (*gradients.CONDITIONS, *model.CONDITIONS, *objective.CONDITIONS, rate.scheduled, *numbers.CONDITIONS),
+    (
+        *gradients.CONDITIONS,
+        rate.summed,
+        *model.CONDITIONS,
+        *objective.CONDITIONS,
+        rate.scheduled,
+        *numbers.CONDITIONS,
+    ),
     (rate.few,),
     model.ANYHOW,
     (rate.near,),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..compare import goes_far, outcome, stands
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import ConstantRate, LearningRate, Longer, Treatment
+from ..treatments import ConstantRate, LearningRate, Longer, ScaleGradients, Treatment
 
 FACTORS = (0.1, 0.01, 10.0, 100.0)
 FURTHER = (1e3, 1e4, 1e5)
@@ -142,6 +142,29 @@ def _within_usual(record: ProgramRecord, factors: tuple[float, ...]) -> Iterator
     rate = float(record.optimizers[0].options.get("lr") or 0.0) if record.optimizers else 0.0
     _, high = USUAL.get(record.optimizers[0].name, ADAM) if record.optimizers else ADAM
     yield from (factor for factor in factors if factor * rate <= BEYOND * high or not goes_far(record))
+
+
+def summed(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A loss that is a sum over all numbers of a batch, pixels too, at a rate that nobody would take for its mean."""
+    loss = record.loss
+    if loss.reduction != "sum" or loss.prediction is None or len(record.optimizers) != 1 or not goes_far(record):
+        return
+    optimizer, size = record.optimizers[0], (loss.prediction if loss.target is None else loss.target).size
+    size *= record.factor  # what backward() is called on may be divided by as many
+    made = float(optimizer.options.get("lr") or 0.0)
+    _, high = USUAL.get(optimizer.name, ADAM)
+    if optimizer.name != "SGD" or made * size <= high or made > high:  # others take no heed of the scale of gradients
+        return
+    for times in (1, 10):
+        yield Suspicion(
+            "loss-reduction-scale",
+            f"The loss is a sum over {size:.4g} numbers, and lr={made:g} is as lr={made * size:.3g} for their mean.",
+            "The gradients are as many times larger, and each step goes too far.",
+            "reduction='mean'" + ("" if times == 1 else f", with lr={times * made:g}"),
+            loss.place,
+            [ScaleGradients(times / size)],
+            strictly=True,
+        )
 
 
 def lower(record: ProgramRecord) -> Iterator[Suspicion]:
