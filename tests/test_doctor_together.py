@@ -12,7 +12,7 @@ from pellucid.doctor import examine_script
 from pellucid.doctor.observed.findings import finding_of
 from pellucid.doctor.observed.laboratory import Laboratory
 from pellucid.doctor.observed.record import OptimizerRecord, ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import data, gradients, loss, model, rate, scale
+from pellucid.doctor.observed.rules import data, gradients, loss, model, objective, rate, scale
 from pellucid.doctor.observed.search import GROUPS, Search, _makes_targets
 from pellucid.doctor.observed.treatments import Bypass, ScaleGradients
 from pellucid.nn import functional as F
@@ -464,3 +464,30 @@ def test_a_sum_over_pixels_at_the_rate_of_a_mean(how: Any, make: Any, rate_: flo
     if found:
         assert next(s.cause for rule in GROUPS[0] for s in rule(record)) == "loss-reduction-scale"
         assert said[0].treatments == [ScaleGradients(1 / 640)] and said[1].fix == "reduction='mean', with lr=1"
+
+
+@pytest.mark.parametrize(
+    ("how", "found"),
+    [
+        (lambda p, t: (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1), True),
+        (lambda p, t: ((p * t).sum((1, 2, 3)) / (p + t - p * t).sum((1, 2, 3))).mean(), True),
+        (lambda p, t: 1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1), False),
+        (lambda p, t: -(2.0 * (p * t).sum()) / (p.sum() + t.sum()), False),
+        (lambda p, t: (2 * (p * (1 - p)).sum() + 1) / (p.sum() + t.sum() + 1), False),
+        (lambda p, t: ((p - t) ** 2).sum() / p.sum(), False),
+        (F.binary_cross_entropy, False),
+    ],
+    ids=["dice", "union", "one minus", "minus", "of itself", "squares", "entropy"],
+)
+def test_an_overlap_that_is_made_small(how: Any, found: bool) -> None:
+    def program() -> None:
+        x = torch.randn(40, 1, 8, 8)
+        network = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid())
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for step in range(12):
+            rows = slice(step % 4 * 10, step % 4 * 10 + 10)
+            optimizer.zero_grad()
+            how(network(x[rows]), (x[rows] > 0).float()).backward()
+            optimizer.step()
+
+    assert [s.cause for s in objective.apart(watched(program))] == ["loss-sign-flipped"] * found

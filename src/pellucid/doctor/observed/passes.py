@@ -15,6 +15,7 @@ from . import criterion, mixing, named, policy, written
 from .arrays import array_of
 from .batches import BatchNotes
 from .criterion import LossCall, SeenOp
+from .overlaps import overlap_of
 from .parameters import ParameterNotes
 from .record import Place, ProgramRecord, StepRecord
 from .rows import distinct
@@ -185,6 +186,11 @@ class PassNotes:
             record.terms[len(record.steps)] = found
         if call is None and not record.weighed:
             record.weighed = policy.weighs(self.seen, root)
+        common, where = overlap_of(self.seen, root)
+        if common:
+            record.overlaps.append(common)
+        if where is not None:
+            record.lines["overlap"] = where
         if rewarded:
             record.rewarded.append(rewarded)
         if at is not None:

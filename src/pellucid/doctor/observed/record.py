@@ -290,6 +290,7 @@ class ProgramRecord:
     mixing: float = 0.0  # how much the output of a row depends on the other rows
     ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
     rewarded: list[int] = field(default_factory=list)  # in passes that were looked at: see `policy.direction`
+    overlaps: list[int] = field(default_factory=list)  # in passes that were looked at: see `overlaps.overlap_of`
     terms: dict[int, list[TermRecord]] = field(default_factory=dict)  # of the loss, by the step that was looked at
     behind: bool = False  # it was given up, as it came to less than the run that it is compared with
     wasted: int = 0  # backwards whose gradients were cleared before any update

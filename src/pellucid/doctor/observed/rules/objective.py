@@ -96,6 +96,26 @@ def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def apart(record: ProgramRecord) -> Iterator[Suspicion]:
+    """The overlap of a prediction and a mask, as of Dice, that is made small."""
+    maximises = any(optimizer.options.get("maximize") for optimizer in record.optimizers)
+    if len(record.overlaps) < LOOKS or min(record.overlaps) < 1 or len(record.optimizers) != 1 or maximises:
+        return
+    if record.factor < 0:
+        return
+    yield Suspicion(
+        "loss-sign-flipped",
+        "backward() is called on the share that the prediction and the mask have in common, which is 1 where they are "
+        "the same.",
+        "Each step makes the overlap smaller: the network learns to say nothing of what it is to find.",
+        "loss = 1 - overlap",
+        record.lines.get("overlap"),
+        [Descend()],
+        certain=True,
+        same_loss=False,
+    )
+
+
 def outweighed(record: ProgramRecord) -> Iterator[Suspicion]:
     """A mean over all numbers of a batch, with a term beside it that is a sum, of a network that learns nothing: as of
     a variational autoencoder."""
