@@ -353,3 +353,35 @@ def test_a_program_that_ends_because_all_rows_are_right_makes_enough_updates(hea
     program.write_text(UNTIL_RIGHT.replace("while True:", head))
     report = examine_script(program)
     assert [f.cause for f in report.findings] == ([] if head.startswith("while") else ["too-few-updates"])
+
+
+BELOW_A_MESSAGE = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+x = np.linspace(-3, 3, 200)
+y = np.sin(x)
+a, b, c, d = rng.normal(size=4)
+for t in range(2000):
+    out = a + b * x + c * x ** 2 + d * x ** 3
+    loss = np.square(out - y).sum()
+    if t % 100 == 99:
+        print(t, loss)
+        g = 2.0 * (out - y)
+        da, db, dc, dd = g.sum(), (g * x).sum(), (g * x ** 2).sum(), (g * x ** 3).sum()
+        a -= 1e-5 * da
+        b -= 1e-5 * db
+        c -= 1e-5 * dc
+        d -= 1e-5 * dd
+"""
+
+
+@pytest.mark.parametrize("indented", [True, False], ids=["below", "in-each-pass"])
+def test_updates_below_a_message_that_is_printed_now_and_then(indented: bool, tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    head, text = BELOW_A_MESSAGE.split("        print(t, loss)\n")
+    program.write_text(
+        BELOW_A_MESSAGE if indented else head + "        print(t, loss)\n" + text.replace("        ", "    ")
+    )
+    report = examine_script(program)
+    assert [(f.cause, f.line) for f in report.findings] == ([("too-few-updates", 11)] if indented else [])

@@ -273,7 +273,9 @@ def by(passes: list[StudiedPass], candidate: Candidate, rates: frozenset[float] 
         if all(row[i].state in ("silent", "drift") for row in cells.values()):
             for row in cells.values():
                 row[i] = TensorCell("silent")
-    if candidate.kind in PIECEWISE:  # a pass without any step may be one whose outputs are right: of a perceptron, say
+    if candidate.kind in PIECEWISE or _by_intervals(
+        cells
+    ):  # a pass without any step may be one whose outputs are right: of a perceptron, say
         for i in range(len(passes)):
             if all(row[i].state in ("silent", "zero") for row in cells.values()):
                 for row in cells.values():
@@ -317,6 +319,17 @@ def by(passes: list[StudiedPass], candidate: Candidate, rates: frozenset[float] 
     signs = [ratio for ratio in found.ratios if math.isfinite(ratio)]
     found.climbs = bool(signs) and all(ratio < 0 for ratio in signs)
     return found
+
+
+def _by_intervals(cells: dict[str, list[TensorCell]]) -> bool:
+    """Whether all tensors are moved in the same passes, along the slope, and rest in the others: the update stands in
+    a branch that is taken now and then."""
+    each = [{row[i].state for row in cells.values()} - {"silent"} for i in range(len(next(iter(cells.values()), [])))]
+    return (
+        sum(states == {"along"} for states in each) > 2
+        and all(len(states) < 2 <= 2 for states in each)
+        and (set().union(*each) == {"along", "zero"})
+    )
 
 
 def alike(passes: list[StudiedPass], first: Candidate, other: Candidate) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import math
 from dataclasses import replace
 
@@ -19,14 +21,16 @@ MORE = 20  # times as many
 
 
 def find_very_few(case: Case) -> Found | None:
-    return find(case) if case.was.ended and case.was.passes <= FEW else None
+    return find(case) if case.was.ended and case.was.passes / interval(case) <= FEW else None
 
 
 def find(case: Case) -> Found | None:
     """Confirmed by a training of 20 times as many epochs; of passes that see all of the data, of 20 times as many."""
     was = case.was
     falls = was.finite and learning.share(case.frozen.level, was.level) > 0.01
+    rests = interval(case)
     count = was.passes if case.learns else epochs(case)
+    count /= rests
     if not was.ended or count > (SOME if case.learns else MANY) or len(was.losses) < 2 or not falls or noisy(was):
         return None
     if _until_right(case):
@@ -39,8 +43,10 @@ def find(case: Case) -> Found | None:
     other = case.run(case.so_far.and_(remedy), was.passes * MORE, seconds, case.asked)
     if not other.losses or not other.finite:
         return None
-    if case.learns:
-        better = learning.worthwhile(case.guess, was, other, (case.hits(was), case.hits(other)))
+    branch = _branch(case) if rests > 1 else None
+    if case.learns:  # who throws most gradients away gains by all of them
+        worth = learning.WORTH if branch is None else learning.WORTH / 6
+        better = learning.worthwhile(case.guess, was, other, (case.hits(was), case.hits(other)), worth)
     else:
         better = learning.confirmed(case.frozen, was, other)
     if not better:
@@ -51,6 +57,13 @@ def find(case: Case) -> Found | None:
         "Nothing is wrong with the updates; there are too few of them.",
         "train for more epochs",
     )  # fmt: skip
+    if branch is not None:
+        finding.evidence = finding.evidence.replace(
+            f"makes {was.passes} updates", f"makes an update in one of {rests} passes", 1
+        )
+        finding.fix = "take the update out of this `if`, so that every pass makes one"
+        at(finding, branch)
+        return Found(finding, remedy, other)
     once = _all_at_once(case)
     if once is not None:
         finding.fix += ", or make more updates in each: this loop over the batches makes one"
@@ -61,6 +74,25 @@ def find(case: Case) -> Found | None:
         loop = case.session.program.loops.loops[loop.outer]
     at(finding, settings.count(case.sources, loop.file, loop.line) or places.SourcePlace(loop.file, loop.line))
     return Found(finding, remedy, other)
+
+
+def interval(case: Case) -> int:
+    """Of how many passes one makes an update, by those that were studied."""
+    moving = [entry.index for entry in case.study.passes if any(update.any() for update in entry.update.values())]
+    if len(moving) < 3 or len(moving) == len(case.study.passes):
+        return 1
+    return min(b - a for a, b in itertools.pairwise(moving))
+
+
+def _branch(case: Case) -> places.SourcePlace | None:
+    """The `if` around the updates that counts the passes: `if step % 100 == 99`."""
+    for file, line in sorted({place for known in case.study.update_lines.values() for place in known}):
+        around = [node for node in ast.walk(ast.parse(case.sources.get(file, ""))) if isinstance(node, ast.If)]
+        for node in around:
+            counts = any(isinstance(part, ast.Mod) for part in ast.walk(node.test))
+            if counts and node.lineno < line <= (node.end_lineno or 0):
+                return places.SourcePlace(file, node.lineno)
+    return None
 
 
 def _until_right(case: Case) -> bool:
