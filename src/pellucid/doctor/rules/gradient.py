@@ -325,11 +325,8 @@ def _by_intervals(cells: dict[str, list[TensorCell]]) -> bool:
     """Whether all tensors are moved in the same passes, along the slope, and rest in the others: the update stands in
     a branch that is taken now and then."""
     each = [{row[i].state for row in cells.values()} - {"silent"} for i in range(len(next(iter(cells.values()), [])))]
-    return (
-        sum(states == {"along"} for states in each) > 2
-        and all(len(states) < 2 <= 2 for states in each)
-        and (set().union(*each) == {"along", "zero"})
-    )
+    together = all(len(states) < 2 for states in each) and set().union(*each) == {"along", "zero"}
+    return together and sum(states == {"along"} for states in each) > 2
 
 
 def alike(passes: list[StudiedPass], first: Candidate, other: Candidate) -> bool:
