@@ -75,6 +75,12 @@ assert os.listdir("old/1") == [] and not os.path.exists("old/1/a.txt") and os.pa
 Path("old/1/a.txt").write_text("b")
 assert open("old/1/a.txt").read() == "b" and os.listdir("old") == ["1"]
 """,
+    "within a folder that is open": """
+Path("a.txt").write_text("longer than one letter")
+within = os.open("old/1", os.O_RDONLY)
+assert os.stat("a.txt", dir_fd=within).st_size == 1 and os.stat("a.txt").st_size == 22
+os.mkdir("made", dir_fd=within)
+""",
     "moved and removed": """
 with open("new.txt", "w") as file:
     file.write("new")

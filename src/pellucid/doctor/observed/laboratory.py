@@ -39,8 +39,8 @@ def is_part(record: ProgramRecord) -> bool:
 class Laboratory:
     """Makes runs of something that trains, each in a fork of this process: as it is, and with treatments.
 
-    What a run writes goes nowhere. A run ends with the training, after `MOST` backwards, or when its seconds are over;
-    the record says how far it came.
+    What a run writes is kept in its memory. A run ends with the training, after `MOST` backwards, or when its seconds
+    are over; the record says how far it came.
     """
 
     deadline: float

@@ -104,8 +104,8 @@ class ChildAnswer:
 
 
 def fork_here() -> int:
-    """`os.fork` without a warning; in the child, what it writes goes nowhere, and Python's random numbers go on as they
-    would have: it seeds them anew in each child."""
+    """`os.fork` without a warning; in the child, what it writes is kept in memory, and Python's random numbers go on as
+    they would have: it seeds them anew in each child."""
     stream = random.getstate()
     with warnings.catch_warnings():
         # JAX, and Python from 3.12 on, warn that a fork of a program with threads may hang: a child that does is ended.

@@ -154,11 +154,13 @@ def _is_gone(place: str) -> bool:
 
 
 def _stated(path: Any, **kwargs: Any) -> os.stat_result:
-    return _known(path) or _stat(path, **kwargs)
+    known = _known(path) if kwargs.get("dir_fd") is None else None  # a name within a folder that is open is another's
+    return known or _stat(path, **kwargs)
 
 
 def _lstated(path: Any, **kwargs: Any) -> os.stat_result:
-    return _known(path) or _lstat(path, **kwargs)
+    known = _known(path) if kwargs.get("dir_fd") is None else None
+    return known or _lstat(path, **kwargs)
 
 
 class _Entry:
@@ -231,6 +233,8 @@ def _listed(path: Any = ".") -> list[Any]:
 
 
 def _made_folder(path: Any, mode: int = 0o777, *, dir_fd: Any = None) -> None:
+    if dir_fd is not None:
+        return
     if os.path.exists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
     place = _place(path)
