@@ -151,6 +151,21 @@ def _descending(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[s
             yield with_option(call, "maximize", "False", text)
 
 
+def _one_minus(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`1 - overlap` where the overlap is made, or handed to backward()."""
+    value = getattr(statement, "value", None)
+    if "1 - overlap" not in finding.fix or not isinstance(value, ast.expr):
+        return
+    for call in calls(value, "backward"):
+        if isinstance(call.func, ast.Attribute):
+            of_loss = call.func.value
+            bare = of_loss if isinstance(of_loss, ast.BinOp) else None
+            yield text.with_expression(of_loss, f"1 - {text.of(of_loss)}" if bare else f"(1 - {text.of(of_loss)})")
+            return
+    whole = bracketed(value, text) if isinstance(value, ast.BinOp | ast.IfExp) else text.of(value)
+    yield text.with_expression(value, f"1 - {whole}")
+
+
 def _other_term(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """A term of the loss with its sign turned: `0.5 * kl.sum()`, or the second of `wrong - 0.1 * decay`."""
     value = getattr(statement, "value", None)
@@ -353,7 +368,7 @@ OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "excessive-dropout": (_less_dropout,),
     "unshuffled-data": (_shuffled,),
     "loss-reduction-scale": (_averaged,),
-    "loss-sign-flipped": (_other_term, _descending),
+    "loss-sign-flipped": (_one_minus, _other_term, _descending),
     "missing-zero-grad": (_zeroed,),
     "parameter-not-optimized": (_optimized,),
     "double-softmax": (_without_activation,),
