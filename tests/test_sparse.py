@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -133,7 +135,51 @@ def assigned(T: Any, grad: Any, step: Any = None) -> Any:
     return [after, added, param.grad.is_sparse, param.grad._nnz(), param.grad.is_coalesced(), param.grad.to_dense()]
 
 
+def a_tensor(T: Any) -> Any:
+    """A sparse tensor is one, though it has no array of all its numbers: as a buffer, copied, pickled, changed."""
+    x = made(T)
+    copied, again = copy.deepcopy(x), pickle.loads(pickle.dumps(x))
+    same = x
+    x += copied
+    x.mul_(2)
+    kept = [x, copied, again]
+    assert all(isinstance(value, T.Tensor) for value in kept)
+    return [same is x, [value.to_dense() for value in kept], [hasattr(x, name) for name in ("exp", "nothing")]]
+
+
+def hooked(T: Any) -> Any:
+    """A hook gets the gradient as a sparse tensor; what it returns replaces that."""
+    found = []
+    x = coo(T, [[0, 1], [1, 0]], [1.0, 2.0], (2, 2), requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda g: [found.append(g.to_dense()), g.coalesce() * 3][1])
+    y.to_dense().sum().backward()
+    return [*found, x.grad.to_dense()]
+
+
+def added_up(T: Any) -> Any:
+    """A sparse gradient is added to a sparse one in place, a seed may be sparse."""
+    found = []
+    for first, seed in ((made(T), made(T)), (made(T), T.ones(2, 3)), (T.ones(2, 3), made(T))):
+        x = T.ones(2, 3, requires_grad=True)
+        x.grad = first
+        x.backward(seed)
+        found += [x.grad is first, x.grad.is_sparse, x.grad.to_dense()]
+    return found
+
+
+def without_coordinates(T: Any) -> Any:
+    number, vectors = T.tensor(3.0).to_sparse(), coo(T, T.zeros(0, 2).long(), T.ones(2, 3), (3,))
+    return [number.to_dense(), number.t().to_dense(), vectors.to_dense(), vectors.coalesce()._nnz()]
+
+
 ROWS: dict[str, Callable[[Any], Any]] = {
+    "a tensor": a_tensor,
+    "hooked": hooked,
+    "added up": added_up,
+    "without coordinates": without_coordinates,
+    "values alone": lambda T: made(T, requires_grad=True)._values().requires_grad,
+    "turned": lambda T: T.ones(2, 2, 2).to_sparse().t(),
     "dense": lambda T: made(T).to_dense(),
     "coalesced": lambda T: parts(made(T).coalesce()),
     "no size": lambda T: tuple(coo(T, [[0, 3], [2, 0]], [3.0, 4.0]).shape),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, cast
 
 from pellucid.core.application import SECOND_TIME
 from pellucid.core.node import Arguments, Guard
@@ -38,7 +38,7 @@ class FunctionCtx:
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep inputs or outputs for backward; a later change in place is then noticed."""
         for index, tensor in enumerate(tensors):
-            if tensor is not None and not isinstance(tensor, Tensor) and not is_sparse(tensor):
+            if tensor is not None and not isinstance(tensor, Tensor):
                 raise TypeError(
                     f"save_for_backward can only save tensors and None, but argument {index} is of type "
                     f"{type(tensor).__name__}; write ctx.name = value for everything else"
@@ -149,9 +149,14 @@ def is_sparse(value: object) -> bool:
     return getattr(kind, "is_sparse", False) is True or getattr(kind, "is_sparse_csr", False) is True
 
 
+def is_dense(value: object) -> bool:
+    """Whether this is a tensor whose numbers are all in one array."""
+    return isinstance(value, Tensor) and not is_sparse(value)
+
+
 def packed(saved: object) -> object:
     """What was saved, packed by the hooks that are on."""
     if isinstance(saved, SavedOutput) and isinstance(saved.tensor, Tensor):
         saved.tensor = pack(saved.tensor)
         return saved
-    return _SavedInput(saved) if isinstance(saved, Tensor) else saved
+    return _SavedInput(cast("Tensor", saved)) if is_dense(saved) else saved

@@ -31,7 +31,7 @@ from pellucid.core.views import rebase
 from pellucid.errors import user_line, with_line
 from pellucid.reverse.vocabulary import LIFTED, sum_to
 
-from .context import FunctionCtx, Kept, SavedOutput, is_sparse, packed
+from .context import FunctionCtx, Kept, SavedOutput, is_dense, is_sparse, packed
 from .function_tangents import owner_of, push
 from .tangents import level
 
@@ -115,7 +115,7 @@ class Function:
             args, kwargs = _with_defaults(cls.forward, args, kwargs), {}
         kept = Kept()
         ctx = FunctionCtx(kept)
-        ctx.needs_input_grad = tuple(isinstance(argument, Tensor) and argument.requires_grad for argument in args)
+        ctx.needs_input_grad = tuple(is_dense(argument) and argument.requires_grad for argument in args)
         record = state.grad and any(ctx.needs_input_grad)
         if record:
             for watcher in tuple(state.watchers):
@@ -161,7 +161,7 @@ class Function:
 
 def _attach(output: Any, node: FunctionNode, index: int, kept: Kept, args: Arguments) -> Any:
     """The output with its history, where it is differentiable."""
-    if not isinstance(output, Tensor) or not (output.is_floating_point() or output.is_complex()):
+    if not is_dense(output) or not (output.is_floating_point() or output.is_complex()):
         return output
     if any(output is other for other in kept.nondifferentiable):
         return output
@@ -250,12 +250,12 @@ class FunctionNode(Node):
     module = "torch.autograd.function"
 
     def __init__(self, cls: type[Function], ctx: FunctionCtx, kept: Kept, args: Arguments, outputs: Arguments) -> None:
-        self.edges = [edge_of(tensor) if isinstance(tensor, Tensor) else None for tensor in args]
-        self.metas = [shape_and_dtype(tensor._array) if isinstance(tensor, Tensor) else None for tensor in args]
+        self.edges = [edge_of(tensor) if is_dense(tensor) else None for tensor in args]
+        self.metas = [shape_and_dtype(tensor._array) if is_dense(tensor) else None for tensor in args]
         self.kind, self.ctx, self.kept = cls, ctx, kept
         self.kwargs = {}
         self.outputs = [
-            (backend.of_array(tensor._array), *shape_and_dtype(tensor._array)) if isinstance(tensor, Tensor) else None
+            (backend.of_array(tensor._array), *shape_and_dtype(tensor._array)) if is_dense(tensor) else None
             for tensor in outputs
         ]
         self.without_gradient = frozenset(
@@ -353,7 +353,7 @@ class FunctionNode(Node):
             if isinstance(self.edges[index], Tensor):
                 return gradient  # a leaf keeps it as it is
             gradient = gradient.to_dense()
-        if not isinstance(gradient, Tensor):
+        if not is_dense(gradient):
             raise RuntimeError(
                 f"function {self.name()} returned {type(gradient).__name__} as gradient {index}, expected a Tensor"
             )

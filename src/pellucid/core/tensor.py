@@ -79,8 +79,8 @@ class Tensor(Source, Declared):
     def __init_subclass__(cls, **how: Any) -> None:
         super().__init_subclass__(**how)
         cls.prints_plainly = cls.__dict__.get("prints_plainly", False)
-        if getattr(cls, "__torch_function__", None) is not as_it_is:
-            derived.append(cls)
+        if getattr(cls, "__torch_function__", None) is not as_it_is and cls.layout is layouts.strided:
+            derived.append(cls)  # sparse ones, our own, are asked where a function fails
 
     # --- the array ---------------------------------------------------------------------------------------------------
 
@@ -158,8 +158,7 @@ class Tensor(Source, Declared):
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
-            # A sparse gradient is of the room `sparse`, above.
-            if not isinstance(value, Tensor) and not getattr(type(value), "is_sparse", False):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad: write tensor.grad = tensor.detach().clone()")
@@ -288,12 +287,12 @@ class Tensor(Source, Declared):
     @data.setter
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            if getattr(type(value), "is_sparse", False):
-                raise RuntimeError(
-                    "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible "
-                    "tensor type: one is sparse"
-                )
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if value.layout is not layouts.strided:
+            raise RuntimeError(
+                "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor "
+                "type: one is sparse"
+            )
         if self._requires and value._array.dtype.kind not in "fcV":
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._array = value._array

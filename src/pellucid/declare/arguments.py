@@ -18,6 +18,7 @@ from pellucid.core.tensor import Tensor
 from pellucid.errors import is_wide, too_wide, with_line, wrong_type
 from pellucid.types.devices import device
 from pellucid.types.dtypes import dtype
+from pellucid.types.layouts import strided
 
 from .older_order import newer_order
 from .outputs import stored
@@ -157,9 +158,9 @@ class Parser:
 
 def method_of_sparse(name: str, args: Arguments) -> Callable[..., Any] | None:
     """How a sparse tensor, which is of the room `sparse` above, computes this itself: `torch.mm(sparse, dense)`."""
-    kind = cast("type[object]", type(args[0])) if args else Tensor
-    sparse = not issubclass(kind, Tensor) and hasattr(kind, "is_sparse")
-    return getattr(kind, name, None) if sparse else None
+    kind = cast("type[Any]", type(args[0])) if args else Tensor
+    found = getattr(kind, name, None) if getattr(kind, "layout", strided) is not strided else None
+    return None if found is getattr(Tensor, name, None) else found
 
 
 def parsed(function: F, name: str, outs: bool = False) -> F:

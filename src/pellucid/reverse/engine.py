@@ -181,7 +181,7 @@ def _run(walk: Walk, seeds: list[Tensor], create: bool, lifted: bool) -> list[An
 
     vocabulary: Any = LIFTED if lifted else of_array(roots[0]._array)
     for root, seed in zip(roots, seeds, strict=True):
-        arrive(_begin(root), seed if lifted else seed._array, False)
+        arrive(_begin(root), seed if lifted or seed.is_sparse else seed._array, False)
 
     while queue:
         node = walk.node = heappop(queue)[1]
@@ -220,7 +220,7 @@ def _run(walk: Walk, seeds: list[Tensor], create: bool, lifted: bool) -> list[An
             node.free()
 
     if wanted is not None:
-        taken = {id(seed._array) for seed in seeds}
+        taken = {id(getattr(seed, "_array", seed)) for seed in seeds}
         return [_result(found, pending, edge, lifted, edge in owned, taken) for edge in wanted]
     g = made = None  # what they refer to may be handed over
     for leaf in list(pending):
@@ -346,7 +346,12 @@ def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: b
     elif getattr(gradient, "is_sparse", False) or (known is not None and known.is_sparse):
         added = gradient if lifted else _as_tensor(gradient)
         # A sparse tensor is added to a dense one, as in PyTorch not the other way round.
-        leaf._grad = gradient if known is None else added + known if known.is_sparse else known + added
+        if known is None:
+            leaf._grad = gradient
+        elif not create and not known.requires_grad and (added.is_sparse or not known.is_sparse):
+            known.add_(added)
+        else:
+            leaf._grad = added + known if known.is_sparse else known + added
     elif lifted:
         if known is None:
             leaf._grad = TABLE["clone"](gradient)

@@ -155,7 +155,7 @@ def _listed(given: Any) -> list[Any]:
 
 def _is_sparse(value: object) -> bool:
     """Whether this is a sparse tensor by coordinates, of a room above: it has methods for what is asked of it here."""
-    return not isinstance(value, Tensor) and getattr(type(value), "is_sparse", False) is True
+    return getattr(type(value), "is_sparse", False) is True
 
 
 def _of_sparse(outputs: list[Any], inputs: list[Any], seeds: Any, *how: Any) -> tuple[Any, ...]:
@@ -242,12 +242,10 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
             seed = _seed(root)
         elif not isinstance(seed, Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(seed).__name__}")
-        elif seed._array.shape != root._array.shape:
+        elif tuple(seed.shape) != root._array.shape:
             raise RuntimeError(
-                with_line(
-                    f"Mismatch in shape: grad_output[{place}] has a shape of {seed.shape!r} and output[{place}] has a "
-                    f"shape of {root.shape!r}: {tuple(seed.shape)} is not {tuple(root.shape)}"
-                )
+                f"Mismatch in shape: grad_output[{place}] has a shape of {seed.shape!r} and output[{place}] has a "
+                f"shape of {root.shape!r}."
             )
         elif seed.is_complex() is not root.is_complex():
             raise RuntimeError(
@@ -257,6 +255,8 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
                     f"has a dtype of {root.dtype!r}."
                 )
             )
+        elif _is_sparse(seed):  # which only a leaf can keep
+            seed = seed.to(root.dtype) if root.is_leaf else seed.to_dense()
         elif seed._array.dtype != root._array.dtype:
             seed = TABLE["cast"](seed, dtype=root.dtype)
         ready.append(seed)

@@ -70,6 +70,9 @@ class _Pickler(_InPython):
 
     def reducer_override(self, obj: Any) -> Any:
         """How an object is made again."""
+        parts = _sparse_parts(obj)
+        if parts is not None:
+            return _Named("torch._utils", "_rebuild_sparse_tensor"), parts
         if isinstance(obj, Tensor):
             return self._tensor(obj)
         if isinstance(obj, dtype_type):
@@ -80,8 +83,7 @@ class _Pickler(_InPython):
             return _Named("torch", "Size"), (tuple(obj),)
         if isinstance(obj, layouts.layout) and type(obj) is layouts.layout:
             return _Named("torch.serialization", "_get_layout"), (repr(obj),)
-        parts = _sparse_parts(obj)
-        return NotImplemented if parts is None else (_Named("torch._utils", "_rebuild_sparse_tensor"), parts)
+        return NotImplemented
 
     def _reference(self, root: np.ndarray, name: str | None, count: int) -> tuple[Any, ...]:
         """What says which storage `root` is in the file: once for all that lies in it; as bytes without a name."""
@@ -151,7 +153,7 @@ class _Pickler(_InPython):
 def _sparse_parts(obj: Any) -> Any:
     """The layout and the parts of a sparse tensor, as PyTorch has them; None for another object."""
     room = sys.modules.get("pellucid.sparse")
-    if room is None:
+    if room is None or not isinstance(obj, Tensor):
         return None
     if isinstance(obj, room.SparseTensor):
         return obj.layout, (obj._indices(), obj._values(), obj.shape, obj.is_coalesced())

@@ -16,6 +16,7 @@ from ..core import Tensor
 from ..core import device as device_type
 from ..core import dtype as dtype_type
 from ..ops.storage import STORAGE_NAMES
+from ..types.layouts import strided
 from ..types.size import Size
 from .memory import Piece, hull, shared_pieces
 
@@ -63,7 +64,7 @@ class _Writer:
                 self.emit(b"G", struct.pack(">d", value))
             case str():
                 self._text(value)
-            case Tensor():
+            case Tensor() if value.layout is strided:
                 self._tensor(value)
             case Size():
                 self._call("torch", "Size", lambda: self._tuple([list(value)], path, as_tuple={0}))
@@ -234,7 +235,8 @@ def _as_it_lies(array: np.ndarray) -> np.ndarray:
 def _tensors(value: Any, seen: set[int]) -> Iterator[Tensor]:
     """All tensors in nested containers."""
     if isinstance(value, Tensor):
-        yield value
+        if value.layout is strided:
+            yield value
     elif isinstance(value, dict | list | tuple) and id(value) not in seen:
         seen.add(id(value))
         for item in value.values() if isinstance(value, dict) else value:

@@ -5,8 +5,9 @@ A function of PyTorch's that is given a sparse tensor, `torch.abs(sparse)`, come
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Self
+import copy
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ..core.tensor import wrap
 from ..declare import FUNCTIONS
 from ..declare.overrides import NoOverrides
 from ..reverse import grad
+from ..types import layouts
 from ..types.dtypes import bool_, can_cast
 from ..types.dtypes import dtype as DType
 
@@ -30,10 +32,63 @@ OTHER_NAMES = {"true_divide": "div", "divide": "div", "multiply": "mul", "subtra
 ONLY_NUMBERS = "Sparse division requires a scalar or zero-dim dense tensor divisor"
 
 
-class Arithmetic:
-    """The part of `SparseTensor` that computes."""
+def is_dense(value: Any) -> bool:
+    """Whether this is a tensor, and no sparse one."""
+    return isinstance(value, Tensor) and not isinstance(value, Sparse)
+
+
+if TYPE_CHECKING:
+    Whole = object  # of a dense tensor's methods few are a sparse one's
+else:
+    Whole = Tensor
+
+
+class Sparse(Whole):
+    """A tensor that has no array of all its numbers: what asks for one fails, and asks the class what to do instead."""
 
     __array_ufunc__ = None  # NumPy leaves `array + sparse` to __radd__
+    __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__
+    __format__, __reduce_ex__ = object.__format__, object.__reduce_ex__
+
+    layout = layouts.sparse_coo
+    shape: Any = ()
+
+    def __new__(cls, *parts: Any, **more: Any) -> Self:
+        return object.__new__(cls)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        made = memo[id(self)] = object.__new__(type(self))
+        vars(made).update(copy.deepcopy(vars(self), memo))
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_array":
+            raise AttributeError("this is not there for sparse tensors; write sparse.to_dense()")
+        raise AttributeError(f"a sparse tensor has no attribute {name!r}; write sparse.to_dense().{name}")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("the truth of a sparse tensor is not asked; write sparse.to_dense()")
+
+    def numpy(self, *how: Any, **more: Any) -> Any:
+        """Refused: an array would be dense."""
+        raise TypeError("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.")
+
+    def __array__(self, *how: Any, **more: Any) -> Any:
+        return self.numpy()
+
+
+def own_method(value: Any, name: str) -> Callable[..., Any] | None:
+    """What a sparse tensor has under a name by its own classes, not by that of dense tensors."""
+    for kind in type(value).__mro__:
+        if kind is Tensor:
+            return None
+        if name in vars(kind):
+            return getattr(value, name)
+    return None
+
+
+class Arithmetic(Sparse):
+    """The part of `SparseTensor` that computes."""
 
     _at: Tensor
     _numbers: Tensor
@@ -56,11 +111,12 @@ class Arithmetic:
         first = args[0] if args else options.pop("input", None)
         if name in ("cat", "stack"):
             return joined(name, first, *args[1:], **options)
-        if isinstance(first, cls) and hasattr(first, name):
-            return getattr(first, name)(*args[1:], **options)
-        if isinstance(first, Tensor) and name in ("addmm", "sspaddmm"):
+        own = own_method(first, name) if isinstance(first, cls) else None
+        if own is not None:
+            return own(*args[1:], **options)
+        if is_dense(first) and name in ("addmm", "sspaddmm"):
             return options.get("beta", 1) * first + options.get("alpha", 1) * (args[1] @ args[2])
-        if isinstance(first, Tensor) and len(args) == 2:
+        if is_dense(first) and len(args) == 2:
             second = args[1]
             if name in ("add", "sub", "add_", "sub_", "mul_"):
                 return getattr(first, name)(second.to_dense(), **options)
@@ -72,21 +128,6 @@ class Arithmetic:
             f"{name}() is not there for sparse tensors; write sparse.to_dense(), or compute with sparse.indices() and "
             "sparse.values()"
         )
-
-    def __getattr__(self, name: str) -> Any:
-        base = OTHER_NAMES.get(name.removesuffix("_"), name.removesuffix("_"))
-        if base in LINEAR or base in LEAVE_ZERO:
-
-            def elementwise(*args: Any, **options: Any) -> Any:
-                kept = self if base in LINEAR else self.coalesce()
-                return kept._with(getattr(kept._numbers, base)(*args, **options))
-
-            return self._in_place(elementwise) if name.endswith("_") else elementwise
-        if name.endswith("_") and base in ("add", "sub", "mul", "div", "pow", "floor_divide"):
-            return self._in_place(getattr(self, base))
-        if name == base or name.startswith("_"):
-            raise AttributeError(f"a sparse tensor has no attribute {name!r}; write sparse.to_dense().{name}")
-        return getattr(self, base)
 
     def _in_place(self, compute: Callable[..., Any]) -> Callable[..., Self]:
         def changed(*args: Any, **options: Any) -> Self:
@@ -137,13 +178,13 @@ class Arithmetic:
     def __radd__(self, other: Any) -> Any:
         if isinstance(other, int | float | complex):
             return self.add(other)
-        return other + self.to_dense() if isinstance(other, Tensor) else other + self.to_dense()._array
+        return other + self.to_dense() if is_dense(other) else other + self.to_dense()._array
 
     def __sub__(self, other: Any) -> Any:
         return self.sub(other)
 
     def __rsub__(self, other: Any) -> Any:
-        return other - self.to_dense() if isinstance(other, Tensor) else (-self).add(other)
+        return other - self.to_dense() if is_dense(other) else (-self).add(other)
 
     def __neg__(self) -> Any:
         return self._with(-self._numbers)
@@ -154,7 +195,7 @@ class Arithmetic:
         """The product with a number, or of each element with that of another tensor, sparse or dense."""
         if isinstance(other, Arithmetic):
             return self._where_both(other)
-        if isinstance(other, Tensor) and other.ndim:
+        if is_dense(other) and other.ndim:
             return self._with(self._numbers * other.expand(self.shape)[tuple(self._at.unbind())])
         return self._with(self._numbers * other)
 
@@ -171,7 +212,7 @@ class Arithmetic:
 
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Any:
         """The quotient by a number."""
-        if isinstance(other, Arithmetic) or (isinstance(other, Tensor) and other.ndim):
+        if isinstance(other, Arithmetic) or (is_dense(other) and other.ndim):
             raise RuntimeError(ONLY_NUMBERS)
         kept = self if rounding_mode is None else self.coalesce()
         return kept._with(kept._numbers.div(other, rounding_mode=rounding_mode))
@@ -212,7 +253,7 @@ class Arithmetic:
 
     def matmul(self, other: Any) -> Any:
         """The product with a matrix or a vector; that with a sparse matrix is sparse."""
-        return _dense_product(self, other) if isinstance(other, Tensor) else _sparse_product(self, other)
+        return _dense_product(self, other) if is_dense(other) else _sparse_product(self, other)
 
     mm = mv = __matmul__ = matmul
 
@@ -267,14 +308,39 @@ class Arithmetic:
         shape.insert(place, 1)
         return self._like(FUNCTIONS["stack"](rows), self._numbers, shape, self._coalesced)
 
-    def numpy(self) -> Any:
-        """Refused: an array would be dense."""
-        raise TypeError("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.")
-
     def zeros_like(self, *, dtype: DType | None = None) -> Any:
         """A sparse tensor of the same shape in which there is nothing."""
         values = self._numbers[:0].detach().to(dtype or self._numbers.dtype)
         return self._like(self._at[:, :0], values, self.shape, True)
+
+
+def _elementwise(name: str) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **options: Any) -> Any:
+        kept = self if name in LINEAR else self.coalesce()
+        return kept._with(getattr(kept._numbers, name)(*args, **options))
+
+    method.__name__, method.__doc__ = name, f"`{name}` of each number that is kept: of zero it is zero."
+    return method
+
+
+def _in_place(name: str) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **options: Any) -> Any:
+        return self._in_place(getattr(self, name))(*args, **options)
+
+    method.__name__, method.__doc__ = f"{name}_", f"`{name}` in place; returns the tensor."
+    return method
+
+
+for _name in (*LINEAR, *LEAVE_ZERO):
+    setattr(Arithmetic, _name, _elementwise(_name))
+for _other, _name in OTHER_NAMES.items():
+    if _name in vars(Arithmetic):
+        setattr(Arithmetic, _other, vars(Arithmetic)[_name])
+for _name in (*LINEAR, *LEAVE_ZERO, "add", "sub", "mul", "div", "pow", "floor_divide", *OTHER_NAMES):
+    if _name in vars(Arithmetic):
+        setattr(Arithmetic, _name + "_", _in_place(_name))
+for _sign, _name in (("iadd", "add"), ("isub", "sub"), ("imul", "mul"), ("itruediv", "div")):
+    setattr(Arithmetic, f"__{_sign}__", vars(Arithmetic)[_name + "_"])
 
 
 def _pairs(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

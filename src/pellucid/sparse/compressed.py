@@ -12,12 +12,13 @@ from ..declare import FUNCTIONS
 from ..types import layouts
 from ..types.dtypes import dtype as DType
 from ..types.dtypes import float16, float32, float64
+from .arithmetic import Sparse
 from .coordinates import SparseTensor, compressors, sparse_text
 
 __all__ = ["CompressedTensor", "sparse_csr_tensor"]
 
 
-class CompressedTensor:
+class CompressedTensor(Sparse):
     """A matrix of ``shape`` whose row i has ``values`` from ``crow_indices[i]`` to ``crow_indices[i + 1]``."""
 
     is_sparse, is_sparse_csr = False, True
@@ -118,7 +119,7 @@ class CompressedTensor:
 
     def to(self, *given: Any, **named: Any) -> CompressedTensor:
         """With values of another dtype; devices are as for dense tensors."""
-        values = self.to_sparse_coo().to(*given, **named)._values()
+        values = self.to_sparse_coo().to(*given, **named)._numbers
         return CompressedTensor(self._rows, self._columns, values, self.shape)
 
     def t(self) -> SparseTensor:
@@ -180,7 +181,7 @@ def compressed(tensor: SparseTensor) -> CompressedTensor:
     kept = tensor.coalesce()
     rows, columns = kept._indices().unbind()
     starts = np.searchsorted(rows._array, np.arange(tensor.shape[0] + 1)).astype(np.int64)
-    return CompressedTensor(wrap(starts), columns, kept._values(), tensor.shape)
+    return CompressedTensor(wrap(starts), columns, kept._numbers, tensor.shape)
 
 
 compressors.append(compressed)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..core import Size, Tensor, get_default_dtype
+from ..core import RemovableHandle, Size, Tensor, get_default_dtype
 from ..declare import FUNCTIONS
 from ..printing import part_text, with_suffixes
 from ..types import layouts
@@ -86,6 +86,19 @@ class SparseTensor(Arithmetic):
         found = self._numbers.grad if self._asked else None
         return None if found is None else self._gradient(found)
 
+    @grad.setter
+    def grad(self, value: SparseTensor | None) -> None:
+        self._numbers.grad = None if value is None else self._picked(value).detach()
+
+    def register_hook(self, hook: Callable[[SparseTensor], SparseTensor | None]) -> RemovableHandle:
+        """Call `hook` with the gradient of this tensor, sparse too; what it returns, if not None, replaces that."""
+
+        def of_values(found: Tensor) -> Tensor | None:
+            changed = hook(self._gradient(found))
+            return None if changed is None else self._picked(changed)
+
+        return self._numbers.register_hook(of_values)
+
     def _gradient(self, found: Tensor) -> SparseTensor:
         """The gradient, of that of the values."""
         kept = self.detach().coalesce()
@@ -141,7 +154,8 @@ class SparseTensor(Arithmetic):
         return self._at
 
     def _values(self) -> Tensor:
-        return self._numbers
+        """The values, through which no gradient flows, coalesced or not (under PyTorch's name)."""
+        return self._numbers.detach()
 
     def indices(self) -> Tensor:
         """The coordinates, (sparse_dim, nnz), of a coalesced tensor."""
@@ -164,7 +178,7 @@ class SparseTensor(Arithmetic):
     def _flat(self) -> tuple[Tensor, list[int]]:
         """One number for each coordinate, in row-major order, and the lengths of the sparse dimensions."""
         lengths = list(self.shape[: self.sparse_dim()])
-        flat = self._at[0] * 0
+        flat = FUNCTIONS["zeros"]((self._nnz(),), dtype=int64)
         for row, length in zip(self._at.unbind(), lengths, strict=True):
             flat = flat * length + row
         return flat, lengths
@@ -180,7 +194,8 @@ class SparseTensor(Arithmetic):
         for length in reversed(lengths):
             rows.append(kept % length)
             kept = kept // length
-        return SparseTensor(FUNCTIONS["stack"](rows[::-1]), values, self.shape, coalesced=True)
+        at = FUNCTIONS["stack"](rows[::-1]) if rows else FUNCTIONS["zeros"]((0, kept.shape[0]), dtype=int64)
+        return SparseTensor(at, values, self.shape, coalesced=True)
 
     def _picked(self, other: Any) -> Tensor:
         """The numbers of another tensor, sparse or dense, at the coordinates of this one."""
@@ -205,6 +220,11 @@ class SparseTensor(Arithmetic):
 
     def t(self) -> SparseTensor:
         """The transpose of a matrix; a vector as it is."""
+        if self.sparse_dim() > 2 or self.dense_dim():
+            raise RuntimeError(
+                "t() expects a tensor with <= 2 sparse and 0 dense dimensions, but got "
+                f"{self.sparse_dim()} sparse and {self.dense_dim()} dense dimensions"
+            )
         return self if len(self.shape) < 2 else self.transpose(0, 1)
 
     @property
@@ -366,7 +386,7 @@ def sparse_coo_tensor(
             raise RuntimeError(
                 f"size is inconsistent with indices: for dim {dim}, size is {length} but found index {index}"
             )
-    if at.shape[1] and int(at.min()) < 0:
+    if at.numel() and int(at.min()) < 0:
         raise RuntimeError(f"found negative index {int(at.min())} in the indices")
     made = SparseTensor(at, numbers, size, bool(is_coalesced))
     return made.requires_grad_() if requires_grad else made
@@ -391,7 +411,7 @@ def spmm(input: Any, mat2: Tensor) -> Tensor:
 def sum(input: SparseTensor, dim: int | None = None) -> Any:
     """The sum of all numbers, or along a dimension, which is sparse."""
     if dim is None:
-        return input._values().sum()
+        return input._numbers.sum()
     return sparse_of(input.to_dense().sum(dim))
 
 
@@ -412,7 +432,7 @@ def log_softmax(input: SparseTensor, dim: int, *, dtype: DType | None = None) ->
 
 def _softmax(input: SparseTensor, dim: int, dtype: DType | None, name: str) -> SparseTensor:
     kept = input.coalesce()
-    there = kept._with(FUNCTIONS["ones_like"](kept._values())).to_dense() != 0
+    there = kept._with(FUNCTIONS["ones_like"](kept._numbers)).to_dense() != 0
     dense = kept.to_dense().masked_fill(~there, -math.inf)
     found: Any = getattr(dense if dtype is None else dense.to(dtype), name)(dim)
     return SparseTensor(kept._indices(), found[tuple(kept._indices().unbind())], kept.shape, coalesced=True)
@@ -421,4 +441,5 @@ def _softmax(input: SparseTensor, dim: int, dtype: DType | None, name: str) -> S
 def sparse_of(dense: Tensor) -> SparseTensor:
     """The numbers of a dense tensor that are not zero, by their coordinates; a gradient flows through."""
     at = FUNCTIONS["nonzero"](dense.detach())
-    return SparseTensor(at.t().contiguous(), dense[tuple(at.unbind(1))], dense.shape, coalesced=True)
+    numbers = dense[tuple(at.unbind(1))] if dense.ndim else dense.reshape(1)[: at.shape[0]]
+    return SparseTensor(at.t().contiguous(), numbers, dense.shape, coalesced=True)

@@ -256,8 +256,7 @@ def _work(
     seed = base + worker
     random.seed(seed)
     manual_seed(seed)
-    words = [worker, base & 0xFFFFFFFF, base >> 32, 0]
-    np.random.seed(np.random.SeedSequence(words).generate_state(4))  # noqa: NPY002  what programs draw from
+    np.random.seed(_generate_state(base, worker))  # noqa: NPY002  what programs draw from
     _info = WorkerInfo(worker, count, seed, dataset)
     fetch: Callable[[Any], Any] | None = None
     failure: _Failure | None = None
@@ -299,6 +298,12 @@ def _work(
             results.put((number, result))
     except KeyboardInterrupt:
         return  # the parent has it, too
+
+
+def _generate_state(base_seed: int, worker_id: int) -> list[int]:
+    """What a worker seeds NumPy's generator with (under PyTorch's name): four numbers of 32 bits."""
+    words = [worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
+    return [int(word) for word in np.random.SeedSequence(words).generate_state(4)]
 
 
 def _failure(error: BaseException, worker: int) -> _Failure:

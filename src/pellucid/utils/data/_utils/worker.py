@@ -2,8 +2,8 @@
 
 from pellucid.torch_names import absent
 
-from ..workers import WorkerInfo, get_worker_info
+from ..workers import WorkerInfo, _generate_state, get_worker_info  # pyright: ignore[reportPrivateUsage]
 
-__all__ = ["WorkerInfo", "get_worker_info"]
+__all__ = ["WorkerInfo", "_generate_state", "get_worker_info"]
 
 __getattr__ = absent(__name__)
