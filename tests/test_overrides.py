@@ -157,3 +157,34 @@ def test_a_tensor_of_the_sizes_of_another():
 
     ours, theirs = both(make)
     assert ours == theirs == [(2, 3), (), (2,), (1,)]
+
+
+def test_a_mode_sees_functions_and_answers_for_them():
+    def make(torch, _C, overrides):
+        seen = []
+
+        class Named(torch.Tensor):
+            pass
+
+        class Doubles(overrides.TorchFunctionMode):
+            def __torch_function__(self, func, types, args=(), kwargs=None):
+                made = func(*args, **(kwargs or {}))
+                seen.append((func.__name__, [kind.__name__ for kind in types]))
+                return made * 2 if func.__name__ in ("ones", "add") else made
+
+        class Inner(overrides.BaseTorchFunctionMode):
+            pass
+
+        x = torch.zeros(2).as_subclass(Named)
+        with Doubles():
+            first = torch.ones(2).add(3)
+            with Inner() as inner:
+                second = torch.stack([x, x]).sum().add(1)
+                own = overrides._get_current_function_mode() is inner
+        with pytest.raises(NotImplementedError), overrides.TorchFunctionMode():
+            torch.ones(2)
+        after = torch.ones(2).add(3)
+        return seen, first.tolist(), second.item(), type(second).__name__, own, after.tolist()
+
+    ours, theirs = both(make)
+    assert ours == theirs

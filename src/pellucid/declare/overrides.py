@@ -7,25 +7,70 @@ fails because of it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from pellucid.core.context import state
 from pellucid.core.node import Arguments, Attributes, called
 from pellucid.core.tensor import Tensor, as_it_is, derived
 
-__all__ = ["NoOverrides", "ask", "as_it_is", "derived", "overriding"]
+__all__ = ["NoOverrides", "TorchFunctionMode", "as_it_is", "ask", "derived", "modes", "overriding"]
+
+
+class TorchFunctionMode:
+    """Derive from it, and within a `with` block `__torch_function__` is called in place of each function.
+
+    It is asked before the classes of the arguments are, and while it answers, it is off.
+
+    >>> import pellucid
+    >>> class Names(TorchFunctionMode):
+    ...     def __torch_function__(self, func, types, args=(), kwargs=None):
+    ...         print(func.__name__)
+    ...         return func(*args, **(kwargs or {}))
+    >>> with Names():
+    ...     y = pellucid.ones(2).add(1)
+    ones
+    add
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: tuple[type, ...], args: Arguments = (), kwargs: Attributes | None = None
+    ) -> Any:
+        """What the function gives, `func(*args, **kwargs)`."""
+        raise NotImplementedError(f"{type(self).__name__}: write a method __torch_function__(self, func, types, ...)")
+
+    def __enter__(self) -> Self:
+        modes.on = (*modes.on, self)
+        derived.append(type(self))  # so that functions ask
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        modes.on = modes.on[:-1]
+        derived.remove(type(self))
+
+
+class _Modes(threading.local):
+    """Those that are on in a thread, innermost last."""
+
+    on: tuple[TorchFunctionMode, ...] = ()
+
+
+modes = _Modes()
 
 
 def overriding(args: Arguments, kwargs: Attributes) -> list[Any]:
     """The arguments, also within lists, whose classes have a say in what a function does: one of each class.
 
-    In order, but an object of a derived class before those of the classes that it is derived from.
+    In order, but an object of a derived class before those of the classes that it is derived from, and before all the
+    mode that is on.
     """
     found: list[Any] = []
     if state.overrides:
         _find((*args, *kwargs.values()) if kwargs else args, found)
+        if modes.on:
+            found.insert(0, modes.on[-1])
     return found
 
 
@@ -48,9 +93,17 @@ def _has_a_say(kind: type[Any]) -> bool:
 
 def ask(asked: list[Any], function: Any, args: Arguments, kwargs: Attributes) -> Any:
     """What the `__torch_function__` of the arguments makes of a call; TypeError where each says NotImplemented."""
-    kinds: tuple[Any, ...] = tuple(map(type, asked))
+    kinds: tuple[Any, ...] = tuple(type(value) for value in asked if not isinstance(value, TorchFunctionMode))
+    if len(kinds) < len(asked):
+        outer, modes.on = modes.on, modes.on[:-1]
+        try:
+            result: Any = asked[0].__torch_function__(function, kinds, args, kwargs)
+        finally:
+            modes.on = outer
+        if result is not NotImplemented:
+            return result
     for kind in kinds:
-        result: Any = kind.__torch_function__(function, kinds, args, kwargs)
+        result = kind.__torch_function__(function, kinds, args, kwargs)
         if result is not NotImplemented:
             return result
     listed = "\n".join(f"  - tensor subclass {kind}" for kind in kinds)

@@ -6,13 +6,27 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pellucid.core import Tensor
-from pellucid.declare.overrides import ask, overriding
+from pellucid.declare.overrides import TorchFunctionMode, ask, modes, overriding
 from pellucid.torch_names import absent
 
 __all__ = [
-    "handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
+    "BaseTorchFunctionMode", "TorchFunctionMode", "handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
     "is_tensor_like",
 ]  # fmt: skip
+
+
+class BaseTorchFunctionMode(TorchFunctionMode):
+    """A mode that changes nothing."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: tuple[type, ...], args: Any = (), kwargs: Any = None
+    ) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+def _get_current_function_mode() -> TorchFunctionMode | None:
+    """The innermost mode that is on (under PyTorch's name)."""
+    return modes.on[-1] if modes.on else None
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
