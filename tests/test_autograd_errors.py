@@ -213,7 +213,7 @@ ERRORS = [
     (no_seed, ["implicitly created only for scalar outputs", "(2, 3)", ".sum()", "backward(gradient=...)"]),
     (no_history, ["does not require grad and does not have a grad_fn", "requires_grad=True"]),
     (no_history_under_no_grad, ["does not require grad", "no_grad()"]),
-    (wrong_seed_shape, ["Mismatch in shape", "(3, 2)", "(2, 3)"]),
+    (wrong_seed_shape, ["Mismatch in shape", "torch.Size([3, 2])", "torch.Size([2, 3])"]),
     (wrong_number_of_seeds, ["2 tensors and 1 gradients"]),
     (seed_is_a_number, ["float"]),
     (one_of_the_seeds_is_a_number, ["gradients can be either Tensors or None, but got float"]),

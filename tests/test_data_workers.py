@@ -147,6 +147,31 @@ def test_what_is_ready_first_comes_first_where_order_is_not_asked_for() -> None:
     assert sorted(got) == list(range(7)) and got[0] != 0
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+def test_streams_that_end_at_different_times_are_read_to_the_end_in_any_order() -> None:
+    for count, workers in ((3, 2), (1, 3), (0, 2)):
+        loader = ours.DataLoader(sharded(pellucid, count), None, num_workers=workers, in_order=False)
+        assert sorted(loader) == list(range(count))
+
+
+def test_processes_that_are_kept_end_with_their_loader() -> None:
+    loader = ours.DataLoader(Drawing(pellucid), num_workers=1, persistent_workers=True)
+    going = iter(loader)
+    next(going)
+    processes = going._workers
+    del loader, going
+    assert not any(process.is_alive() for process in processes)
+
+
+@pytest.mark.parametrize(("base", "worker"), [(13434589827475259383, 4), (7, 0)])
+def test_what_a_worker_seeds_numpy_with(base: int, worker: int) -> None:
+    from torch.utils.data._utils.worker import _generate_state as theirs
+
+    from pellucid.utils.data._utils.worker import _generate_state as found
+
+    assert found(base, worker) == theirs(base, worker)
+
+
 def test_the_processes_under_pytorch_s_name() -> None:
     for library in (torch, pellucid):
         batches = iter(library.utils.data.DataLoader(range(4), num_workers=1))

@@ -82,7 +82,8 @@ Kind = tuple[str, Callable[[Any], bool]]
 """What an argument must be: the words for it, and the test."""
 
 _KINDS: dict[str, Kind] = {
-    "Tensor": ("Tensor", lambda value: isinstance(value, Tensor)),
+    # A sparse tensor, which has no array of its numbers, is asked first what it makes of the function.
+    "Tensor": ("Tensor", lambda v: type(v) is Tensor or (isinstance(v, Tensor) and v.layout is strided)),
     "int": ("int", is_integer),
     "bool": ("bool", lambda value: isinstance(value, bool | np.bool_)),
     "float": ("float", is_number),

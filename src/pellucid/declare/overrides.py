@@ -93,8 +93,9 @@ def _has_a_say(kind: type[Any]) -> bool:
 
 def ask(asked: list[Any], function: Any, args: Arguments, kwargs: Attributes) -> Any:
     """What the `__torch_function__` of the arguments makes of a call; TypeError where each says NotImplemented."""
-    kinds: tuple[Any, ...] = tuple(type(value) for value in asked if not isinstance(value, TorchFunctionMode))
-    if len(kinds) < len(asked):
+    by_mode = isinstance(asked[0], TorchFunctionMode)
+    kinds: tuple[Any, ...] = tuple(map(type, asked[by_mode:]))
+    if by_mode:
         outer, modes.on = modes.on, modes.on[:-1]
         try:
             result: Any = asked[0].__torch_function__(function, kinds, args, kwargs)

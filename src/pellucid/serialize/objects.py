@@ -153,7 +153,7 @@ class _Pickler(_InPython):
 def _sparse_parts(obj: Any) -> Any:
     """The layout and the parts of a sparse tensor, as PyTorch has them; None for another object."""
     room = sys.modules.get("pellucid.sparse")
-    if room is None or not isinstance(obj, Tensor):
+    if room is None:
         return None
     if isinstance(obj, room.SparseTensor):
         return obj.layout, (obj._indices(), obj._values(), obj.shape, obj.is_coalesced())

@@ -6,7 +6,7 @@ A function of PyTorch's that is given a sparse tensor, `torch.abs(sparse)`, come
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np

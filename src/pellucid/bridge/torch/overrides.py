@@ -10,8 +10,8 @@ from pellucid.declare.overrides import TorchFunctionMode, ask, modes, overriding
 from pellucid.torch_names import absent
 
 __all__ = [
-    "BaseTorchFunctionMode", "TorchFunctionMode", "handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
-    "is_tensor_like",
+    "BaseTorchFunctionMode", "TorchFunctionMode", "handle_torch_function", "has_torch_function",
+    "has_torch_function_unary", "has_torch_function_variadic", "is_tensor_like",
 ]  # fmt: skip
 
 

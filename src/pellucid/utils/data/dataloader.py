@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import os
@@ -206,12 +207,13 @@ class DataLoader(Generic[T_co]):
 
     def _by_processes(self) -> LoaderWorkers:
         if self._kept is not None:
-            self._kept.restart()
+            self._kept.restart(self._length_said)
             return self._kept
+        twin = copy.copy(self)  # so that processes which are kept end with the loader: it is not in a circle with them
         if self._iterable:
-            workers = LoaderWorkers(self, self._stream_fetcher, lambda: itertools.repeat(None))
+            workers = LoaderWorkers(twin, twin._stream_fetcher, lambda: itertools.repeat(None))
         else:
-            workers = LoaderWorkers(self, self._fetcher, self._indices)
+            workers = LoaderWorkers(twin, twin._fetcher, twin._indices)
         if self.persistent_workers:
             self._kept = workers
         return workers

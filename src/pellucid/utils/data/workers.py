@@ -124,21 +124,21 @@ class LoaderWorkers:
             process.start()
             self._queues.append(inbox)
             self._processes.append(process)
-        self._prime()
+        self._prime(loader._length_said)  # pyright: ignore[reportPrivateUsage]
 
-    def restart(self) -> None:
-        """Begin another pass with the same processes."""
+    def restart(self, said: int | None) -> None:
+        """Begin another pass with the same processes; a stream has `said` its length."""
         self._tasks = self._make_tasks()
         for inbox in self._queues:
             inbox.put(_Again())
         waiting = self._count
         while waiting:
             waiting -= isinstance(self._receive()[1], _Again)
-        self._prime()
+        self._prime(said)
 
-    def _prime(self) -> None:
+    def _prime(self, said: int | None) -> None:
         self._sent = self._given = self._handed_out = 0
-        self._said: int | None = self._loader._length_said  # pyright: ignore[reportPrivateUsage]
+        self._said = said
         self._under_way: dict[int, int] = {}  # task -> the worker that has it
         self._arrived: dict[int, Any] = {}
         self._alive = [True] * self._count  # whose stream is not over
@@ -193,22 +193,16 @@ class LoaderWorkers:
             number, result = self._receive()
             if isinstance(result, _End):
                 self._alive[result.worker] = False
-                self._under_way.pop(number)
+                for late in [task for task, worker in self._under_way.items() if worker == result.worker]:
+                    if late not in self._arrived:  # what was sent to it since: no batch will come of that
+                        del self._under_way[late]
                 self._send()
             elif number in self._under_way:
                 self._arrived[number] = result
 
     def _waited_for(self, number: int) -> bool:
         """Whether a task will still give a batch: not where the stream of its worker ended before."""
-        if number in self._arrived:
-            return True
-        worker = self._under_way.get(number)
-        if worker is None:
-            return False
-        if self._alive[worker]:
-            return True
-        del self._under_way[number]
-        return False
+        return number in self._arrived or number in self._under_way
 
     def _receive(self) -> tuple[int, Any]:
         limit = self._loader.timeout
