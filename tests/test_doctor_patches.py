@@ -61,6 +61,8 @@ OUT = "hand the logits to cross_entropy: leave the softmax out"
         ("lr-too-low", "lr=0.1", "o = SGD(m.parameters(), lr=RATE)", "o = SGD(m.parameters(), lr=0.1)"),
         ("late-instability", "lr=0.1", "g['lr'] = 0.5 * 2**n", "g['lr'] = min(0.5 * 2**n, 0.1)"),
         ("excessive-weight-decay", "", "o = SGD(p, weight_decay=0.5)", "o = SGD(p, weight_decay=1e-4)"),
+        ("excessive-weight-decay", "factor", "l = m(p, y) + 3 * norm(w)", "l = m(p, y) + 0.01 * (3 * norm(w))"),
+        ("excessive-weight-decay", "factor", "l += c * norm(w)", "l += 0.01 * (c * norm(w))"),
         ("excessive-dropout", "", "d = nn.Dropout(0.95)", "d = nn.Dropout(0.1)"),
         ("excessive-dropout", "", "d = nn.Dropout2d(p=0.95)", "d = nn.Dropout2d(p=0.1)"),
         ("unshuffled-data", "", "l = DataLoader(d, 20, shuffle=False)", "l = DataLoader(d, 20, shuffle=True)"),

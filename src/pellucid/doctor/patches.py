@@ -96,6 +96,18 @@ def _no_decay(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str
             yield with_option(call, "weight_decay", "1e-4", text)
 
 
+def _less_penalty(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """A hundredth of a penalty that is added to the loss: `loss + 0.01 * (decay * penalty)`."""
+    value = getattr(statement, "value", None)
+    if "factor" not in finding.fix or not isinstance(value, ast.expr):
+        return
+    if isinstance(statement, ast.AugAssign):
+        yield text.with_expression(value, f"0.01 * {bracketed(value, text)}")
+    while isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):  # of several terms the last one first
+        yield text.with_expression(value.right, f"0.01 * {bracketed(value.right, text)}")
+        value = value.left
+
+
 def _less_dropout(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """Less of it here, and in each other place where it is as strong, or given by the same name."""
     here = _shares(statement)
@@ -364,7 +376,7 @@ OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "lr-too-low": (_once_an_epoch, _rate),
     "lr-too-high": (_lower_rate,),
     "late-instability": (_constant_rate, _lower_rate),
-    "excessive-weight-decay": (_no_decay,),
+    "excessive-weight-decay": (_no_decay, _less_penalty),
     "excessive-dropout": (_less_dropout,),
     "unshuffled-data": (_shuffled,),
     "loss-reduction-scale": (_averaged,),
