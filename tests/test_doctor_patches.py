@@ -124,6 +124,15 @@ RARELY = """import torch
 c = nn.BCEWithLogitsLoss()
 o = SGD(net.parameters(), lr=1e-3)
 """
+FRAME = """class Rows(Dataset):
+    def __len__(self):
+        return len(self.frame.columns)
+
+    def __getitem__(self, index):
+        row = self.frame.iloc[index]
+        return self.scale * row["x"], row["y"]
+loader = DataLoader(Rows(frame), 8)
+"""
 TENFOLD = "pos_weight=torch.tensor(30.0), and recall beside accuracy, and ten times the learning rate"
 
 
@@ -132,6 +141,7 @@ TENFOLD = "pos_weight=torch.tensor(30.0), and recall beside accuracy, and ten ti
     [
         ("too-few-updates", "", 5, GATHERED, {"EVERY = 16": "EVERY = 1"}),
         ("low-coverage", "", 1, STOPPED, {"    if x.sum() > 3:\n        break\n": "    pass\n"}),
+        ("low-coverage", "return len(self.x) in __len__ of the data set", 8, FRAME, {".frame.columns": ".frame"}),
         ("train-eval-mode", "F.dropout(x, p, training=self.training)", 3, NET,
          {"0.5)": "0.5, training=self.training)", "self.p)": "self.p, training=self.training)"}),
         ("class-imbalance", TENFOLD, 2, RARELY, {"Loss()": "Loss(pos_weight=torch.tensor(30.0))", "1e-3": "0.01"}),

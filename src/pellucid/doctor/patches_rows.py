@@ -150,9 +150,29 @@ def _by_chance(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[st
             yield text.with_expression(value, f"{drawn}(len({text.of(sorted_one)}))")
 
 
+def _as_many_as_rows(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`len(self.x)` in the `__len__` of a data set whose `__getitem__` takes `self.x[i]`, or rows of a frame of it."""
+    if "__len__" not in finding.fix:
+        return
+    for kind in ast.walk(ast.parse(text.source)):
+        methods = (
+            {n.name: n for n in kind.body if isinstance(n, ast.FunctionDef)} if isinstance(kind, ast.ClassDef) else {}
+        )
+        if not {"__len__", "__getitem__"} <= set(methods) or len(methods["__getitem__"].args.args) != 2:
+            continue
+        index = methods["__getitem__"].args.args[1].arg
+        taken = [
+            n for n in ast.walk(methods["__getitem__"]) if isinstance(n, ast.Subscript) and _mentions(n.slice, index)
+        ]
+        rows = [text.of(n.value).removesuffix(".iloc").removesuffix(".loc").removesuffix(".values") for n in taken]
+        returned = [n.value for n in ast.walk(methods["__len__"]) if isinstance(n, ast.Return) and n.value is not None]
+        if rows and len(returned) == 1:
+            yield text.with_expression(returned[0], f"len({rows[0]})")
+
+
 PATCHES: dict[str, tuple[Patch, ...]] = {
     "train-val-preprocessing-mismatch": (_prepared_too,),
     "samples-mixed": (_axis_apart,),
-    "low-coverage": (_from_all_rows,),
+    "low-coverage": (_as_many_as_rows, _from_all_rows),
     "unshuffled-data": (_by_chance,),
 }
