@@ -192,6 +192,32 @@ def changed(T: Any) -> Any:
     out.sum().backward()
 
 
+def unpacked_twice(T: Any) -> Any:
+    """What is computed again is kept until it is asked for."""
+
+    class Asks(T.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * ctx.saved_tensors[0] + ctx.saved_tensors[0]
+
+    x = T.ones(3, requires_grad=True)
+    checkpoint(T, lambda x: Asks.apply(x.exp()), x, use_reentrant=False).sum().backward()
+
+
+def norms(T: Any) -> Any:
+    """Second derivatives of what backward computes again of by-products."""
+    layer, x = T.nn.LayerNorm(4), T.arange(8.0).reshape(2, 4).sin().requires_grad_()
+    y = checkpoint(T, lambda x: T.nn.functional.softmax(layer(x), 1) ** 2, x, use_reentrant=False)
+    (first,) = T.autograd.grad(y.sum(), x, create_graph=True)
+    (first**2).sum().backward()
+    return [first, x.grad]
+
+
 def grad_of_reentrant(T: Any) -> Any:
     x = T.ones(3, requires_grad=True)
     return T.autograd.grad(checkpoint(T, lambda x: x.exp(), x, use_reentrant=True).sum(), x)
@@ -200,6 +226,7 @@ def grad_of_reentrant(T: Any) -> Any:
 ROWS: dict[str, Callable[[Any], Any]] = {
     "second derivatives": second, "changed": changed,
     "grad of reentrant": grad_of_reentrant,
+    "second derivatives of norms": norms,
     "no gradient": lambda T: checkpoint(T, T.exp, T.ones(2), use_reentrant=True),
     "not said": lambda T: checkpoint(T, T.exp, T.ones(2, requires_grad=True)),
     "keywords": lambda T: checkpoint(T, T.sum, T.ones(2, requires_grad=True), use_reentrant=True, dim=0),
@@ -212,7 +239,7 @@ def test_refused_and_warned_of(name: str) -> None:
     assert run(Case("checkpoint", "row", name, ROWS[name], slack=4)) is None
 
 
-@pytest.mark.parametrize("program", [of_another_shape, fewer, more])
+@pytest.mark.parametrize("program", [of_another_shape, fewer, more, unpacked_twice])
 def test_what_is_not_the_same_again(program: Callable[[Any], Any]) -> None:
     found = []
     for T in (torch, pellucid):

@@ -173,7 +173,42 @@ def without_coordinates(T: Any) -> Any:
     return [number.to_dense(), number.t().to_dense(), vectors.to_dense(), vectors.coalesce()._nnz()]
 
 
+def bags(T: Any) -> Any:
+    """Bags of rows leave sparse gradients, with which SparseAdam steps; one that two leaves get is each one's own."""
+    found = []
+    for mode, offsets in (("sum", [0, 3]), ("mean", [0, 2]), ("sum", None)):
+        layer = T.nn.EmbeddingBag(5, 2, mode=mode, sparse=True, _weight=T.arange(10.0).reshape(5, 2))
+        rows = T.tensor([1, 3, 3, 0]) if offsets else T.tensor([[1, 3], [3, 0]])
+        optimizer = T.optim.SparseAdam(list(layer.parameters()), lr=0.1)
+        for _ in range(2):
+            (layer(rows, T.tensor(offsets)) if offsets else layer(rows)).square().sum().backward()
+        found += [layer.weight.grad.is_sparse, layer.weight.grad.to_dense()]
+        optimizer.step()
+        found.append(layer.weight.detach().clone())
+    return found
+
+
+def of_two(T: Any) -> Any:
+    class Both(T.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, a: Any, b: Any) -> Any:
+            return a + b
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            grad = made(T)
+            return grad, grad
+
+    a, b = T.ones(2, 3, requires_grad=True), T.ones(2, 3, requires_grad=True)
+    Both.apply(a, b).sum().backward()
+    a.grad._values().zero_()
+    a.grad.add_(made(T))
+    return [a.grad.to_dense(), b.grad.to_dense()]
+
+
 ROWS: dict[str, Callable[[Any], Any]] = {
+    "bags": bags,
+    "of two": of_two,
     "a tensor": a_tensor,
     "hooked": hooked,
     "added up": added_up,

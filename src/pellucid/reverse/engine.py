@@ -347,7 +347,7 @@ def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: b
         added = gradient if lifted else _as_tensor(gradient)
         # A sparse tensor is added to a dense one, as in PyTorch not the other way round.
         if known is None:
-            leaf._grad = gradient
+            leaf._grad = added.clone()
         elif not create and not known.requires_grad and (added.is_sparse or not known.is_sparse):
             known.add_(added)
         else:

@@ -141,9 +141,10 @@ def tensor_gradients(
 
     `history` is that of the result, where it is not the node itself.
     """
+    saved = saved_by(node)  # asked for once: what is packed, by a checkpoint, may be unpacked once alone
     values = [
-        _lift(node, what, which, value, create, history or node)
-        for (what, which), value in zip(node.plan.saves, saved_by(node), strict=True)
+        _lift(node, what, which, value, create, history or node, saved)
+        for (what, which), value in zip(node.plan.saves, saved, strict=True)
     ]
     if g._array.itemsize == 2:
         g, values = _wide_tensor(g), [_wide_tensor(value) for value in values]
@@ -198,7 +199,7 @@ def _input_in_name(node: OpNode, gradient: Tensor) -> Tensor:
     return _with_history(xp.broadcast_to(xp.zeros((), dtype), shape), edge)
 
 
-def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool, history: Source) -> Any:
+def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool, history: Source, saved: Sequence[Any]) -> Any:
     """A saved array as the Tensor that it was, with its history."""
     if what == OUT:
         return _with_history(value, history)
@@ -209,15 +210,15 @@ def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool, history
     if what == AUX:
         name: str = node.op.aux[which]  # pyright: ignore[reportUnknownVariableType]
         if (create or state.tangents is not None) and name in node.op.recompute:
-            return _recomputed(node, node.op.recompute[name], history)
+            return _recomputed(node, node.op.recompute[name], history, saved)
         return wrap(value)
     return value
 
 
-def _recomputed(node: OpNode, rule: Any, history: Source) -> Any:
+def _recomputed(node: OpNode, rule: Any, history: Source, saved: Sequence[Any]) -> Any:
     op = node.op
     names: list[str] = list(inspect.signature(rule).parameters)[1:]
-    kept = dict(zip(node.plan.saves, node.saved, strict=True))
+    kept = dict(zip(node.plan.saves, saved, strict=True))
     given: list[Any] = []
     for name in names:
         if name == "out":

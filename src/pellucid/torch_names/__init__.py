@@ -56,6 +56,11 @@ def nearest(name: str, there: Iterable[str]) -> str | None:
     >>> nearest("Conv4d", ["Conv2d", "Linear"])
     'Conv2d'
     """
+    return _nearest(name, frozenset(there))
+
+
+@functools.cache  # a program may ask for a name that is absent again and again, and the search takes milliseconds
+def _nearest(name: str, there: frozenset[str]) -> str | None:
     names = sorted(there)
     folded = {found.lower(): found for found in reversed(names)}
     found = get_close_matches(name.lower(), folded, 1, 0.6)

@@ -228,7 +228,13 @@ class _Frame:
             tensors = self._compute()
             if state.walk is not None:
                 self.found[state.walk] = tensors
-        return tensors[holder]
+        if holder not in tensors:
+            raise CheckpointError(
+                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. If you "
+                "are calling ctx.saved_tensors in backward, make sure to do so only once. Otherwise please open an "
+                "issue with details on your use case."
+            )
+        return tensors.pop(holder)
 
     def _compute(self) -> weakref.WeakKeyDictionary[_Holder, Tensor]:
         tensors: weakref.WeakKeyDictionary[_Holder, Tensor] = weakref.WeakKeyDictionary()

@@ -11,6 +11,7 @@ from ...core import Tensor, called, from_data, no_grad
 from ...types.dtypes import int64
 from .. import vocabulary as ops
 from .layers import embedding_renorm_
+from .rows import may_be_sparse, with_sparse_gradient
 
 __all__ = ["embedding_bag"]
 
@@ -33,7 +34,8 @@ def embedding_bag(
 
     Shape: ``input`` (B, N), a bag in each row, or (N), where bag i begins at ``offsets[i]``; out (B, width). Indices
     equal to ``padding_idx`` do not count. ``per_sample_weights`` (as ``input``) scale the rows of a sum. With
-    ``include_last_offset`` the last offset is the end of the last bag. ``sparse`` is accepted; the gradient is dense.
+    ``include_last_offset`` the last offset is the end of the last bag. With ``sparse``, the gradient of a weight that
+    is a leaf is a sparse tensor of the rows that were named.
     Raises ValueError for shapes and modes that do not fit.
     """
     if weight.dtype is int64 and input.is_floating_point():
@@ -67,7 +69,7 @@ def embedding_bag(
         )
     padding = -1 if padding_idx is None else _row(padding_idx, weight.shape[0])
     if input.ndim == 2 and input.shape[1] and padding_idx is None:  # as many rows in each bag: no counting
-        rows = ops.embedding(weight, input.long(), scale_grad_by_freq=scale_grad_by_freq)
+        rows = _looked_up(weight, input.long(), scale_grad_by_freq, sparse)
         if mode == "max":
             return rows.max(1).values
         if mode == "mean":
@@ -78,7 +80,7 @@ def embedding_bag(
     counted = np.concatenate([np.arange(a, b) for a, b in zip(starts, ends, strict=True)] or [bags])
     keep = named[counted] != padding
     bags, counted = bags[keep], from_data(counted[keep].astype(np.int64))
-    rows = ops.embedding(weight, indices[counted].long(), scale_grad_by_freq=scale_grad_by_freq)
+    rows = _looked_up(weight, indices[counted].long(), scale_grad_by_freq, sparse)
     counts = np.bincount(bags, minlength=len(starts))
     if mode == "max":
         return _largest(rows, counts)
@@ -88,6 +90,13 @@ def embedding_bag(
     if mode == "sum":
         return sums
     return sums / from_data(np.maximum(counts, 1)[:, None], rows.dtype)
+
+
+def _looked_up(weight: Tensor, indices: Tensor, by_freq: bool, sparse: bool) -> Tensor:
+    """The rows of the weight that are named, with the history that is asked for."""
+    if sparse and not by_freq and may_be_sparse(weight):
+        return with_sparse_gradient(ops.embedding(weight.detach(), indices), weight, indices, -1)
+    return ops.embedding(weight, indices, scale_grad_by_freq=by_freq)
 
 
 def _row(padding_idx: int, rows: int) -> int:
