@@ -21,6 +21,7 @@ from .record import HeldOutRecord, ModeRecord, Place, ProgramRecord
 from .rows import numbers
 
 NOISY = ("Dropout", "BatchNorm")
+SAMPLE, NARROW = 300, 1024  # rows of the first evaluation of each line that are kept, and numbers of one
 KEPT = 3000  # rows of the last evaluation that are kept
 MOST = 2000  # evaluations that are noted
 CLASSES = 20  # that labels may have, where only their use says that they are labels
@@ -44,6 +45,7 @@ class EvaluationNotes:
         self._largest: set[int] = set()  # results of argmax among these
         self._alive: list[Any] = []
         self._kept = 0
+        self._sampled: dict[Place | None, tuple[int, int]] = {}  # by line: the step of its first evaluation, and rows
 
     def note_mode(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> None:
         """Where a network is evaluated in train(), what difference that makes."""
@@ -102,6 +104,10 @@ class EvaluationNotes:
         if self._kept < KEPT and flat.shape[1] <= WIDTH:
             self._kept += len(flat)
             noted.inputs, noted.outputs = array_of(x).copy(), array_of(output).copy()
+        first, rows = self._sampled.setdefault(noted.place, (noted.step, 0))
+        if first == noted.step and rows < SAMPLE and flat.shape[1] <= NARROW and x.is_floating_point():
+            self._sampled[noted.place] = first, rows + len(flat)
+            noted.sample = array_of(x)[:SAMPLE].copy()
         record.held_out.append(noted)
         self._open, self._output = noted, output
         self._derived, self._largest, self._alive = {id(output)}, set(), []
@@ -124,6 +130,12 @@ class EvaluationNotes:
         """Whether a tensor was computed from what the network gave in an evaluation."""
         return self._open is not None and isinstance(tensor, Tensor) and id(tensor) in self._derived
 
+    def goes_on(self, result: Any, source: Any) -> None:
+        """A result is another tensor with the numbers of its source, as of `output.data`."""
+        if self.is_of(source):
+            self._derived.add(id(result))
+            self._alive.append(result)
+
     def op(self, name: str, args: Any, result: Any) -> None:
         """An op under no_grad(), of which the one that compares outputs with labels is looked for."""
         noted = self._open
@@ -137,6 +149,8 @@ class EvaluationNotes:
             self.record.rounded = True
         if name == "argmax":
             self._largest.add(id(result))
+        if name in ("max_along", "topk"):
+            self._largest.add(id(result[1]))
         if name in COMPARING and len(args) == 2 and noted.accuracy is None:
             other = next((a for a in args if isinstance(a, Tensor) and id(a) not in self._derived), None)
             rows = len(noted.rows)

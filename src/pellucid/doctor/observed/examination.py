@@ -6,14 +6,15 @@ import importlib
 import traceback
 from contextlib import nullcontext
 
-from pellucid.doctor.finding import place
+from pellucid.doctor.finding import SEVERITIES, place
 from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.report import Finding, Report
 
 from .by_patch import prove
-from .compare import LIKELIHOODS, by_guessing, does_well, explained, guesses, is_still, outcome, stands
+from .compare import LIKELIHOODS, by_guessing, does_well, explained, goes_far, guesses, is_still, outcome, stands
 from .findings import facts_of, finding_of, findings_of_error, rank, status_of
 from .laboratory import MOST_OF_IT, Laboratory, ScriptLaboratory, is_part
+from .phases import Phase, phases_of
 from .record import ProgramRecord
 from .rules import gradients
 from .rules.crash import crashed
@@ -40,6 +41,7 @@ ROSE = (
 )
 LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
 SPARED = 3.0  # for what is said in the end
+SURELY = 8.0  # times the noise of a loss, by which it is lower at the end
 ASTRAY, ABOVE = 10.0, 1.5  # times the loss at first, of any loss and of one of classes that guesses
 
 
@@ -50,7 +52,7 @@ def report_on(laboratory: Laboratory) -> Report:
         with nullcontext() if laboratory.ends is None else until(laboratory.ends):
             return examine(laboratory)
     except OutOfTime:
-        return _so_far(laboratory.search)
+        return _together(laboratory.judged) if laboratory.judged else _so_far(laboratory.search)
     except Exception as error:  # noqa: BLE001 (an error of our own must not look like one of the user's program)
         at = traceback.extract_tb(error.__traceback__)[-1]
         shown = "".join(traceback.format_exception_only(error)).strip()
@@ -105,6 +107,15 @@ def examine(laboratory: Laboratory) -> Report:
             _by_patch(laboratory, base, findings)
             return Report(status_of(findings), findings, facts)
         return Report("inconclusive", [], facts, reason=NO_BACKWARD)
+    parts = phases_of(base) if not findings else []
+    if parts:
+        return _of_phases(laboratory, parts, first)
+    return _judged(laboratory, base, findings)
+
+
+def _judged(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]) -> Report:
+    """What is wrong with a training that was seen, and what would help."""
+    facts = facts_of(base)
     if not findings:
         laboratory.search = search = Search(laboratory, base)
         findings = search.findings()
@@ -118,6 +129,35 @@ def examine(laboratory: Laboratory) -> Report:
             return Report("healthy", findings, facts, reason=LIMIT.format(len(base.steps)))
     _by_patch(laboratory, base, findings)
     return Report(status_of(findings), findings, facts)
+
+
+def _of_phases(laboratory: Laboratory, parts: list[Phase], seconds: float) -> Report:
+    """Of a program that makes several trainings, one after the other: each is judged by itself, the last one first, as
+    it is by that one's result that the program is good or bad. Of those before, what is surely wrong counts."""
+    whole = laboratory.deadline
+    for left, phase in zip(range(len(parts), 0, -1), reversed(parts), strict=True):
+        laboratory.phase, laboratory.deadline = phase, whole - laboratory.left() * (left - 1) / left
+        record = laboratory.run(seconds=min(seconds, MOST_OF_IT * laboratory.left()))
+        if record is not None and (record.steps or left == len(parts)):
+            laboratory.judged.append(_judged(laboratory, record, []))
+        laboratory.deadline = whole
+    laboratory.phase = None
+    return _together(laboratory.judged) if laboratory.judged else Report("inconclusive", reason=UP)
+
+
+def _together(said: list[Report]) -> Report:
+    """The report of the last training, with what was surely wrong in those before."""
+    last, *before = said
+    found: list[Finding] = []
+    for report in reversed(before):
+        found += [finding for finding in report.findings if finding.severity == "error"]
+    found.sort(key=rank)  # what a training begins with may be wrong because the one before it went wrong
+    told = {(finding.cause, finding.file, finding.line) for finding in found}
+    found += [f for f in last.findings if (f.cause, f.file, f.line) not in told]
+    last.findings = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+    if status_of(last.findings) == "faults":
+        last.status, last.reason = "faults", ""
+    return last
 
 
 def _behind(laboratory: Laboratory, base: ProgramRecord, seconds: float) -> list[Finding]:
@@ -150,9 +190,13 @@ def _cut_off(record: ProgramRecord) -> str:
 
 def _unknown(record: ProgramRecord) -> str:
     """What is said of a run whose loss is none that is known, and does not fall; "" of others."""
-    if record.loss.kind or not is_still(record):
+    if record.loss.kind or record.continues or not is_still(record):
         return ""
     end = outcome(record)
+    if (
+        goes_far(record) and end.begin - end.loss > SURELY * end.noise > 0
+    ):  # of some, the lowest is near what a guess has
+        return ""
     return (
         f"The number that backward() is called on is {end.begin:.4g} at first and {end.loss:.4g} at the end. It is no "
         "loss that is known, so it cannot be told whether it is to fall: --loss NAME names the variable that holds it."

@@ -39,6 +39,7 @@ class Watching(Protocol):
     stilled: Place | None
     parameters: ParameterNotes
     treatments: list[Treatment]
+    planned: list[Treatment]  # of which `treatments` are those at work
     inside: int
     stack: list[Any]
 
@@ -92,8 +93,8 @@ def install(observer: Watching) -> Hooks:
     _losses(observer, hooks)
     _seeds(observer, hooks)
     _functions(observer, hooks)
-    for place_and_times in filter(None, (treatment.rounds() for treatment in observer.treatments)):
-        hooks.set(builtins, "range", rounds.longer(*place_and_times))
+    for place_and_times in filter(None, (treatment.rounds() for treatment in observer.planned)):
+        hooks.set(builtins, "range", rounds.longer(*place_and_times, lambda: bool(observer.treatments)))
     for name in CLIPS:
         for module in (utils, clip_grad):
             hooks.set(module, name, _clip(observer, name, getattr(module, name)))
@@ -213,6 +214,7 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
     @functools.wraps(detach)
     def detached(tensor: Any) -> Any:
         result = detach(tensor)
+        observer.evaluations.goes_on(result, tensor)
         if observer.inside or not tensor.requires_grad or tensor.grad_fn is None:
             return result
         observer.cut(result, tensor)
@@ -236,6 +238,7 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
 
     def bare(tensor: Any) -> Any:
         result = data.__get__(tensor)
+        observer.evaluations.goes_on(result, tensor)
         if not observer.inside and tensor.requires_grad and tensor.grad_fn is not None:
             observer.cut(result, tensor)
         return result
@@ -325,7 +328,7 @@ def _loaders(observer: Watching, hooks: Hooks) -> None:
     @functools.wraps(loader_init)
     def loader(made: Any, dataset: Any, batch_size: Any = 1, shuffle: Any = None, **options: Any) -> None:
         options["shuffle"] = shuffle
-        for treatment in observer.treatments:
+        for treatment in observer.planned:
             treatment.loader(options)
         loader_init(made, dataset, batch_size, **options)
         observer.loader(made)

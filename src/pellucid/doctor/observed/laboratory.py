@@ -22,6 +22,8 @@ from pellucid.errors import in_package
 from pellucid.utils.data import DataLoader
 
 from .observer import Observer
+from .phase_observer import PhaseObserver
+from .phases import Phase
 from .record import ProgramRecord
 from .treatments import Treatment
 
@@ -52,6 +54,8 @@ class Laboratory:
     patience: float = field(default=3.0, init=False)  # seconds beyond its own that the first step of a run may take
     ends: float | None = field(default=None, init=False)  # when what was found by then has to be said
     search: Any = field(default=None, init=False)  # that is going on
+    judged: list[Any] = field(default_factory=list, init=False)  # reports of phases
+    phase: Phase | None = field(default=None, init=False)  # that is watched, of a program that makes several trainings
     lost: str = field(default="", init=False)  # why the last run that gave no record gave none
 
     def left(self) -> float:
@@ -140,7 +144,11 @@ class ScriptLaboratory(Laboratory):
         streams.manual_seed(0)
         np.random.seed(0)  # noqa: NPY002
         random.seed(0)
-        observer = Observer(treatments, steps, seconds, looks=self.looks, pace=self.pace)
+        how = {"looks": self.looks, "pace": self.pace}
+        if self.phase is None:
+            observer = Observer(treatments, steps, seconds, **how)
+        else:
+            observer = PhaseObserver(self.phase, treatments, steps, seconds, **how)
         observer.passes.named = self.loss
         observer.enough = lambda: end.send(observer.record)
 

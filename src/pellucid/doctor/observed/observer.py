@@ -44,7 +44,10 @@ HEADS = 100  # calls of networks in a pass that are kept
 AWAY = 8  # losses in a row that are no number
 COSTLY = frozenset(("sklearn", "scipy", "pandas", "matplotlib"))  # to import
 LOSSES = frozenset(kind for kind in vars(losses).values() if isinstance(kind, type) and kind is not Module)
-FOLLOWED = frozenset(("eq", "ne", "argmax", "part", "index", "gt", "ge", "squeeze", "view", "reshape", "round"))
+FOLLOWED = frozenset(
+    ("eq", "ne", "argmax", "max_along", "topk", "part", "index", "gt", "ge", "squeeze", "view", "reshape", "round",
+     "softmax", "log_softmax", "sigmoid", "exp")
+)  # fmt: skip
 UPDATES = ("sub", "sub_", "add", "add_", "isub", "copy_", "copy", "addcdiv", "addcmul")
 
 
@@ -67,7 +70,7 @@ class Observer(Interpreter):
         pace: Sequence[float] = (),
     ) -> None:
         self.record = ProgramRecord()
-        self.treatments, self.most = list(treatments), steps
+        self.treatments, self.planned, self.most = list(treatments), list(treatments), steps
         self.started, self.began = time.monotonic(), time.process_time()
         self.until = self.started + seconds
         self.enough, self.pace = enough, pace
@@ -141,6 +144,8 @@ class Observer(Interpreter):
             return below(self, op, args, kwargs)
         if not state.grad:
             result = below(self, op, args, kwargs)
+            if self.stack and self.looking:
+                self.parameters.note_ungraded(args)
             if self.record.steps:
                 self._without_grad(op.name, args, result)
             return result
@@ -415,6 +420,7 @@ class Observer(Interpreter):
     def before_step(self, optimizer: Any) -> None:
         """An optimiser is about to make an update."""
         note = self.optimizers[id(optimizer)][1]
+        note.first = note.first if note.steps else len(self.record.steps)
         note.steps += 1
         note.rates.append(float(optimizer.param_groups[0].get("lr") or 0.0))
         self.event("step")
@@ -428,6 +434,7 @@ class Observer(Interpreter):
 
     def after_step(self, optimizer: Any) -> None:
         """An optimiser made an update."""
+        self.optimizers[id(optimizer)][1].last = len(self.record.steps)
         with self.aside():
             for treatment in self.treatments:
                 treatment.after_step(optimizer)
@@ -450,7 +457,7 @@ class Observer(Interpreter):
         self.outside |= set(rounds.around())
         options = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, int | float)}
         note = OptimizerRecord(type(optimizer).__name__, options, at)
-        note.shared = self.parameters.knows(optimizer)
+        note.shared, note.held = self.parameters.knows(optimizer), frozenset(held)
         self.optimizers[id(optimizer)] = (optimizer, note)
         self.record.optimizers.append(note)
         self.parameters.are_known(optimizer)

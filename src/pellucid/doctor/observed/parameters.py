@@ -16,6 +16,7 @@ from pellucid.errors import user_frame
 from .arrays import array_of
 from .places import place
 from .record import ParameterRecord, Place, ProgramRecord
+from .ungraded import line_without_grad
 
 EARLY = 3  # updates of an optimiser, of which one has a gradient: the first of L-BFGS begins without
 MOST_HELD = 1000  # things in a list, in which a layer is looked for
@@ -125,6 +126,14 @@ class ParameterNotes:
                 at = self.line_of(m)
                 if type(m).__name__.startswith(kind) and at is not None:
                     record.lines.setdefault(kind, at)
+
+    def note_ungraded(self, args: Any) -> None:
+        """An op within a network that is called to train, which is computed without gradients."""
+        for argument in args:
+            if isinstance(argument, Tensor) and argument.requires_grad and argument in self:
+                self.note(argument).ungraded = True
+                if "no grad" not in self.record.lines and (at := line_without_grad()) is not None:
+                    self.record.lines["no grad"] = at
 
     def note_dropout(self, given: dict[str, Any]) -> None:
         """A dropout that is called, as a layer or as a function."""

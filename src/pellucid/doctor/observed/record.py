@@ -102,6 +102,7 @@ class ParameterRecord:
     known: bool = False  # to an optimiser
     frozen: bool = False  # requires_grad is False
     used: bool = False  # in a pass that trains
+    ungraded: bool = False  # in a pass that trains, under no_grad()
     reached: bool = False  # by a backward
     listed: bool = False  # by parameters() of a network that is trained
     loaded: bool = False  # its values were loaded, or trained by another optimiser
@@ -126,6 +127,9 @@ class OptimizerRecord:
     rates: list[float] = field(default_factory=list)  # the learning rate at each step
     shared: bool = False  # whether all its parameters were in another one before
     anew: int = 0  # times that the same line made it once more, for the same parameters
+    first: int = 0  # backwards before its first update
+    last: int = 0  # … and after its last one
+    held: frozenset[int] = frozenset()  # its parameters, each by a number
 
 
 @dataclass
@@ -186,6 +190,7 @@ class HeldOutRecord:
         rows: a number for each row that tells it apart, as in `ProgramRecord.rows`.
         names: what the program calls these rows, or the loader that they come from.
         inputs, outputs, target: kept of the last evaluation only.
+        sample: some of the inputs, of the first evaluation that a line makes.
         source: where the DataLoader was made that gave these rows as they are.
     """
 
@@ -198,6 +203,7 @@ class HeldOutRecord:
     inputs: np.ndarray | None = None
     outputs: np.ndarray | None = None
     target: np.ndarray | None = None
+    sample: np.ndarray | None = None
     source: Place | None = None
 
 
@@ -293,6 +299,7 @@ class ProgramRecord:
     overlaps: list[int] = field(default_factory=list)  # in passes that were looked at: see `overlaps.overlap_of`
     terms: dict[int, list[TermRecord]] = field(default_factory=dict)  # of the loss, by the step that was looked at
     behind: bool = False  # it was given up, as it came to less than the run that it is compared with
+    continues: bool = False  # of one of several phases, whether some of its parameters were trained before
     wasted: int = 0  # backwards whose gradients were cleared before any update
     weighed: bool = False  # whether logarithms of probabilities are weighed with numbers, as by what an action brought
     unused: tuple[int, int] | None = None  # of a network that learns nothing: see `mixing.unused`

@@ -27,15 +27,16 @@ def around() -> list[Place]:
     return found
 
 
-def longer(place: Place, times: int) -> Callable[..., range]:
-    """A `range` that goes as many times as far where it is called in a line, and is the usual one elsewhere."""
+def longer(place: Place, times: int, at_work: Callable[[], bool]) -> Callable[..., range]:
+    """A `range` that goes as many times as far where it is called in a line, and is the usual one elsewhere, or as long
+    as it is not at work."""
     usual = builtins.range
 
     @functools.wraps(usual, updated=())
     def made(*given: Any) -> range:
         plain = usual(*given)
         frame = sys._getframe(1)
-        if frame.f_lineno != place[1] or frame.f_code.co_filename != place[0]:
+        if frame.f_lineno != place[1] or frame.f_code.co_filename != place[0] or not at_work():
             return plain
         return usual(plain.start, plain.start + times * len(plain) * plain.step, plain.step)
 

@@ -305,6 +305,8 @@ class Search:
                 continue
             suspicions = self._ask(rules)
             of_rate = rules[0] in (rate.near, rate.further)
+            if self.base.continues and not stands(self.current):  # it is to change little of what was learnt before
+                suspicions = [s for s in suspicions if s.direction <= 0 and s.times == 1]
             if of_rate and is_part(self.base) and not is_still(self.current):
                 # Of a program that learns, and of which only the beginning was seen, nobody knows how far it comes.
                 suspicions = [s for s in suspicions if s.direction <= 0]

@@ -1,0 +1,163 @@
+"""Programs that make several trainings, one after the other, each with an optimiser of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pellucid as torch
+from pellucid import nn, optim
+from pellucid.doctor import examine_script
+from pellucid.doctor.observed.observer import Enough
+from pellucid.doctor.observed.phase_observer import PhaseObserver
+from pellucid.doctor.observed.phases import Phase, phases_of
+from pellucid.doctor.observed.treatments import LearningRate
+from pellucid.nn import functional as F
+from tests.watching import watched
+
+
+def train(network: Any, optimizer: Any, steps: int = 12) -> None:
+    for _ in range(steps):
+        x = torch.randn(8, 4)
+        optimizer.zero_grad()
+        F.mse_loss(network(x), x[:, :1]).backward()
+        optimizer.step()
+
+
+def one_after_the_other() -> None:
+    first, second = nn.Linear(4, 1), nn.Linear(4, 1)
+    slow = optim.SGD(first.parameters(), lr=0.1)
+    fast = optim.Adam(second.parameters(), lr=0.1)
+    train(first, slow)
+    train(second, fast, 20)
+
+
+def in_turns() -> None:
+    first, second = nn.Linear(4, 1), nn.Linear(4, 1)
+    slow = optim.SGD(first.parameters(), lr=0.1)
+    fast = optim.Adam(second.parameters(), lr=0.1)
+    for _ in range(12):
+        train(first, slow, 1)
+        train(second, fast, 2)
+
+
+def another_optimizer() -> None:
+    network = nn.Linear(4, 1)
+    train(network, optim.Adam(network.parameters(), lr=0.1))
+    train(network, optim.SGD(network.parameters(), lr=0.01))
+
+
+def all_of_it_later() -> None:
+    body, head = nn.Linear(4, 4), nn.Linear(4, 1)
+    network = nn.Sequential(body, head)
+    train(network, optim.Adam(head.parameters(), lr=0.1))
+    train(network, optim.Adam(network.parameters(), lr=0.01))
+
+
+def with_others_between() -> None:
+    first, second = nn.Linear(4, 1), nn.Linear(4, 1)
+    train(first, optim.SGD(first.parameters(), lr=0.1))
+    for _ in range(5):  # as of how much each weight matters
+        first(torch.randn(8, 4)).sum().backward()
+    optimizer = optim.Adam(second.parameters(), lr=0.1)
+    for i in range(20):
+        second(torch.randn(8, 4)).sum().backward()
+        if i % 2:
+            optimizer.step()
+
+
+def rates() -> None:
+    for rate in (1e-6, 0.1, 1e-5):
+        network = nn.Linear(4, 1)
+        train(network, optim.SGD(network.parameters(), lr=rate))
+
+
+def a_try_before() -> None:
+    first, second = nn.Linear(4, 1), nn.Linear(4, 1)
+    train(first, optim.SGD(first.parameters(), lr=0.1), 3)
+    train(second, optim.Adam(second.parameters(), lr=0.1), 20)
+
+
+@pytest.mark.parametrize(
+    ("program", "found"),
+    [
+        (one_after_the_other, [Phase(0, 12, frozenset([0])), Phase(12, 20, frozenset([1]))]),
+        (in_turns, []),
+        (another_optimizer, []),
+        (all_of_it_later, [Phase(0, 12, frozenset([0])), Phase(12, 12, frozenset([1]), continues=True)]),
+        (with_others_between, [Phase(0, 12, frozenset([0])), Phase(17, 20, frozenset([1]))]),
+        (rates, [Phase(12, 12, frozenset([1]))]),
+        (a_try_before, [Phase(3, 20, frozenset([1]))]),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_which_trainings_a_program_makes(program: Callable[[], None], found: list[Phase]) -> None:
+    assert phases_of(watched(program)) == found
+
+
+@pytest.mark.parametrize(("first", "steps", "number"), [(0, 12, 0), (12, 20, 1)])
+def test_one_of_them_is_watched_and_treated(first: int, steps: int, number: int) -> None:
+    moved: list[float] = []
+
+    def program() -> None:
+        for count in (12, 20):
+            layer = nn.Linear(4, 1)
+            before = layer.weight.detach().clone()
+            train(layer, optim.SGD(layer.parameters(), lr=0.1), count)
+            moved.append(float((layer.weight.detach() - before).abs().max()))
+
+    observer = PhaseObserver(Phase(first, steps, frozenset([number])), [LearningRate(1e-6)])
+    torch.manual_seed(0)
+    observer.start()
+    with suppress(Enough):
+        program()
+    observer.stop()
+    record = observer.finish()
+    assert len(record.steps) == len(record.rows) == steps and len(record.optimizers) == 1
+    assert record.optimizers[0].steps == steps and len(record.layers) == 1
+    assert [m < 1e-3 for m in moved] == ([True] if number == 0 else [False, True])
+
+
+PRETRAINED = """
+import torch
+import torch.nn as nn
+
+torch.manual_seed(0)
+x = torch.randn(400, 2) @ torch.randn(2, 8)
+y = (x[:, 0].abs() > x[:, 0].abs().median()).long()
+encoder = nn.Sequential(nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, 4))
+decoder = nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 8))
+optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=0.003)
+for epoch in range(12):
+    for rows in torch.randperm(400).split(40):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(decoder(encoder(x[rows])), x[rows]).backward()
+        optimizer.step()
+
+for parameter in encoder.parameters():
+    parameter.requires_grad = False
+head = nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 2))
+optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
+for epoch in range(20):
+    for rows in torch.randperm(400).split(40):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(head(encoder(x[rows])), y[rows]).backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [("", "", []), ("lr=0.02", "lr=1e-7", [("lr-too-low", 20)]), ("lr=0.003", "lr=1e-8", [("lr-too-low", 10)])],
+    ids=["right", "the second", "the first"],
+)
+def test_each_training_is_judged_by_itself(old: str, new: str, found: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRETRAINED.replace(old, new))
+    report = examine_script(tmp_path / "train.py", budget=60)
+    said = [(f.cause, f.line) for f in report.findings if f.severity == "error"]
+    assert said[:1] == found, "what follows may come of it"
