@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -266,3 +268,43 @@ for step in range(30):
 def test_an_input_that_is_ignored_is_shown_where_the_rest_begins() -> None:
     (said,) = model.ignored(watched(written(LEFT_OUT)))
     assert (said.cause, said.place) == ("input-ignored", ("train.py", 14))
+
+
+ENCODED = """import pellucid as torch
+from pellucid import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.take, self.say = nn.Linear(4, 8), nn.Linear(8, 2)
+        self.scale = nn.Parameter(torch.ones(()))
+
+    @torch.no_grad()
+    def encode(self, x):
+        return torch.relu(self.take(x))
+
+    def forward(self, x):
+        return self.scale * HEAD
+
+
+torch.manual_seed(0)
+net, x = Net(), torch.randn(60, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for step in range(30):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(net(x), (x.prod(1) > 0).long()).backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [("self.encode(x)[:, :2]", [11]), ("self.say(self.encode(x))", []), ("torch.relu(self.take(x))[:, :2]", [])],
+    ids=["all of it", "features", "none of it"],
+)
+def test_what_is_computed_without_gradients(head: str, lines: list[int], tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(ENCODED.replace("HEAD", head))
+    record = watched(lambda: runpy.run_path(str(script)))
+    assert [said.place for said in gradients.no_history(record)] == [(str(script), line) for line in lines]

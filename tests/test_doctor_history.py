@@ -382,8 +382,8 @@ def test_a_backward_that_is_right_for_what_it_is_given_at_first() -> None:
     assert len(record.functions) == 2 and [s.cause for s in gradients.functions(record)] == ["wrong-backward"]
 
 
-@pytest.mark.parametrize(("by_mean", "causes"), [(True, ["loss-reduction-scale"]), (False, [])])
-def test_a_mean_beside_a_sum(by_mean: bool, causes: list[str]) -> None:
+@pytest.mark.parametrize(("reduction", "factor", "found_by"), [("mean", 0.5, 2), ("sum", 0.5, 0)])
+def test_a_mean_beside_a_sum(reduction: str, factor: float, found_by: int) -> None:
     """An autoencoder whose code is drawn to 0."""
 
     def program() -> None:
@@ -393,14 +393,14 @@ def test_a_mean_beside_a_sum(by_mean: bool, causes: list[str]) -> None:
         for _ in range(200):
             code = into(rows)
             optimizer.zero_grad()
-            beside = 0.5 * code.pow(2).sum()
-            (F.mse_loss(out(code), rows, reduction="mean" if by_mean else "sum") + beside).backward()
+            beside = factor * code.pow(2).sum()
+            (F.mse_loss(out(code), rows, reduction=reduction) + beside).backward()
             optimizer.step()
 
     was = watched(program)
     found = list(objective.outweighed(was))
-    assert [s.cause for s in found] == causes
-    assert all(confirms(s, was, watched(program, *s.treatments)) for s in found)
+    assert [s.cause for s in found] == ["loss-reduction-scale"] * found_by
+    assert all(confirms(s, was, watched(program, *s.treatments)) for s in found), "by as many, and to a hundredth"
 
 
 def test_pictures_as_targets_are_no_labels() -> None:

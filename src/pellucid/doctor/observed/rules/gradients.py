@@ -36,6 +36,7 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
             certain=True,
         )
         return
+    yield from _without_grad(record)
     lost = [p for p in record.parameters.values() if p.known and p.used and not p.reached and not p.frozen]
     if record.ignored is not None and record.ignored < ROUNDING:
         return  # what is computed from the input is not cut off but left out
@@ -63,6 +64,24 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
             record.cut or lost[-1].place,
             certain=True,
         )
+
+
+def _without_grad(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Most of a network that is computed under no_grad(), where it is to be trained, and learns nothing."""
+    known = [p for p in record.parameters.values() if p.known and not p.frozen and not p.loaded]
+    lost = [p for p in known if p.ungraded and not p.reached and not p.moved]
+    at_work = [p for p in known if p.ungraded or p.used or p.reached]
+    if len(record.steps) < 4 or len(lost) <= HALF_WAY * len(at_work) or not stands(record):
+        return
+    yield Suspicion(
+        "detached-gradient",
+        f"{listed(lost)} {'is' if len(lost) == 1 else 'are'} known to the optimiser and used in each pass, under "
+        "no_grad(), so that no backward reaches them.",
+        "What is computed under no_grad() has no gradient: it stays as it was at first.",
+        "leave no_grad() out of what is trained: it is for evaluations, and for targets",
+        record.lines.get("no grad") or lost[0].place,
+        certain=True,
+    )
 
 
 def cut_within(record: ProgramRecord) -> Iterator[Suspicion]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..compare import stands
-from ..record import ProgramRecord
+from ..record import ProgramRecord, TermRecord
 from ..suspicion import Suspicion
 from ..treatments import Descend, Negate, Scale, ScaleGradients
 
 BOTTOMLESS = 1.0  # times the size of all other terms, which one that falls without end comes below
 OUTWEIGHS = 1.0  # times a loss, for what is added to it
+SMALLER = 0.01  # times what is added to a loss, that is tried
 SAME = 1e-4  # of a loss, by which rounding may differ
 LOOKS = 3  # passes that were looked at, from which the direction of a policy is known
 
@@ -119,32 +120,50 @@ def apart(record: ProgramRecord) -> Iterator[Suspicion]:
 def outweighed(record: ProgramRecord) -> Iterator[Suspicion]:
     """A mean over all numbers of a batch, with a term beside it that is a sum, of a network that learns nothing: as of
     a variational autoencoder."""
-    passes = sorted(record.terms)
-    loss = record.loss
-    if len(passes) < 2 or loss.reduction != "mean" or loss.prediction is None or not stands(record):
+    loss, beside = record.loss, _beside(record)
+    if loss.reduction != "mean" or loss.prediction is None or not beside or not stands(record):
         return
-    shares: list[float] = []
-    keys = frozenset[tuple[str, int]]()
-    for at in passes[1:]:  # in the first of all, ops are counted from the data on
+    size, keys = loss.prediction.size, frozenset(t.key for t in beside[-1])
+    share = max(
+        sum(abs(t.value) for t in terms) / max(abs(record.steps[at].loss), 1e-12)
+        for at, terms in zip(sorted(record.terms)[1:], beside, strict=True)
+    )
+    if OUTWEIGHS < share < np.inf and size > 1:
+        yield Suspicion(
+            "loss-reduction-scale",
+            f"The loss is a mean over {size} numbers, and what is added to it comes to up to {share:.3g} times as "
+            "much. Divided by as many, it leaves the loss a say.",
+            "A sum beside a mean decides alone what is learnt.",
+            "the same for both: reduction='sum', or the mean of the other term as well",
+            loss.place,
+            [Scale(keys, 1 / size)],
+            confidence=0.9,
+        )
+    if record.weighed or record.rewarded or any(t.value < 0 for terms in beside for t in terms):
+        return  # as of a policy, which is no penalty
+    yield Suspicion(
+        "loss-reduction-scale",
+        "What is added to the loss here keeps the network from learning anything: at a hundredth of it, it learns.",
+        "The network makes the other term small, and gives the loss up for that.",
+        f"a factor for it that is a hundred times as small, {SMALLER:g} * …",
+        beside[-1][0].place or loss.place,
+        [Scale(keys, SMALLER)],
+        strictly=True,
+        confidence=0.85,
+    )
+
+
+def _beside(record: ProgramRecord) -> list[list[TermRecord]]:
+    """The terms beside the loss that is known, in each pass that was looked at but for the first, where ops are counted
+    from the data on; [] where it is not one of the terms."""
+    found: list[list[TermRecord]] = []
+    for at in sorted(record.terms)[1:]:
         own = record.steps[at].loss
         others = [t for t in record.terms[at] if not t.of_weights and abs(t.value - own) > SAME * abs(own)]
         if len(others) != len(record.terms[at]) - 1 or not others:
-            return
-        keys = frozenset(t.key for t in others)
-        shares.append(sum(abs(t.value) for t in others) / max(abs(own), 1e-12))
-    size = loss.prediction.size
-    if not OUTWEIGHS < max(shares) < np.inf or size < 2:
-        return
-    yield Suspicion(
-        "loss-reduction-scale",
-        f"The loss is a mean over {size} numbers, and what is added to it comes to up to {max(shares):.3g} times as "
-        "much. Divided by as many, it leaves the loss a say.",
-        "A sum beside a mean decides alone what is learnt.",
-        "the same for both: reduction='sum', or the mean of the other term as well",
-        loss.place,
-        [Scale(keys, 1 / size)],
-        confidence=0.9,
-    )
+            return []
+        found.append(others)
+    return found
 
 
 CONDITIONS = (outweighed,)
