@@ -20,6 +20,7 @@ FEW = 20
 FAR = 8.0  # standard deviations of the training, or times its spread
 ALIKE = 0.45  # of the spread, by which quantiles of as many rows as an evaluation has may differ by chance
 SURE = 0.15  # of a deviation, for the error with which rows show it
+BITS = 48  # that a row has to be able to hold for two that are the same by chance to be out of the question
 ALL = "another mean and standard deviation"
 
 
@@ -30,6 +31,17 @@ def is_named(held: HeldOutRecord) -> bool:
 
 def trained_rows(record: ProgramRecord) -> np.ndarray:
     return np.unique(np.concatenate(record.rows)) if record.rows else np.empty(0)
+
+
+def tell_apart(record: ProgramRecord) -> bool:
+    """Whether rows hold so much that two of them are not the same by chance."""
+    x = record.inputs[0]
+    values = min(len(np.unique(x)), 2**16)
+    spread = int((np.ptp(np.concatenate([b for b in record.inputs if b.shape == x.shape]), axis=0) > 0).sum())
+    needed = BITS + 24 if record.whole_numbers else BITS
+    if not record.whole_numbers and (values > 500 or values > 0.5 * x.size > 20):
+        return True
+    return values > 1 and spread * np.log2(values) >= needed
 
 
 def held_out(record: ProgramRecord) -> list[HeldOutRecord]:

@@ -14,14 +14,14 @@ from .confirmation import as_good_as_best, confirms, sooner
 from .findings import finding_of, proved_beside, rank
 from .laboratory import Laboratory, is_part
 from .record import ProgramRecord
-from .rules import data, gradients, held_out, loss, model, numbers, objective, rate
+from .rules import data, gradients, held_out, loss, model, numbers, objective, rate, splits
 from .suspicion import Suspicion
 from .treatments import Clip, Longer, Treatment
 
 Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
 STATED: tuple[Rule, ...] = (
     *numbers.STATED, *model.STATED, *data.RULES, *gradients.RULES, *loss.RULES, *held_out.RULES,
-    rate.hardly_any,
+    *splits.RULES, rate.hardly_any,
 )  # fmt: skip
 GROUPS: tuple[tuple[Rule, ...], ...] = (
     (
@@ -182,7 +182,7 @@ class Search:
                 continue  # it is measured on the network as it is written, without what a fork changes
             if rule is held_out.overfitted and any(isinstance(treatment, Longer) for treatment in self.treatments):
                 continue  # the program itself ends before that
-            if rule in held_out.RULES and any(treatment.of_function for treatment in self.treatments):
+            if rule in (*held_out.RULES, *splits.RULES) and any(treatment.of_function for treatment in self.treatments):
                 continue
             for suspicion in rule(self.current):
                 key = (suspicion.cause, *(suspicion.place or (None, None)))

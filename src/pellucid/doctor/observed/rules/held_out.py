@@ -11,11 +11,12 @@ import numpy as np
 from .. import orders
 from ..compare import chance, outcome, reached
 from ..history import early
-from ..matching import curve, held_out, hits, is_named, trained_rows
+from ..matching import curve, held_out, hits, is_named, tell_apart, trained_rows
 from ..record import HeldOutRecord, MatchRecord, ProgramRecord
 from ..rows import inside
 from ..suspicion import Suspicion
 from ..treatments import DropRows, Shrink
+from . import splits
 from .data import rounded
 
 FEW = 20
@@ -26,7 +27,6 @@ FAR_BELOW = 0.15  # of the answers: an evaluation that is so far below the rows 
 LEAST_WRONG, HALF_WRONG = 0.08, 0.55  # the shares of labels that may be wrong
 MANY_WRONG = 0.25  # of the answers, by which other rows are answered better than those of the training
 OF_EACH = 8  # rows of each class on average, that show what is said in its place
-BITS = 48  # that a row has to be able to hold for two that are the same by chance to be out of the question
 
 
 def leak(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -41,7 +41,7 @@ def leak(record: ProgramRecord) -> Iterator[Suspicion]:
     rows = np.unique(every)
     both = inside(rows, trained)
     share = float(both.mean())
-    if not _tell_apart(record) and both.sum() <= 2 * _by_chance(every, record, len(trained)):
+    if not tell_apart(record) and both.sum() <= 2 * _by_chance(every, record, len(trained)):
         return
     if len(rows) < FEW or share < 0.05 or (not named and inside(trained, rows).all()):
         return  # all the data, of which the training rows are a part
@@ -55,17 +55,6 @@ def leak(record: ProgramRecord) -> Iterator[Suspicion]:
         certain=True,
         confidence=0.85,
     )
-
-
-def _tell_apart(record: ProgramRecord) -> bool:
-    """Whether rows hold so much that two of them are not the same by chance."""
-    x = record.inputs[0]
-    values = min(len(np.unique(x)), 2**16)
-    spread = int((np.ptp(np.concatenate([b for b in record.inputs if b.shape == x.shape]), axis=0) > 0).sum())
-    needed = BITS + 24 if record.whole_numbers else BITS
-    if not record.whole_numbers and (values > 500 or values > 0.5 * x.size > 20):
-        return True
-    return values > 1 and spread * np.log2(values) >= needed
 
 
 def _by_chance(rows: np.ndarray, record: ProgramRecord, trained: int) -> float:
@@ -179,7 +168,8 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
     """Training goes on to improve while the evaluation gets worse."""
     end = outcome(record)
     found = curve(record)
-    if not end.finite or not found or next(prepared(record), None) is not None:
+    told = next(prepared(record), None) or next(splits.other_words(record), None)
+    if not end.finite or not found or told is not None:
         return  # a network says ever less of rows that are prepared in another way, too
     losses = [(step, loss) for step, loss, _ in found if loss is not None and np.isfinite(loss)]
     right = [(step, accuracy) for step, _, accuracy in found if accuracy is not None]

@@ -1,0 +1,102 @@
+"""How the rows of an evaluation go with those of the training: each kind wrong and right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pellucid as torch
+from pellucid import nn, optim
+from pellucid.doctor.observed.record import ProgramRecord
+from pellucid.doctor.observed.rules import held_out, splits
+from pellucid.doctor.observed.suspicion import Suspicion
+from pellucid.nn import functional as F
+from tests.watching import watched
+
+Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
+
+
+def fit(network: Any, x: Any, y: Any, asked: Any, labels: Any, epochs: int = 20) -> None:
+    optimizer = optim.Adam(network.parameters(), lr=0.02)
+    for _ in range(epochs):
+        for rows in torch.randperm(len(x)).split(40):
+            loss = F.cross_entropy(network(x[rows]), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            (torch.max(network(asked).data, 1)[1] == labels).float().mean().item()
+
+
+def windows(how: str) -> None:
+    draw = np.random.default_rng(0)
+    series = [draw.normal(size=(120, 2)).cumsum(0) + 3 * (i % 2) for i in range(12)]
+    cut = [(s[start : start + 20], i % 2, i) for i, s in enumerate(series) for start in range(0, 101, 5)]
+    x, y = (np.stack([np.asarray(w[place]) for w in cut]) for place in (0, 1))
+    own = np.array([w[2] for w in cut])
+    held = draw.random(len(cut)) < 0.25 if how == "at random" else own > 8
+    x, y = torch.tensor(x.astype(np.float32)), torch.tensor(y)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(40, 16), nn.ReLU(), nn.Linear(16, 2))
+    fit(network, x[~held], y[~held], x[held], y[held], 3)
+
+
+class Bag(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(40, 8), nn.Linear(8, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.words(x).mean(1))
+
+
+def words(how: str) -> None:
+    draw = np.random.default_rng(0)
+    y = draw.integers(0, 2, 500)
+    x = draw.integers(10, 40, (500, 8))
+    x[:, 0] = 2 * draw.integers(0, 5, 500) + y
+    if how == "two":
+        x[350:] = draw.permutation(40)[x[350:]]
+    x, y = torch.tensor(x), torch.tensor(y)
+    fit(Bag(), x[:350], y[:350], x[350:], y[350:])
+
+
+def labels(how: str) -> None:
+    draw = np.random.default_rng(0)
+    y = draw.integers(0, 3, 200)
+    x = torch.tensor((np.eye(3)[y] * 3 + draw.normal(size=(200, 3))).astype(np.float32))
+    shown = torch.tensor(y // 2 if how == "cut" else np.where(y == 2, 1, y) if how == "one is not known" else y)
+    fit(nn.Linear(3, 3), x[:150], shown[:150], x[150:], torch.tensor(y[150:]))
+
+
+def folds(how: str) -> None:
+    x = torch.randn(120, 8)
+    y = (x[:, 0] > 0).long()
+    network = nn.Linear(8, 2)
+    for fold in range(3):
+        if how == "anew":
+            network = nn.Linear(8, 2)
+        held = torch.arange(120) % 3 == (fold if how != "one part" else 0)
+        fit(network, x[~held], y[~held], x[held], y[held], 5)
+
+
+@pytest.mark.parametrize(
+    ("program", "how", "rule", "cause"),
+    [
+        (windows, "at random", splits.overlapping, "train-val-leak"),
+        (windows, "by recording", splits.overlapping, None),
+        (folds, "one network", splits.folds, "train-val-leak"),
+        (folds, "one part", splits.folds, None),
+        (words, "two", splits.other_words, "train-val-preprocessing-mismatch"),
+        (words, "two", held_out.overfitted, None),
+        (words, "one", splits.other_words, None),
+        (labels, "cut", splits.merged, "labels-out-of-range"),
+        (labels, "one is not known", splits.merged, None),
+        (labels, "as they are", splits.merged, None),
+    ],
+)
+def test_what_an_evaluation_says(program: Callable[[str], None], how: str, rule: Rule, cause: str | None) -> None:
+    found = list(rule(watched(lambda: program(how))))
+    assert [suspicion.cause for suspicion in found] == ([cause] if cause else [])
