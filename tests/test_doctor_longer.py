@@ -73,6 +73,24 @@ def test_how_much_more_updates_have_to_gain(
     assert confirms(Suspicion("too-few-updates", "", "", "", times=10), was, now) is told
 
 
+@pytest.mark.parametrize(
+    ("losses", "before", "after", "told"),
+    [
+        ([0.9**i for i in range(20)], 0.85, 0.98, True),
+        ([0.9**i for i in range(20)], 0.85, 0.93, False),
+        ([0.9**i for i in range(20)], 0.95, 0.99, False),
+        ([0.2] * 20, 0.85, 0.98, False),
+    ],
+    ids=["most of the rest", "some of it", "little is left", "it stands still"],
+)
+def test_a_loss_that_still_falls(
+    losses: list[float], before: float, after: float, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was, now = ProgramRecord([StepRecord(loss) for loss in losses]), ProgramRecord()
+    monkeypatch.setattr("pellucid.doctor.observed.confirmation.reached", lambda r: before if r is was else after)
+    assert confirms(Suspicion("too-few-updates", "", "", "", times=10), was, now) is told
+
+
 EVALUATED: list[tuple[list[float], list[float], bool]] = [
     ([0.9, 0.5], [0.6, 0.49, 0.7], False),
     ([0.9, 0.5], [0.6, 0.3, 0.7], True),

@@ -17,6 +17,7 @@ ENOUGH_OF_IT = 0.6  # of the steps of a run, that another needs to be compared w
 LIKELIHOODS = ("cross_entropy", "nll_loss")
 BELOW_GUESSING = 0.95  # of the cross entropy of a guess, below which something is known of the inputs
 SHADES = 0.1  # of what can be known of pictures, which a code of a few numbers does not hold all of
+STILL_FALLS = 0.9  # of the loss of a fifth of the steps, below which that of the next one is
 UNMOVED = 0.03  # of the size of a parameter
 MUCH = 0.3  # of what can be known
 AWAY = 100.0  # times the loss at first
@@ -265,6 +266,15 @@ def is_still(record: ProgramRecord) -> bool:
     """Whether the loss is not lower at the end than at first, beyond noise."""
     end = outcome(record)
     return not end.finite or end.begin - end.loss <= max(UNMOVED * abs(end.begin), 3 * end.noise)
+
+
+def falls(record: ProgramRecord) -> bool:
+    """Whether the loss is on its way down at the end: it is clearly lower in the last fifth than in that before."""
+    size = len(record.losses) // 5
+    if size < 2:
+        return False
+    before, last = float(np.mean(record.losses[-2 * size : -size])), float(np.mean(record.losses[-size:]))
+    return math.isfinite(last) and last < STILL_FALLS * before
 
 
 def _knows_less(record: ProgramRecord, end: Outcome) -> bool:

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import math
 
-from .compare import ENOUGH_OF_IT, better, better_held_out, is_too_short, is_worse, outcome, reached, recalls, stays
+from .compare import (
+    ENOUGH_OF_IT,
+    better,
+    better_held_out,
+    explained,
+    falls,
+    is_too_short,
+    is_worse,
+    outcome,
+    reached,
+    recalls,
+    stays,
+)
 from .matching import curve
 from .record import ProgramRecord
 from .suspicion import Suspicion
 
 LOWER = 0.2  # of what other terms come to, by which they have to be lower
+HALF = 0.5  # of a loss of which nobody knows how low it can be, by which it fell: no higher rate is asked for then
 SLIGHTLY = 0.1  # of the loss, by which the program has to do worse than the fork
 FEWEST, NEARER = 10, 0.5  # updates, below which more of them need only take half of what is wrong away
 FAR_MORE = 0.2  # right answers, as a share, of rows that are given one by one
 SOONER = 0.02  # of all answers of a run, that are right
 NO_LOWER, NO_MORE = 0.95, 0.02  # of an evaluation: the loss, and the share of right answers, that say that it gains
 FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
+NEAR, LEFT = (
+    0.9,
+    0.3,
+)  # of that way, short of which a run ends while its loss falls; what more updates leave of the rest
 
 
 def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) -> bool:
@@ -41,10 +58,15 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
     if suspicion.times > 1:
         if only_by_heart(was, now):
             return False
-        before = max(reached(was), 0.0)
-        return reached(now) - before > (FAR if len(was.steps) >= FEWEST else min(FAR, NEARER * (1 - before)))
+        before, after = max(reached(was), 0.0), reached(now)
+        if len(was.steps) >= FEWEST and before < NEAR and falls(was) and 1 - after < LEFT * (1 - before):
+            return True
+        return after - before > (FAR if len(was.steps) >= FEWEST else min(FAR, NEARER * (1 - before)))
     if suspicion.slightly:
         return better(was, now) or is_worse(now, was, SLIGHTLY)
+    unknown = outcome(was).accuracy is None and explained(was) is None
+    if suspicion.direction > 0 and unknown and outcome(was).progress > HALF:
+        return False
     strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better
     return better(was, now, strictly, suspicion.same_loss)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..compare import goes_far, outcome, stands
+from ..compare import falls, goes_far, outcome, stands
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import ConstantRate, LearningRate, Longer, ScaleGradients, Treatment
@@ -111,7 +111,9 @@ def few(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     yield Suspicion(
         "too-few-updates",
-        f"The program makes {updates} updates in all, and with {MORE} times as many, at the same rate, it comes far.",
+        f"The program makes {updates} updates in all"
+        + (", its loss is still falling at the end," if falls(record) else ",")
+        + f" and with {MORE} times as many, at the same rate, it comes much further.",
         "Each update is a small step: hundreds of them are usual.",
         "more epochs, or smaller batches",
         record.optimizers[0].place,
