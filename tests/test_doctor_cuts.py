@@ -308,3 +308,33 @@ def test_what_is_computed_without_gradients(head: str, lines: list[int], tmp_pat
     script.write_text(ENCODED.replace("HEAD", head))
     record = watched(lambda: runpy.run_path(str(script)))
     assert [said.place for said in gradients.no_history(record)] == [(str(script), line) for line in lines]
+
+
+LAST_OF_ALL = """import pellucid as torch
+from pellucid import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.say = nn.GRU(1, 8, batch_first=True), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.say(self.inner(x)[0][:, TAKEN])
+
+
+torch.manual_seed(0)
+net, x = Net(), torch.randn(80, 6, 1)
+optimizer = torch.optim.Adam(net.parameters(), lr=3.0)
+for step in range(60):
+    rows = torch.randperm(80)[:40]
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(net(x[rows]), (x[rows].sum((1, 2)) > 0).long()).backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(("taken", "unused"), [("-1", (0, 6)), ("0", (5, 6))])
+def test_a_training_that_goes_wrong_is_no_network_that_ignores_its_input(taken: str, unused: tuple[int, int]) -> None:
+    record = watched(written(LAST_OF_ALL.replace("TAKEN", taken)))
+    assert record.unused == unused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -104,11 +105,12 @@ def _attends_first(network: Any) -> bool:
     return any(hasattr(m, "in_proj_weight") and not getattr(m, "batch_first", True) for m in network.modules())
 
 
-def unused(networks: list[Any], batch: Any) -> tuple[int, int] | None:
+def unused(networks: list[Any], batch: Any, as_at_first: Callable[[], Any] = nullcontext) -> tuple[int, int] | None:
     """Of the parts of a row along its first axis, as steps of time or columns, how many change nothing at all in the
     output, and how many vary; None where it cannot be told.
 
-    Asked of the rows as they are, and at unit scale, as in `ignored`: what has an effect in either is used.
+    Asked of the rows as they are, and at unit scale, as in `ignored`: what has an effect in either is used. Nor is what
+    had an effect at first, as a training that goes wrong may leave a network at its limits.
     """
     if len(networks) != 1 or batch.dim() < 2 or not 2 <= batch.shape[1] <= MOST_PARTS or len(batch) < 4:
         return None
@@ -120,6 +122,8 @@ def unused(networks: list[Any], batch: Any) -> tuple[int, int] | None:
     for rows in _scales(array):
         try:
             left = _without_effect(networks[0], batch, rows, left)
+            with as_at_first():
+                left = _without_effect(networks[0], batch, rows, left) if left else left
         except Exception:  # noqa: BLE001 (a network that cannot be called like this)
             return None
         if left is None:

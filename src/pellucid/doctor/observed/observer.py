@@ -118,7 +118,8 @@ class Observer(Interpreter):
             roots = list(self.roots.values())
             record.final = self.apart(lambda: mixing.final(roots, record, self.passes.last_call, self.treatments))
             if self.passes.last_batch is not None and stands(record):
-                record.unused = self.apart(lambda: mixing.unused(roots, self.passes.last_batch))
+                batch, as_at_first = self.passes.last_batch, self.parameters.as_at_first
+                record.unused = self.apart(lambda: mixing.unused(roots, batch, as_at_first))
             self.evaluations.finish(roots)
         record.seconds = time.monotonic() - self.started
         record.processor_seconds = time.process_time() - self.began

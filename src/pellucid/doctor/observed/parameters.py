@@ -6,6 +6,8 @@ import inspect
 import linecache
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -211,6 +213,18 @@ class ParameterNotes:
                 if late and gradient.ndim >= 2 and gradient.shape[0] > 1:
                     scale = float(np.abs(gradient).max())
                     note.same_gradients = scale > 0 and bool(np.abs(gradient - gradient[:1]).max() < 1e-5 * scale)
+
+    @contextmanager
+    def as_at_first(self) -> Iterator[None]:
+        """For the length of a block, each parameter has the numbers that it began with."""
+        kept = [(p, array_of(p).copy()) for i, p in self.parameters.items() if self.first[i].shape == p.shape]
+        try:
+            for parameter, _ in kept:
+                parameter._array[...] = self.first[id(parameter)]  # no change that backward would notice
+            yield
+        finally:
+            for parameter, values in kept:
+                parameter._array[...] = values
 
     def finish(self, roots: list[Any], optimizers: list[Any]) -> None:
         """What became of them, once nothing more is to come."""

@@ -3,6 +3,8 @@ other numbers, classes that were made one."""
 
 from __future__ import annotations
 
+import linecache
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -14,6 +16,7 @@ from ..record import HeldOutRecord, Place, ProgramRecord
 from ..rows import inside, told_apart
 from ..suspicion import Suspicion
 
+SPLITTING = re.compile(r"\b(train_test_split|random_split)\(")
 SHARED = 0.5  # of the windows of an evaluation, that overlap with those of the training
 VARIED = 0.8  # of the numbers of half a window, that differ: where few do, two are the same by chance
 WINDOWS = 40  # of an evaluation, that say something
@@ -55,11 +58,18 @@ def overlapping(record: ProgramRecord) -> Iterator[Suspicion]:
             "with windows that it was trained on, moved by some steps.",
             "Windows that overlap are nearly the same row: what is measured on them says nothing of new recordings.",
             "split the recordings first, and cut each part into windows afterwards",
-            place,
+            _split(place) or place,
             certain=True,
             confidence=0.85,
         )
         return
+
+
+def _split(place: Place | None) -> Place | None:
+    """The one line of a file that splits rows at random."""
+    lines = enumerate(linecache.getlines(place[0]), 1) if place is not None else ()
+    found = [number for number, line in lines if SPLITTING.search(line)]
+    return (place[0], found[0]) if place is not None and len(found) == 1 else None
 
 
 def _shared(x: np.ndarray, trained: np.ndarray) -> float:
