@@ -31,6 +31,7 @@ from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import culprits, orders, origins, rates
 from pellucid.doctor.report import Finding
+from pellucid.doctor.rules import cells
 from tests.browser import in_browser
 from tests.pages import ROOT, blocks
 
@@ -512,6 +513,20 @@ def test_a_decay_is_what_an_update_takes_beside_the_slope(share: float, found: f
     entry = StudiedPass(0, {"w": np.eye(12)}, {"w": given}, {candidate: {"w": slopes}}, values={"w": values})
     measured = decay.decay(entry, candidate, "w")
     assert measured == (None if found is None else pytest.approx(found))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "share", "state"), [(-0.05, 0.3, "along"), (-0.05, -0.3, "along"), (0.05, -0.3, "across")]
+)
+def test_what_climbs_may_have_a_decay_beside_it(ratio: float, share: float, state: str) -> None:
+    candidate = Candidate("squared", ("", "p"), ("", "y"))
+    slopes, values = RNG.normal(size=12), RNG.normal(size=12)
+    given = ratio * slopes + share * values
+    entry = StudiedPass(0, {"w": np.eye(12)}, {"w": given}, {candidate: {"w": slopes}}, values={"w": values})
+    entry.update["w"] = -given
+    found = cells.cell(entry, candidate, "w")
+    assert found.state == state
+    assert state == "across" or found.ratio == pytest.approx(ratio)
 
 
 def test_where_a_decay_is_written() -> None:

@@ -58,6 +58,7 @@ def recorded(source: str, tmp_path: Path) -> tuple[Any, dict[str, np.ndarray], d
         ("d = 2 * (out - y)", "d = 2 * (y - out)", dict.fromkeys(NAMES, -1.0), ()),
         ("d = 2 * (out - y)", "d = 2 * (out - y) / -3", dict.fromkeys(NAMES, -1.0), ()),
         ("dw2 = h.T @ d", "dw2 = h.T @ d * 3", {"w2": 3.0}, ("w1", "b1", "b2")),
+        ("db1 = dh.sum(0)", "db1 = -dh.sum(0)", {"b1": -1.0}, ("w1", "w2", "b2")),
         ("return 1 - square", "return square - 1", dict.fromkeys(("w1", "b1"), -1.0), ("w2", "b2")),
         ("new_w1 = w1 - 0.1 * dw1", "new_w1 = w1 + 0.1 * dw1", {"w1": -1.0}, ("b1", "w2", "b2")),
     ],
@@ -125,6 +126,26 @@ def test_a_derivative_that_is_taken_at_the_error_is_wrong_where_it_is_called(tmp
     tape, given, moved, file = recorded(source, tmp_path)
     line = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dh ="))
     assert first_wrong(tape, ["w1", "b1"], given, moved, {file: source})[0] == (file, line)
+
+
+def test_a_backward_pass_that_is_a_function_is_no_helper(tmp_path: Path) -> None:
+    rows = PROGRAM.replace("db1 = dh.sum(0)", "db1 = dh.sum()").splitlines()
+    first, last = (next(i for i, row in enumerate(rows) if row.startswith(name)) for name in ("dh =", "new_w2"))
+    body = [f"    {row}" for row in (*rows[first:last], "return dw1, db1")]
+    rows = [*rows[:first], "def back(d):", *body, "dw1, db1 = back(d)", *rows[last:]]
+    source = "\n".join(rows)
+    tape, given, moved, file = recorded(source, tmp_path)
+    line = next(number for number, row in enumerate(rows, 1) if row.startswith("    db1 ="))
+    assert first_wrong(tape, ["b1"], given, moved, {file: source})[0] == (file, line)
+
+
+def test_a_factor_of_a_function_of_the_forward_pass_is_that_of_its_call(tmp_path: Path) -> None:
+    helper = "def twice(s):\n    return 2 * s\n\nh = 0.5 * twice(np.tanh("
+    source = PROGRAM.replace("h = np.tanh(x @ w1 + b1)", helper + "x @ w1 + b1))").replace("h.T @ d", "twice(h).T @ d")
+    tape, given, moved, file = recorded(source, tmp_path)
+    line = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dw2 ="))
+    lines = of_factors(tape, {"w2": 2.0}, ["w1", "b1", "b2"], given, moved, {file: source})
+    assert lines["w2"] == (file, line)
 
 
 def test_a_derivative_that_is_called_once_and_at_the_error(tmp_path: Path) -> None:

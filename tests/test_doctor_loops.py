@@ -112,15 +112,72 @@ for epoch in range(200):
 """
 
 
+LAYERS = """
+import numpy as np
+rng = np.random.default_rng(0)
+X = rng.normal(size=(120, 2))
+Y = (X[:, :1] * X[:, 1:] > 0).astype(float)
+
+class Dense:
+    def __init__(self, n, m):
+        self.w = rng.normal(size=(n, m))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+
+    def backward(self, d):
+        self.dw = self.x.T @ d
+        return d @ self.w.T
+
+class Norm:
+    def __init__(self, n):
+        self.gamma, self.mean, self.var = np.ones(n), np.zeros(n), np.ones(n)
+
+    def forward(self, x):
+        self.mean, self.var = 0.9 * self.mean + 0.1 * x.mean(0), 0.9 * self.var + 0.1 * x.var(0)
+        self.h = np.tanh(x)
+        return self.h * self.gamma
+
+    def backward(self, d):
+        self.dgamma = (d * self.h).sum(0)
+        return d * self.gamma * (1 - self.h ** 2)
+
+net = [Dense(2, 8), Norm(8), Dense(8, 8), Norm(8), Dense(8, 1)]
+
+def predict(x):
+    for layer in net:
+        x = layer.forward(x)
+    return 1 / (1 + np.exp(-x))
+
+for epoch in range(40):
+    for s in range(0, 120, 20):
+        d = (predict(X[s:s + 20]) - Y[s:s + 20]) / 20
+        for layer in reversed(net):
+            d = layer.backward(d)
+        for layer in net:
+            if isinstance(layer, Dense):
+                layer.w -= 0.5 * layer.dw
+            else:
+                layer.gamma -= 0.5 * layer.dgamma
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "code", "parameters"),
     [
+        (LAYERS, "for s in range(0, 120, 20):", {"net[0].w", "net[1].gamma", "net[2].w", "net[3].gamma", "net[4].w"}),
         (RECURRENT, "for step in range(600):", {"U", "W", "V"}),
         (UNITS, "for x, t in data:", {"w1", "b1", "w2"}),
         (NARROW, "for x, y in batches():", {"W", "V"}),
     ],
-    ids=["a loop over time", "a loop over units", "a generator of batches, float32"],
+    ids=[
+        "layers that keep their statistics",
+        "a loop over time",
+        "a loop over units",
+        "a generator of batches, float32",
+    ],
 )
 def test_the_loop_that_trains(source: str, code: str, parameters: set[str], tmp_path: Path) -> None:
     script = tmp_path / "train.py"

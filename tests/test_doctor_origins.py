@@ -44,6 +44,7 @@ scaled = rows[0:9]
         ("data = load().data\nclass A:\n    def train(self, x):\n        return x\nA().train(data[0:5])\n", "x", 1),
         ("for x, t in zip(images, labels):\n    pass\nimages = f()\nlabels = g()\n", "t", 4),
         ("y = np.asarray(target).reshape(-1)\ntarget = f()\n", "y", 2),
+        ("y = load()\ndef idle():\n    y = other()\nfit(y)\n", "y", 1),  # nothing calls it
     ],
 )
 def test_where_data_is_made(source: str, name: str, line: int) -> None:

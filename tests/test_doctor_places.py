@@ -17,6 +17,8 @@ def forward(p, X):
     h = np.tanh(X @ p["W1"])
     pred = sig(h @ p["W2"])
     return h, pred
+
+forward(p, X)
 """
 RETURNED = """def sigmoid(z):
     return 1 / (1 + np.exp(-z))
@@ -28,6 +30,8 @@ def predict(x, w):
 def step(x, y):
     dz = sigmoid(x) * (1 - sigmoid(x))
     yhat = predict(x, w)
+
+step(x, y)
 """
 MODULES = """net = [Linear(2, 8), Tanh(), Linear(8, 1), Sigmoid()]
 o = run(net, x)

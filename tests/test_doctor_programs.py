@@ -360,6 +360,12 @@ def tanh_derivative(x):
     return 1 - np.tanh(x) ** 2
 
 d = h.T @ e
+
+def logistic(z):
+    return 1 / (1 + np.exp(-z))
+
+def logistic_slope(a):
+    return 1 / (1 + np.exp(-a)) * (1 - 1 / (1 + np.exp(-a)))
 """
 
 
@@ -371,6 +377,7 @@ d = h.T @ e
         (10, True, None),  # there is a derivative, but nobody calls it
         (16, False, None),
         (21, True, None),
+        (24, False, 27),
     ],
 )
 def test_the_backward_pass_of_a_step(forward: int, missing: bool, line: int | None) -> None:

@@ -194,7 +194,7 @@ def test_an_update_that_takes_a_gradient_is_no_line_of_a_mistake_in_it() -> None
 def test_the_mask_of_a_helper(test: str, line: int | None) -> None:
     source = (
         "def leaky(x):\n    return np.where(x > 0, x, 0.01 * x)\n\n"
-        f"def leaky_grad(z):\n    return np.where({test}, 1, 0.01)\n\ndz = da * leaky_grad(z)\n"
+        f"def leaky_grad(z):\n    return np.where({test}, 1, 0.01)\n\ndz = da * leaky_grad(z)\nh = leaky(z)\n"
     )
     assert in_helper({FILE: source}, (FILE, 2), (FILE, 7)) == (None if line is None else (FILE, line))
 
@@ -215,11 +215,17 @@ def test_the_gradient_of_a_state_that_nothing_reads(use: str, line: int | None) 
         ("d = y - out", "w += rate * delta", 4),
         ("e = out - y", "w += rate * delta", 2),
         ("d_out = out - y", "w += rate * delta", 4),
+        ("d = -2 * (y - out)", "w -= rate * delta", 3),
     ],
 )
 def test_an_error_that_is_the_label_less_the_output(error: str, update: str, line: int) -> None:
     source = f"def cost(out):\n    {error}\ndelta = cost(out)\n{update}\n"
     assert climbing(Assignments.of({FILE: source}), {FILE: source}, [group("w")]) == (FILE, line)
+
+
+def test_a_difference_that_every_step_takes_is_the_error_whatever_it_is_called() -> None:
+    source = "e = out - r\nb += rate * (e - reg * b)\nw += rate * (e * x - reg * w)\n"
+    assert climbing(Assignments.of({FILE: source}), {FILE: source}, [group("b"), group("w")]) == (FILE, 1)
 
 
 @pytest.mark.parametrize(("moved", "line"), [([(FILE, 4)], 4), ([(FILE, 2)], 1), ([], 1)])

@@ -13,13 +13,12 @@ from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import DISAGREES, TOO_LONG, Autopsy, Named, autopsy
 from pellucid.doctor.probes.trials import as_studied
 from pellucid.doctor.probes.usual import PIECEWISE
-from pellucid.doctor.process import culprits
+from pellucid.doctor.process import culprits, placing
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.last_terms import only_last
-from pellucid.doctor.process.placing import climbing, credible, in_helper, summed_last, thrown_away, undoing
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
 from pellucid.doctor.process.unmoved import should_move
 from pellucid.doctor.repairs import repairs
@@ -298,7 +297,7 @@ def _where_it_turns(
     groups = session.found.groups
     source = Assignments.of(session.program.loops.sources)
     signs = {update.sign for name in judgement.verdicts for update in source.steps(groups[name])}
-    if 1 in signs:
+    if 1 in signs or placing.label_less_output(session.program.loops.sources) is not None:
         return
     found, files = session.found, session.program.loops.sources
     factors = dict.fromkeys(judgement.verdicts, -1.0)
@@ -348,9 +347,9 @@ def _of_autopsy(
             _place(finding, session, judgement, seen, tensors)
             at = (finding.file, finding.line) if finding.file and finding.line else at
     if best.forward is not None and best.mistake in OF_A_STEP:
-        at = undoing(files, best.forward, at, best.mistake == OF_A_STEP[0]) or at
+        at = placing.undoing(files, best.forward, at, best.mistake == OF_A_STEP[0]) or at
     if best.forward is not None and best.mistake == "wrong-mask":
-        at = in_helper(files, best.forward, at) or at
+        at = placing.in_helper(files, best.forward, at) or at
     if best.mistake == OF_A_STEP[0]:
         at = (result.first_wrong if result.derived else None) or at
         at = handed_on(files, at) or at
@@ -365,7 +364,7 @@ def _of_autopsy(
     if best.mistake == "sign":
         at = _other_way(tensors, session, judgement) or at
     if best.mistake in ("missing-step", "dropped-term"):
-        at = thrown_away(files) or at
+        at = placing.thrown_away(files) or at
     if best.mistake == "batch-factor":
         at = _undivided(tensors, session, judgement) or at
     if at is not None:
@@ -383,7 +382,7 @@ def _of_last_term(finding: Finding, session: TrainingSession, wrong: Sequence[st
     if meant is None and begun:
         source = Assignments.of(sources)
         chain = [line for name in wrong for line in source.slice(session.found.groups[name], 6)]
-        replaced = summed_last(sources, chain) if (finding.file, finding.line) in chain else None
+        replaced = placing.summed_last(sources, chain) if (finding.file, finding.line) in chain else None
         if replaced is not None:
             _put(finding, session, replaced[0])
             meant = replaced[1]
@@ -423,7 +422,7 @@ def _place(
         written = [update for group in wrong for update in source.updates(group)]
         at = (written[0].file, written[0].line) if written else moved[0] if moved else at
     if finding.cause == "loss-sign-flipped":
-        at = climbing(source, session.program.loops.sources, wrong, moved) or at
+        at = placing.climbing(source, session.program.loops.sources, wrong, moved) or at
         chain = sorted({line for group in wrong for line in source.slice(group, 6)})
         bare = [line for line in chain if ABSOLUTE.search(session.program.loops.line(*line))]
         if bare:
@@ -469,7 +468,7 @@ def _put_credible(
 
 
 def _is_credible(session: TrainingSession, at: tuple[str, int], wrong: Sequence[str], seen: SlopeStudy) -> bool:
-    return credible(at, seen.update_lines, wrong, Assignments.of(session.program.loops.sources))
+    return placing.credible(at, seen.update_lines, wrong, Assignments.of(session.program.loops.sources))
 
 
 def _line_of(result: Autopsy, tensors: list[str]) -> tuple[str, int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise, takewhile
 from typing import Any
 
@@ -115,7 +115,10 @@ def _of_gradient_alone(culprit: Value, site: Site, right: Values) -> bool:
                 todo.append(source)
             elif source.needs and source.index not in within:
                 given.append(source)
-    return len({s.index for s in given}) == 1 and given[0].nodes[0].index not in right.forward and right(given[0])
+    if len({s.index for s in given}) != 1 or given[0].nodes[0].index in right.forward or not right(given[0]):
+        return False
+    made = given[0].site
+    return made is None or made.file != site.file or made.calls[:2] != site.calls[:2]  # not in the same call
 
 
 def _takes_gradient(step: Value, right: Values) -> bool:
@@ -184,11 +187,14 @@ def of_factors(
     right = Values(tape, moved)
     lines: dict[str, tuple[str, int]] = {}
     turned: list[tuple[str, int]] = []
+    fine = first_alike(right, agreed, given)
     cleared = {
         passed.index
-        for step in first_alike(right, agreed, given).values()
+        for step in fine.values()
         for passed in (step, *_chain(step, right), *(_numbers(step, right) if step.value.size == 1 else ()))
     }
+    over = [_turned(step, given[name], right) for name, step in fine.items()]
+    usual = {value.site for value in over if value is not None}
     for name, step in first_alike(right, factors, given).items():
         steps = [step, *_chain(step, right)] if step.value.size > 1 else [step, *_numbers(step, right)]
         jumps = [
@@ -205,16 +211,30 @@ def of_factors(
             culprit = [step, *negative][-1]  # where the gradient begins, it has the other sign: y − p for p − y
         elif factors[name] < 0:
             moves = [s for s in right.steps.values() if s.site is not None and right.updated(s, name)]
-            culprit = moves[0] if moves else step
+            culprit = _turned(step, given[name], right, usual) or (moves[0] if moves else step)
         else:
             culprit = step
-        at = place(culprit.site, files)
+        at = _of_caller(culprit, right, files) or place(culprit.site, files)
         if at is not None:
             lines[name] = at
             turned += [at] if step.value.size > 1 and (jumps or right.times(culprit) < 0) else []
     if turned and not cleared and set(factors.values()) == {-1.0}:  # all go up the slope, by one line
         return dict.fromkeys(lines, max(turned, key=turned.count))
     return lines
+
+
+def _turned(step: Value, given: np.ndarray, right: Values, usual: Collection[Site | None] = ()) -> Value | None:
+    """What has the other sign than the value that it was made of, behind `step`: the minus of `db = -d.sum(0)`.
+
+    `usual`: where right tensors come by such a minus, as in an update `p += -rate * d`.
+    """
+    for after in right.steps.values() if step.value.size > 1 else ():
+        alike = after.index > step.index and after.value.size == step.value.size and after.site not in usual
+        if alike and step in right.sources(after) and along(after.value, given):
+            if float(after.value.ravel() @ step.value.ravel()) < 0:
+                return after
+            step = after
+    return None
 
 
 def _chain(step: Value, right: Values) -> Iterator[Value]:

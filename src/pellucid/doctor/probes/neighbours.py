@@ -8,7 +8,8 @@ MOST = 1200  # rows that are compared with each other
 
 
 def nearest(inputs: np.ndarray) -> np.ndarray:
-    """For each of the rows (samples, features), the index of the nearest other row that is not the same."""
+    """For each of the rows (samples, …), the index of the nearest other row that is not the same."""
+    inputs = inputs.reshape(len(inputs), -1)
     spread = inputs.std(0)
     rows = (inputs - inputs.mean(0)) / np.where(spread > 1e-12, spread, 1.0)
     squares = (rows**2).sum(1)

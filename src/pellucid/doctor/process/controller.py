@@ -241,7 +241,7 @@ class Controller:
         memories: set[str] = set()
         for name, group in found.items():
             root = root_name(group.paths[0])
-            if group.paths[0][0][0] == kind and (root in anew or root in values):
+            if group.paths[0][0][0] == kind and (root in anew or root in values or name in seen.resized):
                 continue
             lasting[name] = group
             if group.paths[0][0][0] == kind and root in doubtful and not is_named(name):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +22,51 @@ class SourcePlace:
 
 
 def trees(sources: dict[str, str]) -> Iterator[tuple[str, ast.Module]]:
-    for file, text in sources.items():
+    """Each file as a tree, without the functions that nothing calls: no line of theirs is run."""
+    yield from _called(tuple(sources.items()))
+
+
+@functools.lru_cache(maxsize=4)
+def _called(sources: tuple[tuple[str, str], ...]) -> list[tuple[str, ast.Module]]:
+    found: list[tuple[str, ast.Module]] = []
+    for file, text in sources:
         try:
-            yield file, ast.parse(text)
+            found.append((file, ast.parse(text)))
         except SyntaxError:
             continue
+    while idle := _idle([tree for _, tree in found]):
+        for _, tree in found:
+            tree.body = [node for node in tree.body if node not in idle]
+    return found
+
+
+def _idle(modules: list[ast.Module]) -> list[ast.stmt]:
+    """The functions of modules whose name stands nowhere but within them."""
+    counts: Counter[str] = Counter()
+    for tree in modules:
+        counts.update(_mentioned(tree))
+    functions = [node for tree in modules for node in tree.body if isinstance(node, ast.FunctionDef)]
+    idle = [f for f in functions if not f.decorator_list and counts[f.name] == _mentioned(f)[f.name]]
+    return [] if len(idle) == len(functions) and not any(map(_runs, modules)) else list(idle)
+
+
+def _runs(tree: ast.Module) -> bool:
+    """Whether a module does more than define and import."""
+    return any(not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom) for node in tree.body)
+
+
+def _mentioned(tree: ast.AST) -> Counter[str]:
+    names: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            names[node.id] += 1
+        elif isinstance(node, ast.Attribute):
+            names[node.attr] += 1
+        elif isinstance(node, ast.alias):
+            names[node.name] += 1
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names[node.value] += 1
+    return names
 
 
 def first(sources: dict[str, str], fits: Callable[[ast.AST], bool]) -> SourcePlace | None:

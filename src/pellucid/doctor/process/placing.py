@@ -52,7 +52,8 @@ def undoing(
     ends = [node for node in ast.walk(twins[0]) if isinstance(node, ast.Return) and _returns(node)]
     if not classes and not (missing and any(isinstance(node.value, ast.Name) for node in ends)):
         first = twins[0].args.args[0].arg if twins[0].args.args else ""
-        if missing or not (OUTPUT.match(first) and any(f"{own.name}({first})" in ast.unparse(node) for node in ends)):
+        again = re.compile(rf"\b({re.escape(own.name)}|exp)\(-?{re.escape(first)}\)")
+        if missing or not (OUTPUT.match(first) and any(again.search(ast.unparse(node)) for node in ends)):
             return None
     ends = ends or [node for node in ast.walk(twins[0]) if isinstance(node, ast.Assign | ast.AugAssign)]
     return (file, max(node.lineno for node in ends)) if ends else None
@@ -160,11 +161,14 @@ def _differences(sources: dict[str, str]) -> Iterator[tuple[Line, ast.BinOp, dic
 
 
 def _is_told(node: ast.expr, around: Mapping[ast.AST, ast.AST]) -> bool:
-    """Whether an expression stands in a square, a size, a message, a comparison, or with a minus before it."""
+    """Whether an expression stands in a square, a size, a message, a comparison, or with a minus before it or its
+    factor, `-2 * (y - out)`."""
     part: ast.AST = node
     while part in around and not isinstance(part, ast.stmt):
         part = around[part]
         if isinstance(part, ast.FormattedValue | ast.Compare | ast.UnaryOp):
+            return True
+        if isinstance(part, ast.BinOp) and isinstance(part.left, ast.UnaryOp) and isinstance(part.op, ast.Mult):
             return True
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow):
             return True

@@ -43,6 +43,7 @@ class Seen:
     begun: int = 0  # passes of all loops, at its latest head
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
     spoilt: set[str] = field(default_factory=set)  # what held NaN or infinity after some passes, and was put back
+    resized: set[str] = field(default_factory=set)  # variables of another size after a pass: what goes through layers
 
 
 class Scout:
@@ -90,6 +91,7 @@ class Scout:
         seen.pending = None
         scope = scope_of()
         moved = differing(found, values, scope)
+        seen.resized |= {name for name, group in found.items() if _is_resized(group, values[name], scope)}
         for name in [name for name in moved if _is_window(found[name], values[name], views, scope)]:
             del moved[name]
         _note(seen, activation, moved)
@@ -207,6 +209,16 @@ def _is_window(group: Group, before: np.ndarray, views: dict[Path, np.ndarray], 
     return now is not old and _owner(now) is _owner(old) and not differ(np.asarray(old, dtype=float).ravel(), before)
 
 
+def _is_resized(group: Group, before: np.ndarray, scope: Scope) -> bool:
+    """Whether a variable holds an array of another size than before, as `x = layer.forward(x)`."""
+    if len(group.paths) != 1 or len(group.paths[0]) != 1:
+        return False
+    try:
+        return group.read(scope).size != before.size
+    except (LookupError, AttributeError, TypeError, ValueError):
+        return False
+
+
 def _owner(value: Any) -> Any:
     """The array that the memory of a view belongs to."""
     while isinstance(value, np.ndarray) and value.base is not None:
@@ -249,7 +261,7 @@ def _is_index(scope: Scope, path: Path, value: Any) -> bool:
 
 
 PARAMETER_NAME = re.compile(
-    r"^((hidden|inputs?|outputs?|in|out|layer\d*|l\d)_)?"
+    r"^(?!va[rl]$|vel$)((hidden|inputs?|outputs?|in|out|layer\d*|l\d)_)?"
     r"(w|b|u|v|wt|weights?|bias(es)?|theta|gamma|beta|kernel|filters?|embeddings?|emb|syn|coef|intercept|params?)"
     r"(_?[a-z0-9]{0,3}|_?(hidden|inputs?|outputs?|layer|first|second|in|out)(_?(hidden|outputs?|layer|out))?_?\d{0,2})$"
 )

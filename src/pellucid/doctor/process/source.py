@@ -198,7 +198,11 @@ class Assignments:
         seen = [u for u in updates if (u.file, u.line) in moved]
         first = min(seen or updates, key=lambda u: (u.file, u.line))
         chain = [line for group in groups[-1:] for line in self.slice(group, 6)]
-        errors = [a for a in self.assignments if not a.update and any(ERROR_NAME.search(t.lower()) for t in a.targets)]
+        shared = set[str].intersection(*(u.sources for u in updates)) - NOISE if len(updates) > 1 else set[str]()
+        errors = [
+            a for a in self.assignments
+            if not a.update and (a.targets & shared or any(ERROR_NAME.search(t.lower()) for t in a.targets))
+        ]  # fmt: skip
         errors = [a for a in errors if (a.file, a.line) in chain and a.sign < 0]
         if first.sign < 0:
             return self._begun(chain[-1]) if chain else (first.file, first.line)

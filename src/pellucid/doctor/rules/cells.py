@@ -110,7 +110,7 @@ def cell(entry: StudiedPass, candidate: Candidate, name: str, still: np.ndarray 
         w = _weights(entry, name, signs)[fine]
         (own, decay), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
         rest = math.sqrt(float(((g - own * s - decay * w) ** 2).sum()) / gg)
-        if rest < WRONG / 10 and own * decay > 0:
+        if rest < WRONG / 10 and own and (own < 0 or decay > 0):
             return TensorCell("along", float(own), rest, cosine)
     return TensorCell("along" if residual < WRONG else "across", ratio, residual, cosine)
 
@@ -227,7 +227,7 @@ def _explained(
         return None
     design, target = np.concatenate([t[1] for t in told]), np.concatenate([t[2] for t in told])
     (ratio, *shares), *_ = np.linalg.lstsq(design, target, rcond=None)
-    if ratio == 0 or (not momentum and not ratio * shares[0] > 0):
+    if ratio == 0 or (not momentum and ratio > 0 and not shares[0] > 0):
         return None
     rests = {
         i: float(np.linalg.norm(g - columns @ np.array([ratio, *shares])) / max(np.linalg.norm(g), 1e-300))
