@@ -364,7 +364,7 @@ d = h.T @ e
 def logistic(z):
     return 1 / (1 + np.exp(-z))
 
-def logistic_slope(a):
+def logistic_deriv(a):
     return 1 / (1 + np.exp(-a)) * (1 - 1 / (1 + np.exp(-a)))
 """
 

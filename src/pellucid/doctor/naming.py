@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pellucid.doctor import engines
+from pellucid.doctor import engines, odd
+from pellucid.doctor.instead import instead
 from pellucid.doctor.probes.losses import Candidate, of_classes
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import DISAGREES, TOO_LONG, Autopsy, Named, autopsy
@@ -131,6 +132,7 @@ def explain(
         more = _name(finding, session, judgement, seen)
     elif finding.cause == "loss-sign-flipped":
         _where_it_turns(finding, session, judgement, seen)
+    moved = [at for lines in seen.update_lines.values() for at in lines] if len(judgement.verdicts) > 1 else []
     for found in (finding, *more):
         if found.mistake == "swapped-tensors" and (at := crossing(session.program.loops.sources)) is not None:
             _put(found, session, (at.file, at.line))
@@ -138,8 +140,9 @@ def explain(
             _in_own_names(found, session)
         if found.mistake in ("", "unknown", "missing-step", "zero-gradient"):
             _of_last_term(found, session, judgement.wrong)
-        if found.mistake == "sign" and (update := re.match(r"\s*[\w.\[\]'\"]+\s*([-+])=", found.code or "")):
-            found.fix = f"write {'+=' if update[1] == '-' else '-='}, not {update[1]}=, or turn the gradient round"
+        of_line = instead(found, session.program.loops.sources.get(found.file or "", ""))
+        shared = found.cause == "loss-sign-flipped" and any(at == (found.file, found.line) for at in moved)
+        found.fix = f"{of_line}, and the other updates alike" if of_line and shared else of_line or found.fix
     return more
 
 
@@ -362,11 +365,11 @@ def _of_autopsy(
     ):  # its gradient is computed in the update
         at = moved[0]
     if best.mistake == "sign":
-        at = _other_way(tensors, session, judgement) or at
+        at = odd.minus(tensors, session, judgement) or odd.other_way(tensors, session, judgement) or at
     if best.mistake in ("missing-step", "dropped-term"):
         at = placing.thrown_away(files) or at
     if best.mistake == "batch-factor":
-        at = _undivided(tensors, session, judgement) or at
+        at = odd.undivided(tensors, session, judgement) or at
     if at is not None:
         _put(finding, session, at)
 
@@ -441,22 +444,6 @@ def _place(
 def _put(finding: Finding, session: TrainingSession, at: tuple[str, int]) -> None:
     finding.file, finding.line = at
     finding.code = session.program.loops.line(*at)
-
-
-def _other_way(tensors: list[str], session: TrainingSession, judgement: gradient.Judgement) -> tuple[str, int] | None:
-    """The update with the other sign than those of the tensors that are right, or, where none is, than most."""
-    groups = session.found.groups
-    right = [name for name, verdict in judgement.verdicts.items() if verdict == "right"]
-    right = right or [name for name in judgement.verdicts if name not in tensors]
-    source = Assignments.of(session.program.loops.sources)
-    return source.other_way([groups[name] for name in tensors], [groups[name] for name in right])
-
-
-def _undivided(tensors: list[str], session: TrainingSession, judgement: gradient.Judgement) -> tuple[str, int] | None:
-    """The update that divides by the number of rows where those of right tensors do not, or the reverse."""
-    groups = session.found.groups
-    right = [groups[name] for name, verdict in judgement.verdicts.items() if verdict == "right"]
-    return Assignments.of(session.program.loops.sources).undivided([groups[name] for name in tensors], right)
 
 
 def _put_credible(

@@ -128,9 +128,7 @@ def label_less_output(sources: dict[str, str]) -> Line | None:
     >>> label_less_output({"a.py": "loss = ((y - out) ** 2).sum()\\nd = 2 * (y - out)\\nprint(y - out)"})
     ('a.py', 2)
     """
-    found = {
-        line for line, node, around in _differences(sources) if _is_label(node.left) and not _is_told(node, around)
-    }
+    found = {line for line, node, around in _differences(sources) if is_label(node.left) and not _is_told(node, around)}
     return next(iter(found)) if len(found) == 1 else None
 
 
@@ -143,7 +141,7 @@ def output_less_label(sources: dict[str, str]) -> Line | None:
     found = {
         line
         for line, node, around in _differences(sources)
-        if _is_label(node.right)
+        if is_label(node.right)
         and isinstance(outer := around[node], ast.Assign)
         and not OF_GRADIENT.match(ast.unparse(outer.targets[0]).split(".")[-1])
     }
@@ -156,7 +154,7 @@ def _differences(sources: dict[str, str]) -> Iterator[tuple[Line, ast.BinOp, dic
         around = {part: node for node in ast.walk(tree) for part in ast.iter_child_nodes(node)}
         for node in ast.walk(tree):
             minus = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
-            if minus and isinstance(node, ast.BinOp) and _is_label(node.left) != _is_label(node.right):
+            if minus and isinstance(node, ast.BinOp) and is_label(node.left) != is_label(node.right):
                 yield (file, node.lineno), node, around
 
 
@@ -177,7 +175,8 @@ def _is_told(node: ast.expr, around: Mapping[ast.AST, ast.AST]) -> bool:
     return False
 
 
-def _is_label(node: ast.expr) -> bool:
+def is_label(node: ast.expr) -> bool:
+    """Whether an expression is what labels are called, or a part of it: `y`, `self.targets[i]`."""
     while isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr == "T"):
         node = node.value
     name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

@@ -234,6 +234,14 @@ def _of_gradient(update: Assignment) -> set[str]:
     return {name for name in update.sources if _gradient_like(name)}
 
 
+def gradients_of(source: Assignments, groups: list[Group]) -> set[str]:
+    """The names of the gradients of these tensors: those that their updates take, or that are called so."""
+    taken = set[str]().union(*(_of_gradient(update) for group in groups for update in source.steps(group)))
+    own = "|".join(re.escape(last_name(group)) for group in groups)
+    called = re.compile(rf"(d|g|d_|g_|grad_?|gradient_?|delta_?|nabla_)({own})|({own})_?(grad|gradient|delta|slope)")
+    return taken or {name for a in source.assignments for name in a.targets if called.fullmatch(name)}
+
+
 def suspect(source: Assignments, wrong: list[Group], right: list[Group]) -> tuple[str, int] | None:
     """The line that all wrong tensors come by and no right one does, nearest to the loss."""
     slices = [source.slice(group) for group in wrong]
@@ -367,6 +375,11 @@ class _Visitor(ast.NodeVisitor):
             self.found.assignments.append(
                 Assignment(self.file, node.lineno, targets, sources, self.functions[-1], False)
             )
+        for keyword in node.keywords if ast.unparse(node.func).endswith("._replace") else ():  # of a named tuple
+            value, name = keyword.value, keyword.arg or ""
+            kept = isinstance(value, ast.Attribute) and value.attr == name
+            own = isinstance(value, ast.BinOp) and name in _names(value.left)
+            self._add(_as_assigned(keyword), {name}, {name} if kept else _names(value), own)
         self.generic_visit(node)
 
     def visit_Dict(self, node: ast.Dict) -> None:
@@ -414,6 +427,11 @@ class _Visitor(ast.NodeVisitor):
                 _divisions(value),
             )
         )
+
+
+def _as_assigned(keyword: ast.keyword) -> ast.Assign:
+    target = ast.Name(keyword.arg or "", ast.Store())
+    return ast.Assign([target], keyword.value, lineno=keyword.value.lineno, col_offset=keyword.value.col_offset)
 
 
 def _divisions(value: ast.expr) -> int:

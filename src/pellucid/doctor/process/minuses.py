@@ -1,0 +1,47 @@
+"""A gradient without the minus that those of other tensors have: `dm += 2 * x * e` beside `db += -2 * e`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from pellucid.doctor.process.paths import Group
+from pellucid.doctor.process.places import assigned, trees
+from pellucid.doctor.process.source import Assignments, gradients_of
+
+Line = tuple[str, int]
+
+
+def odd_minus(sources: dict[str, str], wrong: list[Group], right: list[Group]) -> Line | None:
+    """The line of a wrong gradient whose product begins with no minus, where those of the right ones do, or the
+    reverse.
+
+    >>> from pellucid.doctor.process.paths import Group
+    >>> group = lambda name: Group(name, ((("global", ("a", name)),),), (1,), ())
+    >>> text = "db += -2 * e\\ndm += 2 * x * e\\nb = b - lr * db\\nm = m - lr * dm"
+    >>> odd_minus({"a.py": text}, [group("m")], [group("b")])
+    ('a.py', 2)
+    """
+    source = Assignments.of(sources)
+    own, others = gradients_of(source, wrong), gradients_of(source, right)
+    found, usual = list(_begun(sources, own - others)), list(_begun(sources, others - own))
+    if len({minus for _, minus in found}) == len({minus for _, minus in usual}) == 1 and found[0][1] != usual[0][1]:
+        return found[0][0]
+    return None
+
+
+def _begun(sources: dict[str, str], names: set[str]) -> Iterator[tuple[Line, bool]]:
+    """The products that gradients are made of, each with whether a minus stands before it."""
+    for file, tree in trees(sources):
+        for node in ast.walk(tree):
+            adds = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add)
+            if (isinstance(node, ast.Assign) or adds) and names & {*assigned(node)}:
+                value = node.value
+                if any(isinstance(part, ast.BinOp) for part in ast.walk(value)):
+                    yield (file, node.lineno), _is_negative(value)
+
+
+def _is_negative(value: ast.expr) -> bool:
+    while isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult | ast.Div):
+        value = value.left
+    return isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub)
