@@ -4,6 +4,7 @@ import pytest
 
 from pellucid.doctor.finding import Finding
 from pellucid.doctor.instead import instead
+from pellucid.doctor.odd import rank
 from pellucid.doctor.process.minuses import odd_minus
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.source import Assignments
@@ -55,3 +56,12 @@ def test_a_gradient_without_the_minus_of_the_others(gradients: str, line: int | 
 def test_a_named_tuple_that_keeps_a_bias() -> None:
     source = "gb = d\nlayers[i] = layers[i]._replace(w=layers[i].w - lr * gw, b=layers[i].b)\n"
     assert kept(Assignments.of({FILE: source}), {"b"}) == (FILE, 2)
+
+
+def test_a_number_that_never_moves_is_said_last_and_that_a_program_climbs_first() -> None:
+    rows = [{"name": "b", "verdict": "zero"}, {"name": "w", "verdict": "right"}]
+    rests = Finding("wrong-backward", "error", 0.9, "", "", "", mistake="zero-gradient", tensors=rows)
+    step = Finding("wrong-backward", "error", 0.9, "", "", "", mistake="missing-activation-derivative")
+    climbs = Finding("loss-sign-flipped", "error", 0.9, "", "", "")
+    assert sorted([rests, step, climbs], key=lambda f: rank(f, ["b"])) == [climbs, step, rests]
+    assert sorted([rests, step], key=lambda f: rank(f, [])) == [rests, step]

@@ -111,6 +111,15 @@ def test_an_update_that_climbs(tmp_path: Path) -> None:
     assert [finding.cause for finding in report.findings] == ["loss-sign-flipped"]
 
 
+def test_an_update_that_climbs_by_a_gradient_that_lacks_a_derivative(tmp_path: Path) -> None:
+    changes = "y - l2", "l2 - y", "l1_error * sigmoid(l1, deriv=True)", "l1_error"
+    report = examined(tmp_path, TWO_LAYERS, *changes)
+    assert [finding.cause for finding in report.findings[:2]] == ["loss-sign-flipped", "wrong-backward"]
+    assert report.findings[0].code == "l2_error = l2 - y"
+    assert report.findings[0].fix == "l2_error = y - l2"
+    assert report.findings[1].mistake == "missing-activation-derivative"
+
+
 def test_the_program_writes_nothing_in_forks(tmp_path: Path) -> None:
     writes = "    open('trace.txt', 'a').write(f'{j}\\n')\n"
     source = TWO_LAYERS + writes

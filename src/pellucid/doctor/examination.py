@@ -12,6 +12,7 @@ from pellucid.doctor import conditions, engines, uncleared
 from pellucid.doctor.against import against_its_own
 from pellucid.doctor.conditions import regime
 from pellucid.doctor.naming import by_another_loss, by_classes, by_exact_loss, explain, is_named, sizes_of, sure
+from pellucid.doctor.odd import rank
 from pellucid.doctor.probes import batches
 from pellucid.doctor.probes.decisions import without_decisions
 from pellucid.doctor.probes.losses import of_classes
@@ -267,8 +268,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             f"{judgement.candidate.title}; as they are, no update follows that of any loss. Scale the inputs, and look "
             "whether the loss falls then.",
         )
-    # What a fork says nothing for goes last.
-    findings.sort(key=lambda f: f.severity == "warning" and f.verified is False)
+    findings.sort(key=lambda f: rank(f, session.found.still))
     if findings and all(hardly_told(finding) for finding in findings):
         return Report("inconclusive", facts=facts, reason=HARDLY_TOLD.format(findings[0].evidence))
     faults = any(f.severity == "error" or (f.severity == "warning" and _stands(f)) for f in findings)

@@ -130,6 +130,10 @@ def explain(
     _place(finding, session, judgement, seen)
     if finding.cause == "wrong-backward" and judgement.wrong and not gradient.turned_over(judgement):
         more = _name(finding, session, judgement, seen)
+        if judgement.climbs and gradient.explains_some(judgement):
+            up = [name for name, verdict in judgement.verdicts.items() if verdict == "right"]
+            more.append(backward.climbing(judgement, up))
+            _place(more[-1], session, judgement, seen, up)
     elif finding.cause == "loss-sign-flipped":
         _where_it_turns(finding, session, judgement, seen)
     moved = [at for lines in seen.update_lines.values() for at in lines] if len(judgement.verdicts) > 1 else []

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.minuses import odd_minus
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.source import Assignments
+from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement
 
 Line = tuple[str, int]
+
+
+def rank(finding: Finding, still: Collection[str]) -> tuple[bool, bool, bool]:
+    """By which findings are put in order: last what a fork says nothing for, then numbers that no pass moves, `still`,
+    which may be meant; first that the program climbs."""
+    tensors = {row["name"] for row in finding.tensors if row.get("verdict") != "right"}
+    rests = finding.mistake == "zero-gradient" and bool(tensors) and tensors <= {*still}
+    return finding.severity == "warning" and finding.verified is False, rests, finding.cause != "loss-sign-flipped"
 
 
 def other_way(tensors: list[str], session: TrainingSession, judgement: Judgement) -> Line | None:

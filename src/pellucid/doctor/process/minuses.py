@@ -34,11 +34,11 @@ def _begun(sources: dict[str, str], names: set[str]) -> Iterator[tuple[Line, boo
     """The products that gradients are made of, each with whether a minus stands before it."""
     for file, tree in trees(sources):
         for node in ast.walk(tree):
-            adds = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add)
-            if (isinstance(node, ast.Assign) or adds) and names & {*assigned(node)}:
-                value = node.value
-                if any(isinstance(part, ast.BinOp) for part in ast.walk(value)):
-                    yield (file, node.lineno), _is_negative(value)
+            if not isinstance(node, ast.Assign | ast.AugAssign) or not names & {*assigned(node)}:
+                continue
+            adds = isinstance(node, ast.Assign) or isinstance(node.op, ast.Add)
+            if adds and any(isinstance(part, ast.BinOp) for part in ast.walk(node.value)):
+                yield (file, node.lineno), _is_negative(node.value)
 
 
 def _is_negative(value: ast.expr) -> bool:

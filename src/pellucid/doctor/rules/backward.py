@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ NEARLY = 0.995  # a cosine that would be shown as that of the same direction
 def findings(judgement: Judgement, study: SlopeStudy, found: Parameters, sizes: set[int]) -> list[Finding]:
     """What the comparison of updates and slopes says."""
     if judgement.climbs and not judgement.wrong:
-        return [_climbs(judgement)]
+        return [climbing(judgement)]
     if not judgement.wrong:
         return [_times_itself(judgement)] if by_its_loss(study.passes, judgement) else []
     if _accumulates(judgement, study):
@@ -154,13 +155,14 @@ def crossed(found: Parameters, at: dict[str, tuple[str, int]]) -> list[Finding]:
     ]
 
 
-def _climbs(judgement: Judgement) -> Finding:
+def climbing(judgement: Judgement, names: Sequence[str] = ()) -> Finding:
+    """That the program goes up the slope: in all tensors, or in these, where others have another mistake beside."""
     return Finding(
         "loss-sign-flipped",
         "error",
         0.97,
-        f"In every pass the update of every parameter is {_number(abs(judgement.ratio))} times the slope of "
-        f"{judgement.candidate.title}, not minus it.",
+        f"In every pass the update of {', '.join(names) or 'every parameter'} is {_number(abs(judgement.ratio))} times "
+        f"the slope of {judgement.candidate.title}, not minus it.",
         "The program climbs: each update makes the loss larger.",
         "turn the sign of the update (W -= lr * dW), or that of the gradient, around",
     )
