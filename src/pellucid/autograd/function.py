@@ -468,24 +468,25 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         if not again:
             return result
         given = _as_tuple(result)
-        refusing = tuple(_Refusing.after(gradient) if isinstance(gradient, Tensor) else gradient for gradient in given)
+        leaves = [gradient.detach().requires_grad_() if is_dense(gradient) else None for gradient in given]
+        refusing = tuple(_Refusing.after(gradient, leaves) if is_dense(gradient) else gradient for gradient in given)
         return refusing if isinstance(result, tuple) else refusing[0]
 
     return within
 
 
 class _Refusing(Node):
-    """The history of a gradient that must not be differentiated."""
+    """The history of the gradients that a backward gave together, which must not be differentiated."""
 
-    def __init__(self) -> None:
-        self.edges, self.kwargs = [], {}
+    def __init__(self, leaves: list[Tensor | None]) -> None:
+        self.edges, self.kwargs = leaves, {}
         self.number = next_number()
 
     @classmethod
-    def after(cls, tensor: Tensor) -> Tensor:
+    def after(cls, tensor: Tensor, leaves: list[Tensor | None]) -> Tensor:
         """The tensor with such a history."""
         made = like(tensor, tensor._array)
-        made._node, made._requires = cls(), True
+        made._node, made._requires = cls(leaves), True
         return made
 
     def propagate(self, g: Array, vocabulary: Vocabulary, lifted: bool, create: bool) -> Flow:
@@ -495,4 +496,4 @@ class _Refusing(Node):
         )
 
     def name(self) -> str:
-        return "OnceDifferentiable"
+        return "Error"

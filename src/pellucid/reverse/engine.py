@@ -353,7 +353,9 @@ def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: b
         else:
             leaf._grad = added + known if known.is_sparse else known + added
     elif lifted:
-        if known is None:
+        if known is None and create and not state.interpreters and type(leaf._array) is _ndarray:
+            leaf._grad = TABLE["copy_"](wrap(np.empty_like(leaf._array)), gradient)  # which is PyTorch's node for it
+        elif known is None:
             leaf._grad = TABLE["clone"](gradient)
         elif create:
             leaf._grad = known + gradient
