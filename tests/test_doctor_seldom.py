@@ -67,6 +67,33 @@ def test_a_right_rule_that_moves_seldom_is_healthy(source: str, tmp_path: Path) 
     assert examined(tmp_path, source).status == "healthy"
 
 
+SELDOM = """
+import numpy as np
+np.random.seed(SEED)
+x = np.linspace(-3, 3, 400)
+y = np.cos(x)
+p = [np.random.randn() * 3 for _ in range(3)]
+for step in range(2000):
+    guess = p[0] + p[1] * x + p[2] * x ** 2
+    loss = np.square(guess - y).sum()
+    if step % 100 == 0:
+        print(step, loss)
+        d = 2 * (guess - y)
+        p[0] -= 1e-5 * d.sum()
+        p[1] -= 1e-5 * (d * x).sum()
+        p[2] -= 1e-5 * (d * x ** 2).sum()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 3])
+def test_updates_that_stand_under_a_message_are_told_wherever_the_training_begins(seed: int, tmp_path: Path) -> None:
+    """From far off, twenty updates take away nearly all of the loss, and what is left is far more than that of a
+    guess."""
+    report = examined(tmp_path, SELDOM.replace("SEED", str(seed)))
+    assert [(finding.cause, finding.line) for finding in report.findings][:1] == [("too-few-updates", 10)]
+
+
 @pytest.mark.slow
 def test_an_input_in_the_update_of_another_number_is_told(tmp_path: Path) -> None:
     source = PERCEPTRON.replace("w[0] += 0.1 * err * x[0]", "w[0] += 0.1 * err")

@@ -54,6 +54,29 @@ def test_a_training_ends_where_its_loss_is_low_enough(enough: float | None, pass
         assert done.level < enough
 
 
+def test_a_pass_that_makes_no_update_is_not_run_again_and_again() -> None:
+    """Of ten passes one moves the parameter: it is run twenty times, the others twice, to see that they do not."""
+    found = Parameters({}, ["w"], {})
+    work = trial(lab(), found, LOSS, {}, 400, 60.0, Remedy(repeat=20))
+    runs, w, at, moves = [0], 0.0, 0, 0
+    request = next(work)
+    try:
+        while True:
+            moved = w + (at % 10 == 0)
+            before, after = {"w": np.array([w])}, {"w": np.array([moved])}
+            moves += moved != w
+            w = moved
+            seen = {("", "loss"): [np.array(1.0)]}
+            runs[-1] += 1
+            if type(request) is Next:
+                at += 1
+                runs.append(0)
+            request = work.send(SimpleNamespace(before=before, after=after, seen=seen))  # type: ignore[arg-type]
+    except StopIteration:
+        pass
+    assert runs[:20] == [20, *[2] * 9, 20, *[2] * 9]
+
+
 def test_a_curve_is_cut_where_another_training_ended() -> None:
     done = Trial(at=[*range(2 * BURST), *range(200, 200 + BURST)], losses=[1.0] * BURST + [0.5] * BURST + [0.1] * BURST)
     assert done.curve() == [1.0, 0.5, 0.1]

@@ -12,7 +12,7 @@ from pellucid.doctor.conditions import learning
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy
-from pellucid.doctor.probes.roles import Pair, pair_of, pair_of_sum, watched
+from pellucid.doctor.probes.roles import Pair, alike, nudged, pair_of, pair_of_sum, watched
 from pellucid.doctor.probes.training import Mended
 from pellucid.doctor.probes.trials import BURST, WIDE, Change, Remedy, Trial, shaken, to_values, trial
 from pellucid.doctor.process import culprits, places, settings
@@ -120,6 +120,9 @@ class Case:
         excluded = frozenset(session.found.groups) | settings.counters(self.sources)
         no_pair = excluded | no_labels(self.sources)
         series = session.lab(lambda lab: watched(lab), session.found.groups, 3.0 + 12 * session.found.seconds)
+        if alike(series, self.candidate):
+            names = session.found.parameters
+            series = session.lab(lambda lab: nudged(lab, names), session.found.groups, 3.0 + 12 * session.found.seconds)
         pairs = session.program.loops.pairs
         self.pair = pair_of(series, depends, no_pair, self.candidate, pairs)
         summed = pair_of_sum(series, depends, no_pair, self.candidate, pairs) if self.pair is None else None

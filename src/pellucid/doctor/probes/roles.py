@@ -28,6 +28,7 @@ OUTPUTS, LABELS = 40, 16  # that are tried
 CLOSE = 1e-4  # how far the factor may vary: a small number below the logarithm, rounding
 SAME = 1e-9  # the same of the loss itself: while weights are small, the outputs of all steps are nearly one number
 TOLD = 0.2  # the same, as a share of how far the loss itself varies: what hardly varies agrees with anything
+NUDGE = 0.1  # of the size of a parameter
 PENALTY = 0.05  # the same where a penalty is added to the loss
 ALONG = 0.1  # of how far the loss varies: what a penalty changes of it
 
@@ -52,6 +53,32 @@ def watched(lab: Lab, passes: int = PASSES) -> Generator[PassRun, PassOutcome, l
     except Ended:
         pass
     return found
+
+
+def nudged(lab: Lab, names: Collection[str], passes: int = PASSES) -> Generator[PassRun, PassOutcome, list[Seen]]:
+    """The same of one pass, with the parameters a little larger or smaller each time: where passes in a row make no
+    update, all of them see the same."""
+    found: list[Seen] = []
+    rng = np.random.default_rng(0)
+    try:
+        plain = yield PassRun()
+        for _ in range(passes):
+            values = {}
+            for name in (name for name in names if name in plain.before):
+                old = plain.before[name]
+                values[name] = old + NUDGE * (np.abs(old).mean() or 1.0) * rng.standard_normal(old.shape)
+            outcome = yield PassRun(values, watch="all")
+            found.append(outcome.seen)
+            if lab.left() < 0.2:
+                break
+    except Ended:
+        pass
+    return found
+
+
+def alike(series: list[Seen], loss: Candidate) -> bool:
+    """Whether a loss is the same number in all passes."""
+    return len(series) > 1 and len({loss.value(seen) for seen in series}) == 1
 
 
 def pair_of(

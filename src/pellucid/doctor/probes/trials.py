@@ -176,6 +176,7 @@ def trial(
     losses, all_keys = frozenset(candidate.keys), frozenset(candidate.keys) | keys
     started = time.process_time()
     following, collected = burst, 0
+    turn, moves = 0, True  # of the pass that is run again and again
     kept: dict[Key, list[np.ndarray]] = {}
     unchanged = remedy.scale == 1.0 and not remedy.undecayed
     move = None if unchanged else scaled(lab, found, remedy.scale, dict(remedy.undecayed))
@@ -192,9 +193,12 @@ def trial(
                     rate = None if mended.rate is None else mended.rate * remedy.scale
                     move = moving(lab, found, 1.0, slopes, rate, mended.wrong) if at else scaled(lab, found, 0.0)
                 extra = keys and taken
-                outcome = yield (Again if (at + 1) % remedy.repeat else Next)(
+                again = turn + 1 < remedy.repeat and (turn == 0 or moves)
+                outcome = yield (Again if again else Next)(
                     watch=(all_keys if extra else losses) if taken else None, before=begin, after=move
                 )
+                turn = turn + 1 if again else 0
+                moves = not again or _moves(outcome, found)  # one that makes no update need not be run again
                 result.passes += 1
                 result.values = outcome.after
                 if not taken or not losses <= outcome.seen.keys():  # a pass may have nothing to do: if i != j
@@ -226,6 +230,12 @@ def trial(
     result.seconds = time.process_time() - started
     result.turns = lab.turns
     return result
+
+
+def _moves(outcome: PassOutcome, found: Parameters) -> bool:
+    """Whether a pass moved a parameter."""
+    before, after = outcome.before, outcome.after
+    return any(n in before and n in after and not np.array_equal(before[n], after[n]) for n in found.parameters)
 
 
 def _all(changes: tuple[Change, ...]) -> Change:

@@ -27,8 +27,9 @@ MOST_GROUPS = 60
 def parameters(lab: Lab, seen: Collection[str] | None = None) -> Work:
     """In a laboratory: which of the groups that move are parameters; or the name of one that must not be changed, since
     the program ended when it was. `seen`: what was seen to move in this loop; what was not is not waited for."""
+    known = [name for name in lab.groups if seen is None or name in seen]
     try:
-        plain = yield from next_move(lab, [n for n in lab.groups if is_named(n) and (seen is None or n in seen)])
+        plain = yield from next_move(lab, [name for name in known if is_named(name)] or known)
     except Ended:
         return Parameters({}, [], {})
     nodes: dict[str, Any] = {}
@@ -59,8 +60,8 @@ def parameters(lab: Lab, seen: Collection[str] | None = None) -> Work:
     moved = _without_aliases(moved, lab.groups, lab.scope)[:MOST_GROUPS]
     kept = [name for name in moved if name in again.said]
     if kept and seconds * len(moved) > 0.3 * lab.left():  # the nodes that an engine trains are known without a trial
-        known = {name: lab.groups[name] for name in kept}
-        return Parameters(known, kept, {}, dict.fromkeys(kept, 1.0), repeatable=same, seconds=seconds)
+        nodes_of = {name: lab.groups[name] for name in kept}
+        return Parameters(nodes_of, kept, {}, dict.fromkeys(kept, 1.0), repeatable=same, seconds=seconds)
     rng = np.random.default_rng(0)
     shifts: dict[str, np.ndarray] = {}
     answers: dict[str, dict[str, np.ndarray]] = {}

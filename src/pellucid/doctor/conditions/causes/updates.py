@@ -15,7 +15,7 @@ from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places, settings
 
 FEW = 40  # passes that nobody takes for a training: asked before what else would speed it up
-SOME = 100  # updates, beyond which a program that learns by them is not called too short
+SOME = 90  # updates, beyond which a program that learns by them is not called too short
 MANY = 200  # passes, or epochs of a program that learns nothing, beyond which a run is no short one
 MORE = 20  # times as many
 
