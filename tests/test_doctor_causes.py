@@ -316,6 +316,38 @@ def test_a_cause_is_named_with_its_line(cause: str, line: int, change: tuple[str
     assert (report.findings[0].cause, report.findings[0].line) == (cause, line)
 
 
+@pytest.mark.slow
+def test_units_that_stay_alike_are_told_though_other_weights_learn_no_better(tmp_path: Path) -> None:
+    """Four layers of sigmoids learn nothing in so few passes from any weights; that all of them begin at 0 is a mistake
+    of its own."""
+    source = """
+import numpy as np
+rng = np.random.default_rng(0)
+X = rng.normal(size=(120, 6))
+Y = np.eye(4)[(X[:, 0] > 0) * 2 + (X[:, 1] > 0)]
+sizes = [6, 20, 16, 12, 4]
+W = [np.zeros((a, b)) for a, b in zip(sizes, sizes[1:])]
+B = [np.zeros((1, b)) for b in sizes[1:]]
+for epoch in range(6):
+    for x, y in zip(X, Y):
+        acts = [x[None]]
+        for w, b in zip(W[:-1], B[:-1]):
+            acts.append(1 / (1 + np.exp(-(acts[-1] @ w + b))))
+        out = acts[-1] @ W[-1] + B[-1]
+        loss = ((out - y) ** 2).sum()
+        d = 2 * (out - y)
+        for i in reversed(range(4)):
+            dw, db = acts[i].T @ d, d.sum(0, keepdims=True)
+            if i:
+                d = d @ W[i].T * acts[i] * (1 - acts[i])
+            W[i] -= 0.01 * dw
+            B[i] -= 0.01 * db
+"""
+    (tmp_path / "train.py").write_text(source)
+    report = examine_script(tmp_path / "train.py")
+    assert [(finding.cause, finding.line) for finding in report.findings][:1] == [("symmetric-init", 7)]
+
+
 def softmax_of(z: np.ndarray) -> np.ndarray:
     exps = np.exp(z - z.max(1, keepdims=True))
     return exps / exps.sum(1, keepdims=True)

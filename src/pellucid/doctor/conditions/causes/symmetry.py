@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, Found, at, error
-from pellucid.doctor.probes.trials import Remedy
+from pellucid.doctor.probes.trials import Remedy, Trial
 from pellucid.doctor.process import origins
 from pellucid.doctor.report import Finding
 
@@ -15,8 +15,9 @@ WHY = "Units that begin alike get the same gradient and stay alike: the layer is
 FIX = "begin with random numbers: np.random.randn(n_in, n_out) / np.sqrt(n_in)"
 
 
-def find(case: Case) -> Found | None:
-    """Confirmed by a training that begins with random weights."""
+def find(case: Case) -> Found | Finding | None:
+    """Confirmed by a training that begins with random weights; or by units of a hidden layer that are alike still at
+    the end of one that learns nothing, whatever else keeps it from that."""
     begun = case.begun
     names = start.symmetric(begun)
     if not names or (case.learns and not stay_alike(case)):
@@ -28,7 +29,7 @@ def find(case: Case) -> Found | None:
     remedy = Remedy("symmetric-init", "with random weights", begin=begin)
     other = case.attempt(remedy)
     if other is None:
-        return None
+        return None if case.learns else _at_the_end(case)
     same = ", ".join(names)
     zero = all((begun[name] == 0).all() for name in names)
     finding = case.confirmed(
@@ -48,11 +49,22 @@ def seen(case: Case) -> list[Finding]:
     if not hidden:
         return []
     trained = case.run(Remedy(), SOME, 1.5)
+    finding = _still_alike(hidden, case, trained)
+    return [case.placed(finding)] if finding is not None else []
+
+
+def _at_the_end(case: Case) -> Finding | None:
+    hidden = [name for name in start.symmetric(case.tensors) if min((*case.tensors[name].shape, 1)[:2]) > 1]
+    return _still_alike(hidden, case, case.was) if case.was.passes >= SOME else None
+
+
+def _still_alike(hidden: list[str], case: Case, trained: Trial) -> Finding | None:
+    tensors = case.tensors
     now = {name: trained.values[name].reshape(tensors[name].shape) for name in hidden if name in trained.values}
     hidden = [name for name in hidden if name in now]
     names = [n for n in hidden if not np.array_equal(now[n], tensors[n]) and np.ptp(now[n]) > 0 and start.alike(now[n])]
     if not names:
-        return []
+        return None
     finding = error(
         "symmetric-init", 0.95,
         f"At the beginning all units of {', '.join(names)} are the same, and after {trained.passes} passes, which move "
@@ -60,7 +72,7 @@ def seen(case: Case) -> list[Finding]:
         WHY, FIX,
     )  # fmt: skip
     at(finding, origins.first_values(case.sources, names[0]))
-    return [case.placed(finding)]
+    return finding
 
 
 def stay_alike(case: Case) -> bool:
