@@ -15,6 +15,7 @@ from pellucid.doctor.naming import _of_all_passes
 from pellucid.doctor.probes.losses import Candidate, candidates
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import Named
+from pellucid.doctor.probes.slopes import _pruned
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.instrument import Loops
 from pellucid.doctor.process.moving import Parameters
@@ -142,6 +143,47 @@ def test_a_number_below_zero_may_be_a_likelihood_that_is_to_rise(sign: float) ->
     found = candidates(seen, moved)
     assert [c.title for c in found] == ["cost"] + ["minus cost"] * (sign < 0)
     assert [c.value(seen) for c in found] == [3.0 * sign] + [3.0] * (sign < 0)
+
+
+def test_an_output_and_a_label_are_those_of_the_same_turns() -> None:
+    """While a loop over a replayed batch has one turn, the last target of a function is that of each turn."""
+    seen, moved = (
+        {
+            ("update", "target"): [np.array(1.5)],
+            ("loop 2", "target"): [np.array(1.5)],
+            ("update, inline", "q[a]"): [np.array(value)],
+        }
+        for value in (0.3, 0.2)
+    )
+    found = candidates(seen, moved, subtracted={("q[a]", "target")})
+    squared = next(c for c in found if c.kind == "squared")
+    assert (squared.output, squared.label) == (("update, inline", "q[a]"), ("loop 2", "target"))
+
+
+def test_of_single_numbers_the_loss_that_explains_all_at_one_rate_is_kept() -> None:
+    """Any slope is along the step of one number: of three, that of the loss alone is at one rate."""
+    step = {"a": np.array([0.2]), "b": np.array([-0.5]), "c": np.array([1.0])}
+    others = [Candidate("seen", ("", f"z{i}")) for i in range(40)]
+    entry = StudiedPass(0, directions=dict.fromkeys(step, np.eye(1)), given=step, update=step)
+    rng = np.random.default_rng(0)
+    entry.slopes = {c: {name: rng.normal(size=1) for name in step} for c in others}
+    entry.slopes[LOSS] = {name: 3.0 * value for name, value in step.items()}
+    assert LOSS in _pruned([*others, LOSS], entry, 24, {})
+
+
+@pytest.mark.slow
+def test_a_label_that_is_only_compared_is_one(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import numpy as np\nrng = np.random.default_rng(4)\nx = rng.normal(size=(30, 2))\n"
+        "table = np.column_stack([x, x[:, 0] - 0.7 * x[:, 1] > 0.1])\nb0 = b1 = b2 = 0.1\n"
+        "for epoch in range(300):\n    g0 = g1 = g2 = 0\n    for i in range(len(table)):\n"
+        "        z = b0 + b1 * table[i, 0] + b2 * table[i, 1]\n        s = 1 / (1 + np.exp(-z))\n"
+        "        if table[i, 2] == 1:\n            d = 1 - s\n"
+        "            g0, g1, g2 = g0 + d, g1 + d * table[i, 0], g2 + d * table[i, 1]\n"
+        "        else:\n            g0, g1, g2 = g0 - s, g1 - s * table[i, 0], g2 - s * table[i, 1]\n"
+        "    b0, b1, b2 = b0 + 0.1 * g0, b1 + 0.1 * g1, b2 + 0.1 * g2\n"
+    )
+    assert examine_script(tmp_path / "train.py").status == "healthy"
 
 
 @pytest.mark.parametrize("residual", [True, False])

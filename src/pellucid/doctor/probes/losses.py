@@ -263,8 +263,15 @@ def _rank(candidate: Candidate) -> tuple[Any, ...]:
         candidate.output[0].startswith("loop"),
         order,
         candidate.which != "all",
+        # while a loop has one turn, the last value of a variable is that of each turn: later it is not
+        candidate.label is not None and _is_of_turns(candidate.output) != _is_of_turns(candidate.label),
         len(candidate.output[1]),
     )
+
+
+def _is_of_turns(key: Key) -> bool:
+    """Whether a value is seen as often as a loop inside the pass has turns."""
+    return key[0].startswith("loop") or key[0].endswith(INLINE)
 
 
 def _all(

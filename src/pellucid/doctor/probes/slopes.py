@@ -341,7 +341,7 @@ def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int, seen: Seen) 
                 exact[candidate] = exact.get(candidate, 0) + (shares[-1] > 1 - EXACTLY and fine.sum() > 2)
             else:
                 beyond += 1
-        exact[candidate] = max(exact.get(candidate, 0) - beyond, 0)
+        exact[candidate] = max(exact.get(candidate, 0) + _exact_numbers(entry, candidate) - beyond, 0)
         some = any(np.isfinite(s).any() and np.nanmax(np.abs(s)) > 0 for s in entry.slopes[candidate].values())
         share = float(np.mean(shares)) + 0.1 * max(shares) if shares else 0.0
         if not some and candidate.kind in PIECEWISE:
@@ -359,6 +359,19 @@ def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int, seen: Seen) 
         )
     )
     return [candidate for _, candidate in kept[:most]]
+
+
+def _exact_numbers(entry: StudiedPass, candidate: Candidate) -> int:
+    """How many parameters of one number are moved along the slope at one rate: any slope explains one of them alone."""
+    pairs = [
+        (float(slopes[0]), float(entry.given[name][0]))
+        for name, slopes in entry.slopes[candidate].items()
+        if slopes.size == 1 and np.isfinite(slopes[0]) and np.isfinite(entry.given[name][0])
+    ]
+    if len(pairs) < 2:
+        return 0
+    told = _share(*np.array(pairs).T)
+    return len(pairs) if told > 1 - EXACTLY else 0
 
 
 def _added(entry: StudiedPass, name: str) -> Iterator[np.ndarray]:

@@ -38,7 +38,7 @@ HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE, ORDER, DECIDE = (f"__pellucid_{name}__" f
 ROWS = re.compile(r"(self\.)?(x|y|t|data|input|image|img|sample|feature|target|label|train)\w*\[", re.I)
 ARITHMETIC = re.compile(r"(np|numpy|math|random|sum|min|max|abs|len|range|float|int|str|print|sigmoid|tanh|relu)\b")
 SUBTRACTION = re.compile(r"((np|numpy)\.)?subtract")
-LABEL = re.compile(r"(self\.)?(y|t|ys|target|label|expected)\w*\b", re.I)
+LABEL = re.compile(r"(self\.)?(y\w*|t[s\d]*|t_\w+|tgt\w*|target\w*|tr(ue|uth)\w*|label\w*|expected\w*)\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -274,9 +274,14 @@ class _Hooks(ast.NodeTransformer):
         return self.known.items.get(side.id, set()) if isinstance(side, ast.Name) else set()
 
     def visit_Compare(self, node: ast.Compare) -> Any:
-        """What is compared may be the sum of a unit and its threshold, which decide what the unit says."""
-        text = ast.unparse(node)
+        """What is compared may be the sum of a unit and its threshold, which decide what the unit says; an item that is
+        to be a certain number, `data[i, 2] == 1`, the label of a row."""
+        text, item = ast.unparse(node), ast.unparse(node.left)
+        is_item = isinstance(node.left, ast.Subscript) and _is_class(node)
         self.generic_visit(node)
+        if is_item and self.stack:
+            node.left = self._value(node.left, item)[0]
+            return node
         if (not self.functions and not self.stack) or len(node.ops) > 1 or type(node.ops[0]) not in DECISIONS:
             return node
         left, right = node.left, node.comparators[0]
@@ -312,6 +317,12 @@ class _Hooks(ast.NodeTransformer):
 
 
 DECISIONS = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
+
+
+def _is_class(node: ast.Compare) -> bool:
+    """Whether something is compared with the number of a class: 0, 1, or -1."""
+    right = ast.unparse(node.comparators[0])
+    return isinstance(node.ops[0], ast.Eq | ast.NotEq) and re.fullmatch(r"-?[01](\.0*)?", right) is not None
 
 
 def _is_computed(node: ast.expr, other: ast.expr) -> bool:
@@ -463,6 +474,8 @@ def _is_margin(*texts: str) -> bool:
 
     >>> _is_margin("y[i]", "x @ w"), _is_margin("y", "1 - y"), _is_margin("2 * x", "y - m * x")
     (True, False, False)
+    >>> _is_margin("t[i]", "x @ w"), _is_margin("table[i, 0]", "s")
+    (True, False)
     """
     return any(
         LABEL.match(text) and not _is_error(text) and not re.search(rf"\b{re.escape(text)}(?!\w)", other)
