@@ -119,6 +119,44 @@ def test_a_softmax_over_the_batch() -> None:
     assert softmax.softmax_axis(Batch(outputs=exps / exps.sum(1, keepdims=True))) is None
 
 
+def test_a_softmax_over_the_batch_is_seen_where_a_pass_calls_the_network_again_and_again() -> None:
+    """As where the gradient is taken by differences: the labels stand beside, once."""
+    exps = np.exp(RNG.normal(size=(6, 3)))
+    key, labels = ("predict", "y"), {("", "t"): [np.eye(3)[RNG.integers(0, 3, 6)]]}
+    (batch,) = softmax._of_many_calls({key: [exps / exps.sum()] * 9, **labels}, {key})
+    assert softmax.softmax_axis(batch) is not None
+    assert not [*softmax._of_many_calls({key: [exps / exps.sum()] * 9, ("", "t"): [np.ones((6, 3))]}, {key})]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("top", "told"), [(2.0, True), (1.5, False)])
+def test_labels_beyond_what_a_tanh_is_multiplied_with(top: float, told: bool, tmp_path: Path) -> None:
+    source = f"""
+import numpy as np
+rng = np.random.default_rng(3)
+X = rng.normal(size=(30, 3))
+y = np.where(X[:, :1] > 0, {top}, 1.0)
+def act(x):
+    return 1.716 * np.tanh(2 / 3 * x)
+def slope(x):
+    return 1.716 * (2 / 3) * (1 - np.tanh(2 / 3 * x) ** 2)
+W, V = rng.uniform(-1, 1, (3, 4)), rng.uniform(-1, 1, (4, 1))
+for epoch in range(300):
+    for i in range(len(X)):
+        a = np.dot(X[i], W)
+        h = act(a)
+        b = np.dot(h, V)
+        output = act(b)
+        d = (y[i] - output) * slope(b)
+        dh = np.dot(d, V.T) * slope(a)
+        V += 0.05 * np.outer(h, d)
+        W += 0.05 * np.outer(X[i], dh)
+"""
+    (tmp_path / "train.py").write_text(source)
+    found = [finding.cause for finding in examine_script(tmp_path / "train.py").findings]
+    assert ("output-range-mismatch" in found) is told
+
+
 def test_what_learns_and_what_is_a_remedy() -> None:
     frozen, slow = trained(*[1.0] * 40), trained(*np.linspace(1.0, 0.5, 40))
     stuck, cured = trained(*[1.0] * 40), trained(*np.geomspace(1.0, 0.01, 40))

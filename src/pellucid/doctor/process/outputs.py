@@ -34,29 +34,47 @@ def activation(sources: dict[str, str], key: Any) -> SourcePlace | None:
     return _last_layer(sources) or _last_call(sources, own) or _last_assignment(sources, name)
 
 
-def is_sigmoid(sources: dict[str, str], at: SourcePlace) -> bool:
-    """Whether the value of a line is that of a sigmoid, which is written there or is a function of the program.
+def bounds(sources: dict[str, str], at: SourcePlace) -> tuple[float, float] | None:
+    """Between what the value of a line lies, if it is that of a sigmoid, or of a multiple of tanh, which is written
+    there or is a function of the program.
 
     >>> source = {"a.py": "def act(z):\\n    return 1 / (1 + np.exp(-z))\\np = act(x @ w)\\nq = 2 * act(x) - 1"}
-    >>> [is_sigmoid(source, SourcePlace("a.py", line)) for line in (2, 3, 4)]
-    [True, True, False]
+    >>> [bounds(source, SourcePlace("a.py", line)) for line in (2, 3, 4)]
+    [(0.0, 1.0), (0.0, 1.0), None]
+    >>> bounds({"a.py": "def act(z):\\n    return 1.7 * np.tanh(2/3 * z)\\no = act(h @ w)"}, SourcePlace("a.py", 3))
+    (-1.7, 1.7)
     """
     tree = dict(trees(sources)).get(at.file)
     nodes = list(ast.walk(tree)) if tree is not None else []
-    functions = {
-        node.name
+    functions = {"expit": (0.0, 1.0)} | {
+        node.name: found
         for node in nodes
         if isinstance(node, ast.FunctionDef)
         for part in ast.walk(node)
-        if isinstance(part, ast.Return) and part.value is not None and SIGMOID.fullmatch(ast.unparse(part.value))
+        if isinstance(part, ast.Return) and part.value is not None and (found := _bounds_of(part.value)) is not None
     }
     for node in nodes:
         if isinstance(node, ast.Assign | ast.Return) and node.lineno == at.line and node.value is not None:
             called = ast.unparse(node.value.func).split(".")[-1] if isinstance(node.value, ast.Call) else ""
-            return called in functions | {"expit"} or SIGMOID.fullmatch(ast.unparse(node.value)) is not None
-    return False
+            return functions.get(called) or _bounds_of(node.value)
+    return None
 
 
+def _bounds_of(value: ast.expr) -> tuple[float, float] | None:
+    text = ast.unparse(value)
+    scaled = SCALED_TANH.fullmatch(text)
+    if scaled is not None and _is_one_call(value):
+        size = float(scaled[1])
+        return (-size, size)
+    return (0.0, 1.0) if SIGMOID.fullmatch(text) else None
+
+
+def _is_one_call(value: ast.expr) -> bool:
+    """Whether a product is that of a number and a call, not a longer one."""
+    return isinstance(value, ast.BinOp) and isinstance(value.right, ast.Call)
+
+
+SCALED_TANH = re.compile(r"(\d+\.?\d*) \* [\w.]*tanh\(.*\)")
 SIGMOID = re.compile(r"1(\.0?)? / \(1(\.0?)? \+ [\w.]*exp\(-.*\)\)|1(\.0?)? / \([\w.]*exp\(-.*\) \+ 1(\.0?)?\)")
 
 

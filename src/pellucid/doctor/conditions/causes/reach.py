@@ -31,7 +31,8 @@ def find(case: Case) -> Finding | None:
 
 
 def _beyond_a_sigmoid(case: Case) -> Finding | None:
-    """Labels above 1 or below 0 of outputs that are written as a sigmoid, however far these have come."""
+    """Labels above 1 or below 0 of outputs that are written as a sigmoid, however far these have come; or beyond what a
+    tanh is multiplied with."""
     seen = case.study.seen
     values = [(case.keys.outputs, case.last.outputs, case.last.labels)]
     subtracted = {c.output for c in case.study.candidates if c.subtracted and c.label == case.keys.labels}
@@ -44,18 +45,21 @@ def _beyond_a_sigmoid(case: Case) -> Finding | None:
             continue
         if classes(y) is not None and not (_one_a_row(o) and key in subtracted):  # numbers of classes go with a softmax
             continue
-        beyond = (y > 1.05) | (y < -0.05)
-        if not np.isfinite(y).all() or not (o >= 0).all() or o.max() > 1 or beyond.mean() < 0.3:
-            continue
         line = outputs.activation(case.sources, key)
-        if line is None or not outputs.is_sigmoid(case.sources, line):
+        bounds = outputs.bounds(case.sources, line) if line is not None else None
+        if line is None or bounds is None:
             continue
+        low, high = bounds
+        beyond = (y > high + 0.05) | (y < low - 0.05)
+        if not np.isfinite(y).all() or o.min() < low or o.max() > high or beyond.mean() < 0.3:
+            continue
+        name = "a sigmoid" if low == 0 else f"{high:g} times tanh"
         finding = error(
             "output-range-mismatch",
             0.9,
             f"Outputs lie between {o.min():.4g} and {o.max():.4g}, labels between {y.min():.4g} and {y.max():.4g}: "
-            f"{100 * beyond.mean():.0f} % of the labels lie outside of 0 to 1.",
-            "The output goes through a sigmoid, which cannot give these labels.",
+            f"{100 * beyond.mean():.0f} % of the labels lie outside of {low:g} to {high:g}.",
+            f"The output goes through {name}, which cannot give these labels.",
             "leave the last activation away, or scale the labels into its range",
         )
         at(finding, line)

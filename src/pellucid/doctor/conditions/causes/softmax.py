@@ -6,13 +6,14 @@ Asked before the gradient is judged: each of them makes a gradient that is right
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, error
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import Batch
-from pellucid.doctor.probes.losses import Key, Seen
+from pellucid.doctor.probes.losses import LABEL_NAME, Key, Seen
 from pellucid.doctor.process import culprits
 from pellucid.doctor.report import Finding
 
@@ -23,6 +24,10 @@ def find(case: Case) -> Finding | None:
         keys = probe.keys_of(study.seen, study.depends, pair, frozenset(case.session.found.groups))
         batch = probe.batch_of(study.seen, keys)
         finding = softmax_axis(batch) or single_unit(batch)
+        if finding is not None:
+            return finding
+    for batch in _of_many_calls(study.seen, study.depends):
+        finding = softmax_axis(batch)
         if finding is not None:
             return finding
     alone = _always_one(case)
@@ -47,6 +52,18 @@ def find(case: Case) -> Finding | None:
             at(finding, again)
             return finding
     return None
+
+
+def _of_many_calls(seen: Seen, depends: set[Key]) -> Iterator[Batch]:
+    """Outputs of a network that a pass calls again and again, as where the gradient is taken by differences, with
+    labels of their shape."""
+    labels = [v[0] for k, v in seen.items() if len(v) == 1 and k not in depends and LABEL_NAME.search(k[1].lower())]
+    for key in sorted(depends):
+        value = seen[key][0]
+        if len(seen[key]) > 1 and value.ndim == 2 and all(other.shape == value.shape for other in seen[key]):
+            for label in labels:
+                if label.shape == value.shape and _rows_sum_to_one(label):
+                    yield Batch(outputs=value, labels=label)
 
 
 def _is_flat(p: np.ndarray) -> bool:
