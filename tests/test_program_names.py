@@ -1,5 +1,6 @@
 """Names that published programs use, and few others do: storages, nests, sparse gradients, layouts, older names."""
 
+import collections
 import contextlib
 import importlib
 import io
@@ -65,8 +66,20 @@ def nests(t: Any) -> list[Any]:
     nest = {"a": (1, [2, 3]), "b": t.ones(2)}
     leaves, spec = tree.tree_flatten(nest)
     doubled = tree.tree_map(lambda leaf: leaf * 2, nest)
-    return [leaves, repr(spec), tree.tree_unflatten(leaves, spec), doubled, spec.num_leaves,
+    named = t.max(t.ones(2, 2), 0)
+    kinds = [tree._get_node_type(value) for value in (nest, [1], 3, collections.namedtuple("P", "x y")(1, 2))]
+    parts = tree.SUPPORTED_NODES[collections.namedtuple].flatten_fn(collections.namedtuple("P", "x y")(1, 2))[0]
+    return [leaves, repr(spec), tree.tree_unflatten(leaves, spec), doubled, spec.num_leaves, tree.tree_leaves(named),
+            [kind in tree.SUPPORTED_NODES for kind in kinds], parts, tree.SUPPORTED_NODES[dict].flatten_fn(nest)[1],
             tree.tree_map_only(int, lambda leaf: leaf + 1, nest), tree.tree_leaves(nest)]  # fmt: skip
+
+
+def passes(t: Any) -> list[Any]:
+    """Which kind of pass through a loader an iterator is, by PyTorch's names for them."""
+    there = module(t, "utils.data.dataloader")
+    names = ("_BaseDataLoaderIter", "_SingleProcessDataLoaderIter", "_MultiProcessingDataLoaderIter")
+    batches = [iter(t.utils.data.DataLoader(range(4), num_workers=workers)) for workers in (0, 1)]
+    return [[isinstance(found, getattr(there, name)) for name in names] for found in batches]
 
 
 def _sparse_program(t: Any, optimizer: Any, padding: int | None = None) -> list[Any]:
@@ -276,7 +289,8 @@ def sparse_by_dense(t: Any) -> Any:
 
 
 PROGRAMS = [
-    storages, storages_made, nests, sparse_adam, sparse_sgd, sparse_adagrad, used_twice, compressed, convolutions,
+    storages, storages_made, nests, passes, sparse_adam, sparse_sgd, sparse_adagrad, used_twice, compressed,
+    convolutions,
     layouts, written_into, marks, returned, sparse_by_dense, kinds_of_reduction, sparse_turned, wrapped_later,
     copied_by_its_dict, older,
     groups, parts_of_data,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pellucid.torch_names import absent
 
 __all__ = [
-    "LeafSpec", "PyTree", "TreeSpec", "register_pytree_node", "tree_all", "tree_any", "tree_flatten", "tree_iter",
-    "tree_leaves", "tree_map", "tree_map_", "tree_map_only", "tree_structure", "tree_unflatten",
+    "LeafSpec", "PyTree", "SUPPORTED_NODES", "TreeSpec", "register_pytree_node", "tree_all", "tree_any", "tree_flatten",
+    "tree_iter", "tree_leaves", "tree_map", "tree_map_", "tree_map_only", "tree_structure", "tree_unflatten",
 ]  # fmt: skip
 
 PyTree = Any
@@ -20,15 +20,17 @@ IsLeaf = Callable[[Any], bool] | None
 class _Kind(NamedTuple):
     """How a container comes apart: into (children, context), and together again."""
 
-    flatten: Callable[[Any], tuple[list[Any], Any]]
-    unflatten: Callable[[Any, Any], Any]
+    flatten_fn: Callable[[Any], tuple[list[Any], Any]]
+    unflatten_fn: Callable[[Any, Any], Any]
 
 
 def _dict(given: Any) -> tuple[list[Any], Any]:
     return list(given.values()), list(given)
 
 
-_KINDS: dict[type, _Kind] = {
+_NAMED = _Kind(lambda given: (list(given), type(given)), lambda children, kind: kind(*children))
+SUPPORTED_NODES: dict[Any, _Kind] = {
+    namedtuple: _NAMED,
     tuple: _Kind(lambda given: (list(given), None), lambda children, _: tuple(children)),
     list: _Kind(lambda given: (list(given), None), lambda children, _: list(children)),
     dict: _Kind(_dict, lambda children, keys: dict(zip(keys, children, strict=True))),
@@ -39,7 +41,6 @@ _KINDS: dict[type, _Kind] = {
     ),
     deque: _Kind(lambda given: (list(given), given.maxlen), lambda children, length: deque(children, length)),
 }
-_NAMED = _Kind(lambda given: (list(given), type(given)), lambda children, kind: kind(*children))
 
 
 def register_pytree_node(
@@ -50,15 +51,18 @@ def register_pytree_node(
     Raises:
         ValueError: it is one already.
     """
-    if cls in _KINDS:
+    if cls in SUPPORTED_NODES:
         raise ValueError(f"{cls} is already registered as pytree node.")
-    _KINDS[cls] = _Kind(flatten_fn, unflatten_fn)
+    SUPPORTED_NODES[cls] = _Kind(flatten_fn, unflatten_fn)
 
 
 def _kind(tree: Any) -> _Kind | None:
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return _NAMED
-    return _KINDS.get(type(tree))
+    return SUPPORTED_NODES.get(_get_node_type(tree))
+
+
+def _get_node_type(tree: Any) -> Any:
+    """The class of a container, `namedtuple` for all of that kind (under PyTorch's name)."""
+    return namedtuple if isinstance(tree, tuple) and hasattr(tree, "_fields") else type(tree)
 
 
 class TreeSpec:
@@ -110,7 +114,7 @@ def tree_flatten(tree: PyTree, is_leaf: IsLeaf = None) -> tuple[list[Any], TreeS
     kind = _kind(tree)
     if kind is None or (is_leaf is not None and is_leaf(tree)):
         return [tree], LeafSpec()
-    children, context = kind.flatten(tree)
+    children, context = kind.flatten_fn(tree)
     leaves: list[Any] = []
     specs: list[TreeSpec] = []
     for child in children:
@@ -138,8 +142,8 @@ def tree_unflatten(leaves: Any, treespec: TreeSpec) -> PyTree:
     for spec in treespec.children_specs:
         children.append(tree_unflatten(given[: spec.num_leaves], spec))
         given = given[spec.num_leaves :]
-    kind = _KINDS.get(treespec.type, _NAMED)
-    return kind.unflatten(children, treespec.context)
+    kind = SUPPORTED_NODES.get(treespec.type, _NAMED)
+    return kind.unflatten_fn(children, treespec.context)
 
 
 def tree_iter(tree: PyTree, is_leaf: IsLeaf = None) -> Any:

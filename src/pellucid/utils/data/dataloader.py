@@ -17,7 +17,7 @@ from . import draws
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset, loads_whole_batches
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
-from .workers import LoaderWorkers, forks
+from .workers import LoaderWorkers, _BaseDataLoaderIter, forks  # pyright: ignore[reportPrivateUsage]
 
 __all__ = ["DataLoader"]
 
@@ -313,7 +313,7 @@ class DataLoader(Generic[T_co]):
                     future.cancel()
 
 
-class _Batches(Iterator[Any]):
+class _Batches(_BaseDataLoaderIter, Iterator[Any]):
     """One pass through a loader. It has the loader's length, as PyTorch's has."""
 
     def __init__(self, loader: DataLoader[Any], batches: Iterator[Any]) -> None:
@@ -331,3 +331,6 @@ class _Batches(Iterator[Any]):
 
     def __len__(self) -> int:
         return self._loader._length_of_pass()  # pyright: ignore[reportPrivateUsage]
+
+
+_SingleProcessDataLoaderIter, _MultiProcessingDataLoaderIter = _Batches, LoaderWorkers

@@ -93,7 +93,11 @@ class _Again(NamedTuple):
     """A new pass begins; the worker says the same back."""
 
 
-class LoaderWorkers:
+class _BaseDataLoaderIter:
+    """One pass through a loader, to ask for (under PyTorch's name): `isinstance(iter(loader), …)`."""
+
+
+class LoaderWorkers(_BaseDataLoaderIter):
     """One pass over a loader by worker processes, or several with ``persistent_workers``.
 
     Args:
