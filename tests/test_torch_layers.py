@@ -137,6 +137,39 @@ def test_a_class_with_a_getattr_of_its_own_is_asked_for_what_is_registered():
     assert make(torch) == make(real)
 
 
+def test_a_class_may_call_the_getattr_of_modules_by_its_name():
+    # gpytorch's modules look up what a name like "kernel.scale" says, so; the kernels among them are copied with all
+    # that their `__dict__` holds.
+    def make(library):
+        class Named(library.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = library.nn.Linear(2, 1)
+                self.register_buffer("kept", None)
+
+            def __setstate__(self, state):
+                self.__dict__ = state
+
+            def named(self, name):
+                return self.__getattr__(name)
+
+            @property
+            def first(self):
+                return self.__getattr__("layer")
+
+        class Derived(Named):
+            pass
+
+        seen = []
+        for made in (Named(), Derived(), copy.deepcopy(Derived())):
+            seen += [made.named("layer") is made.layer is made.first, made.kept, list(made.state_dict())]
+            with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+                made.named("nothing")
+        return seen
+
+    assert make(torch) == make(real)
+
+
 def test_the_error_of_a_program_names_pytorchs_class():
     with class_names_of_torch():
         for bad, kind in (

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from collections.abc import Mapping
+from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...core import Tensor
@@ -80,8 +81,8 @@ class Module(Tree, Hooked):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.__name__ != "_Asked" and "__getattr__" in cls.__dict__ and not issubclass(cls, _Asked):
-            # It may call super().__getattr__, and wants to be asked for parameters and children.
+        if cls.__name__ != "_Asked" and _names_getattr(cls) and not issubclass(cls, _Asked):
+            # It may call super().__getattr__ or self.__getattr__, and wants to be asked for parameters and children.
             bases = tuple(_Asked if base is Module else base for base in cls.__bases__)
             cls.__bases__ = bases if _Asked in bases else (*bases, _Asked)
 
@@ -356,6 +357,17 @@ class Module(Tree, Hooked):
 
     def __dir__(self) -> list[str]:
         return sorted(name for name in {*dir(type(self)), *self.__dict__} if not name[0].isdigit())
+
+
+def _names_getattr(kind: type[Module]) -> bool:
+    """Whether a class defines `__getattr__`, or has a method or a property that calls it by that name."""
+    own = vars(kind)
+    methods = [part for value in own.values() for part in (value, *(getattr(value, name, None) for name in _WITHIN))]
+    codes = (getattr(method, "__code__", None) for method in methods)
+    return "__getattr__" in own or any("__getattr__" in code.co_names for code in codes if isinstance(code, CodeType))
+
+
+_WITHIN = ("fget", "fset", "fdel", "__func__", "__wrapped__")  # where a property and a decorator keep a function
 
 
 class _Asked(Module):
