@@ -329,6 +329,28 @@ def test_row(name: str, index: int) -> None:
             check_gradients(of_floats, [sample.args[i] for i in floats])
 
 
+RANGES = [
+    "t.linspace(0, 1, 1000)", "t.linspace(-3, 7.7, 301)", "t.linspace(1, 0, 2)", "t.linspace(2.7, 3, 1)",
+    "t.linspace(0.3, 0.7, 0)", "t.linspace(-3, 7, 777, dtype=t.float64)", "t.linspace(0.1, 5.3, 100, dtype=t.float16)",
+    "t.linspace(0.1, 5.3, 100, dtype=t.bfloat16)", "t.linspace(0.1, 99, 77, dtype=t.int64)",
+    "t.linspace(float('inf'), 3, 5)", "t.linspace(0, 1 + 1j, 50)", "t.arange(0, 1, 0.001)", "t.arange(2.5, -1, -0.1)",
+    "t.arange(3.0)", "t.arange(0, 1, 0.1)", "t.arange(-1, 3, 0.0123, dtype=t.float64)",
+    "t.arange(0, 1, 0.1, dtype=t.bfloat16)",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(
+    not torch.backends.cpu.get_cpu_capability().startswith("AVX"),
+    reason="PyTorch counts in vectors of 32 bytes, and rounds products and sums once, on processors that have AVX2",
+)
+@pytest.mark.parametrize("line", RANGES)
+def test_ranges_have_pytorchs_last_digits(line: str) -> None:
+    found, wanted = (eval(line, {"t": library}) for library in (pellucid, torch))  # noqa: S307
+    assert str(found.dtype) == str(wanted.dtype)
+    wide = (wanted.to(torch.complex128) if wanted.is_complex() else wanted.double()).numpy()
+    np.testing.assert_array_equal(found.to(pellucid.complex128).numpy(), wide.astype(complex))
+
+
 @pytest.mark.parametrize("reduce", [None, "add", "multiply"])
 def test_scatter_of_a_number_by_its_name(reduce: str | None) -> None:
     how = {} if reduce is None else {"reduce": reduce}

@@ -12,6 +12,8 @@ from pellucid.core import dtype as DType
 from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import is_number, spread
 from pellucid.errors import warn, with_line
+from pellucid.random.box_muller import fused_multiply_add
+from pellucid.types.bfloat16 import converted
 from pellucid.types.dtypes import bool_, int64, refuse_wide
 
 from .creation import attributes, sizes
@@ -19,10 +21,22 @@ from .creation import attributes, sizes
 
 @op(name="arange", method=False, public=False)
 def _arange(xp: Any, *, start: Any, step: Any, length: int, dtype: DType, device: Any = None) -> Any:
-    """start + step · i for i from 0 to length - 1, in int64 or float64 before the cast."""
-    if dtype.numpy.kind == "f":
-        return (xp.arange(length) * float(step) + float(start)).astype(dtype.numpy)
-    return (xp.arange(length) * int(step) + int(start)).astype(dtype.numpy)
+    """start + step · i for i from 0 to length - 1, in int64 or float64 before the cast.
+
+    PyTorch counts anew, from a rounded number, at each vector of the processor of 32 bytes, and takes the vectors in
+    twos; what is left it counts from the start. So it is here, to have its last digits.
+    """
+    kind = dtype.numpy
+    if kind.kind != "f":
+        return (xp.arange(length) * int(step) + int(start)).astype(kind)
+    place, step, start = xp.arange(length, dtype=xp.float64), float(step), float(start)
+    if kind.itemsize < 4:
+        return (place * step + start).astype(kind)
+    lanes = 32 // kind.itemsize
+    place[length - length % (2 * lanes) :] = 0
+    place %= lanes
+    base = fused_multiply_add(xp.arange(length) - place, step, start).astype(kind)
+    return fused_multiply_add(place, step, base.astype(xp.float64)).astype(kind)
 
 
 @function(method=False)
@@ -82,21 +96,40 @@ def _number(value: Any, default: Any) -> Any:
     return cast("Any", value).item() if isinstance(value, Tensor | np.generic) else value
 
 
-@op(name="linspace", method=False, public=False)
+@op(name="linspace", method=False, public=False, any_dtype=True)
 def _linspace(xp: Any, *, start: Any, end: Any, steps: int, dtype: DType, device: Any = None) -> Any:
     """`steps` numbers evenly spaced from `start` to `end`, counted from the nearer end, as in PyTorch."""
     kind = dtype.numpy
     wide = kind if kind.itemsize > 2 else np.dtype(np.float32)
-    if kind.kind not in "fc":
+    if kind.kind in "iub":
         start, end, wide = int(start), int(end), np.dtype(np.float64)
+    first, last = (converted(converted(np.asarray(bound, wide), kind), wide)[()] for bound in (start, end))
     if steps == 1:
-        return xp.full((1,), start, wide).astype(kind)
-    first, last = wide.type(start), wide.type(end)
+        return converted(xp.full((1,), first, wide), kind)
     step = (last - first) / wide.type(max(steps - 1, 1))
-    index = xp.arange(steps).astype(wide)
     half = steps // 2
-    made = xp.where(index < half, first + step * index, last - step * (steps - 1 - index))
-    return made.astype(kind)
+    index = xp.arange(steps)
+    index[half:] -= steps - 1
+    if wide is not kind and wide.itemsize == 4:  # of 16 bits: rounded at each operation
+        step = _in_16_bits((last - first) / _in_16_bits(wide.type(max(steps - 1, 1)), kind), kind)
+        made = _in_16_bits(_in_16_bits(index.astype(wide), kind) * step, kind)
+        made[:half] += first
+        made[half:] += last
+    elif wide.kind == "c" or wide is not kind:
+        made = index * step
+        made[:half] += first
+        made[half:] += last
+    else:  # rounded once, as the processor does
+        index, step = index.astype(xp.float64), float(step)
+        made = xp.concatenate([
+            fused_multiply_add(index[:half], step, float(first)), fused_multiply_add(index[half:], step, float(last))
+        ])  # fmt: skip
+    return converted(made, kind)
+
+
+def _in_16_bits(numbers: Any, kind: Any) -> Any:
+    """float32 rounded to a dtype of 16 bits."""
+    return converted(converted(np.asarray(numbers), kind), np.dtype(np.float32))
 
 
 @function(method=False)
@@ -124,8 +157,10 @@ def _spaced(name: str, start: Any, end: Any, steps: int, dtype: Any, device: Any
         raise NotImplementedError(f"{name}() is not implemented for bool; write dtype=int64")
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative, got steps={steps}")
-    made = apply(TABLE[name], (), {"start": _number(start, 0), "end": _number(end, 0), "steps": steps, **more,
-                                   **attributes(dtype, device)})  # fmt: skip
+    start, end = _number(start, 0), _number(end, 0)
+    if dtype is None and (isinstance(start, complex) or isinstance(end, complex)):
+        dtype = get_default_dtype().to_complex()
+    made = apply(TABLE[name], (), {"start": start, "end": end, "steps": steps, **more, **attributes(dtype, device)})
     return made.requires_grad_() if requires_grad else made
 
 

@@ -56,7 +56,7 @@ def _scaled(normals: Array, mean: float, std: float) -> Array:
     return (normals * np.float64(np.float32(std)) + np.float64(np.float32(mean))).astype(np.float32)
 
 
-def fused_multiply_add(x: Array, factor: float, addend: float) -> Array:
+def fused_multiply_add(x: Array, factor: float, addend: float | Array) -> Array:
     """x·factor + addend in float64, rounded once, as PyTorch's compiler has the processor do it.
 
     NumPy rounds the product first. Its rounding error is recovered by Dekker's exact product (1971), that of the
@@ -67,7 +67,7 @@ def fused_multiply_add(x: Array, factor: float, addend: float) -> Array:
     (-1.0, 0.0)
     """
     product = x * factor
-    if addend == 0 or factor == 1 or not math.isfinite(factor):
+    if factor == 1 or not math.isfinite(factor) or np.all(addend == 0):
         return product + addend
     x_high, x_low = _halves(x)
     f_high, f_low = _halves(np.float64(factor))
