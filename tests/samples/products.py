@@ -8,6 +8,8 @@ SAMPLES = {
     "matmul": [
         row(real(3, 4), real(4, 2)), row(real(4), real(4)), row(real(4), real(4, 2)), row(real(3, 4), real(4)),
         row(real(2, 3, 4), real(4, 5)), row(real(2, 1, 3, 4), real(5, 4, 2)), row(real(4), real(2, 4, 3)),
+        row(real(1, 2, 3), real(4, 2, 3, 2)), row(real(4, 2, 2, 3), real(1, 3, 2)),
+        row(real(1, 1, 1, 2, 3), real(1, 1, 1, 4, 3, 2)), row(real(1, 1, 1, 4, 2, 3), real(1, 1, 1, 3, 2)),
         row(real(2, 3, 4), real(4)), row(real(0, 4), real(4, 2)), row(real(3, 0), real(0, 2)),
         row(real(4, 3).T, real(2, 4).T), row(integers(3, 4), integers(4, 2)),
     ],

@@ -12,6 +12,7 @@ from pellucid.declare import elementwise, op
 from pellucid.kernels import elementwise as native
 
 from .elements import in_float32, is_bool, is_integral
+from .memory import zeros_of
 
 _ROOT_HALF = math.sqrt(0.5)
 _DENSITY = 1 / math.sqrt(2 * math.pi)
@@ -23,7 +24,7 @@ def _refuse_bool(input: Any) -> None:
         raise RuntimeError("Boolean inputs not supported for relu")
 
 
-@elementwise(kind="arith", domain=real(0.0), check=_refuse_bool, in_place="function", piecewise=True)
+@elementwise(kind="arith", domain=real(0.0), check=_refuse_bool, in_place="function")
 def relu(xp: Any, input: Any) -> Any:
     """max(x, 0) of each element; NaN stays NaN. Its gradient at 0 is 0."""
     made = native.relu(input)
@@ -47,7 +48,7 @@ def threshold_backward(xp: Any, grad_output: Any, input: Any, *, threshold: floa
 
 threshold_backward.vjp(
     grad_output=lambda m, g, input, threshold: m.threshold_backward(g, input, threshold=threshold),
-    input=lambda m, g: None,
+    input=lambda m, g, input: zeros_of(m, input),
 )
 
 

@@ -82,10 +82,13 @@ kinked.vjp(input=lambda m, g: g)
 
 along.vjp(
     input=lambda m, g: g,
-    other=lambda m, g, other, other_shape: m.full(
-        size=other_shape, fill_value=0, dtype=_kind(other), device=_where(other)
-    ),
+    other=lambda m, g, other: zeros_of(m, other),
 )
+
+
+def zeros_of(m: Any, input: Any) -> Any:
+    """A gradient of zeros, for an input that the derivative is 0 by."""
+    return m.full(size=input.shape, fill_value=0, dtype=_kind(input), device=_where(input))
 
 
 def _kind(input: Any) -> DType:

@@ -112,6 +112,8 @@ def _grad_left(m: Any, g: Any, a: Any, b: Any) -> Any:
     rank_a, rank_b = len(a), len(b.shape)
     if rank_b == 1:
         return g * b if rank_a == 1 else m.reshape(g, shape=(*g.shape, 1)) * b
+    if rank_a > 1 and rank_b == 2:
+        return m.linear(g, b)
     if rank_a == 1:
         row = m.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))  # (…, m) -> (…, 1, m)
         product = m.matmul(row, m.matrix_transpose(b))  # (…, 1, k)

@@ -16,7 +16,7 @@ from pellucid.types.dtypes import float16, float32
 
 from .dims import dim_of
 from .node_names import by_dim
-from .reduction import all_axes, axis_of, count_of, floating, keep, kept_shape, numpy_dtype, widened
+from .reduction import all_axes, axis_of, count_of, floating, keep, kept_shape, numpy_dtype, repeated, widened
 
 _BLOCK = 4096  # numbers that are added in one go
 _ALONE = 1 << 18  # numbers of a matrix: above, BLAS wakes threads of its own, which then wait for more in a busy loop
@@ -87,7 +87,7 @@ sum.vjp(input=lambda m, g, input_shape, dim, keepdim: m.spread(g, shape=input_sh
 @op(public=False, method=False)
 def spread(xp: Any, input: Any, *, shape: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The result of a reduction over `dim` repeated over what was reduced, so that it has `shape` again."""
-    return xp.broadcast_to(input if keepdim else input.reshape(kept_shape(shape, dim)), shape)
+    return repeated(xp, input if keepdim else input.reshape(kept_shape(shape, dim)), shape)
 
 
 spread.vjp(input=lambda m, g, dim, keepdim: m.sum(g, dim=dim, keepdim=keepdim))

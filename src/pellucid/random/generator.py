@@ -79,6 +79,8 @@ class Generator(Twister):
                 f"uniform_ expects bounds whose difference is a finite {kind}, but found from={low}, to={high}"
             )
         count = math.prod(shape)
+        if kind == np.float32 and low == 0 and high == 1:
+            return self._unit32(count).reshape(shape)  # none of which is 1
         if kind == np.float64:
             numbers = fused_multiply_add(self._unit64(count), high - low, low)
         else:

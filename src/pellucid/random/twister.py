@@ -156,9 +156,16 @@ class Twister:
         return (self._words64(count) & np.uint64(2**53 - 1)) * 2.0**-53
 
 
+_STEP = np.float32(2.0**-24)
+
+
 def units_of(words: Array) -> Array:
     """32-bit words as float32 uniform on [0, 1): their low 24 bits."""
-    return (words.astype(np.int32) & 0xFFFFFF).astype(np.float32) * np.float32(2.0**-24)
+    integers = words.astype(np.int32)
+    integers &= 0xFFFFFF
+    numbers = integers.astype(np.float32)
+    numbers *= _STEP
+    return numbers
 
 
 # A fork while another thread draws would leave the child with a lock that nobody opens: a draw holds the lock of its

@@ -12,6 +12,7 @@ interpreter listens (a tracer, anomaly detection), gradients are Tensors and go 
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any
@@ -283,25 +284,21 @@ def _awaited(roots: list[Tensor], useful: set[Any] | None) -> dict[Any, int]:
 
 def _leading_to(wanted: list[Any], roots: list[Tensor]) -> set[Any]:
     """All nodes and leaves between `roots` and `wanted`: the walk goes nowhere else."""
-    goal = set(wanted)
     stack: list[Any] = [root._node for root in roots if root._node is not None]
     seen: set[Any] = set(stack)
-    users: dict[Any, list[Node]] = {}
     while stack:
-        node = stack.pop()
-        for edge in node.edges:
-            if edge is not None:
-                users.setdefault(edge, []).append(node)
-                if isinstance(edge, Node) and edge not in seen:
-                    seen.add(edge)
-                    stack.append(edge)
-    useful, stack = set(goal), list(goal)
-    while stack:
-        for user in users.get(stack.pop(), ()):
-            if user not in useful:
-                useful.add(user)
-                stack.append(user)
+        for edge in stack.pop().edges:
+            if isinstance(edge, Node) and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    useful = set(wanted)
+    for node in sorted(seen, key=_number_of):  # so that what a node was computed from comes before it
+        if not useful.isdisjoint(node.edges):
+            useful.add(node)
     return useful
+
+
+_number_of = operator.attrgetter("number")
 
 
 def _retain(node: Node, g: Any, lifted: bool) -> None:

@@ -195,8 +195,13 @@ def _input_in_name(node: OpNode, gradient: Tensor) -> Tensor:
     if isinstance(edge, Tensor):
         return edge
     shape, dtype = node.metas[:2]
+    if type(gradient._array) is _ndarray:
+        return _with_history(_ndarray(shape, dtype, _ZEROS, 0, (0,) * len(shape)), edge)
     xp = backend.of_array(gradient._array).xp
     return _with_history(xp.broadcast_to(xp.zeros((), dtype), shape), edge)
+
+
+_ZEROS = bytes(16)  # as many as a number of any dtype has
 
 
 def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool, history: Source, saved: Sequence[Any]) -> Any:

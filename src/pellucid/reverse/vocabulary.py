@@ -10,6 +10,8 @@ import numpy as np
 from pellucid import backend
 from pellucid.backend import Array
 from pellucid.core.context import state
+from pellucid.core.door import apply
+from pellucid.core.tensor import Tensor, derived
 from pellucid.declare import TABLE, Op
 
 
@@ -32,16 +34,23 @@ def _first(kernel: Any, *arrays: Array, **attributes: Any) -> Any:
     return kernel(*arrays, **attributes)[0]
 
 
+def _is_plain(value: object) -> bool:
+    return type(value) is Tensor
+
+
 class Lifted:
     """The vocabulary of ops on Tensors: what a backward speaks that is itself differentiated or recorded."""
 
     def __getattr__(self, name: str) -> Any:
         op = _named(name)
+        count = len(op.inputs)
 
         def call(*tensors: Any, **attributes: Any) -> Any:
             if op.composition is not None and state.grad:
                 return op.composition(LIFTED, *tensors, **attributes)
-            result: Any = op(*tensors, **attributes)
+            # A rule names attributes as the op does: nothing is to be sorted where all inputs are plain tensors.
+            plain = len(tensors) == count and all(map(_is_plain, tensors)) and not derived and "dtype" not in attributes
+            result: Any = apply(op, tensors, attributes) if plain else op(*tensors, **attributes)
             return cast("tuple[Any, ...]", result)[0] if type(result) is tuple else result
 
         setattr(self, name, call)

@@ -89,15 +89,17 @@ class _Lookups:
         return True
 
     def _scattered(self, node: Node) -> bool:
-        """index_embed(G · B, i)."""
+        """index_embed(G · B, i), or index_embed(G · Bᵀ, i)."""
         rows, index = node.args
         if node.kwargs["dim"] != 0 or len(rows.shape) != 2:
             return False
         source, steps = self._source(rows)
         product = self.makers.get(id(source))
-        if product is None or product.name != "matmul" or self.readers[id(source)] != 1 or not self._once(rows, steps):
+        if product is None or product.name not in ("matmul", "linear") or product.args[2:] not in ((), (None,)):
             return False
-        grad, other = product.args
+        if self.readers[id(source)] != 1 or not self._once(rows, steps):
+            return False
+        grad, other = product.args[:2]
         if not _are_products(grad, other) or not _pays(node.kwargs["shape"][0], rows):
             return False
         if not self._unchanged(other, source) or not self._unchanged(index, source):
@@ -105,7 +107,7 @@ class _Lookups:
         for step in reversed(steps):
             index = self._undone(index, step)
         sums = self._sums_of(grad, index, node.kwargs["shape"][0])
-        self._op("matmul", (sums, other), node.outputs[0])
+        self._op(product.name, (sums, other, *product.args[2:]), node.outputs[0])
         return True
 
     def _outer(self, node: Node) -> bool:
