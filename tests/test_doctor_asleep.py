@@ -136,3 +136,45 @@ def test_a_name_that_stands_for_another_tensor_in_each_pass_is_not_woken() -> No
     with pytest.raises(StopIteration) as ended:
         work.send(other)
     assert ended.value.value == ["u"]
+
+
+BY_DIFFERENCES = """
+import numpy as np
+rng = np.random.default_rng(0)
+X = rng.normal(size=(40, 3))
+T = np.eye(2)[(X[:, 0] > 0).astype(int)]
+net = {"W1": rng.normal(size=(3, 4)), "b1": np.zeros(4), "W2": rng.normal(size=(4, 2)), "b2": np.zeros(2)}
+def loss():
+    h = np.tanh(X @ net["W1"] + net["b1"])
+    z = h @ net["W2"] + net["b2"]
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    return -np.mean(np.sum(T * np.log(p), 1))
+def slopes(x, h=1e-4):
+    grad = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        old = x[i]
+        x[i] = old + h
+        up = loss()
+        x[i] = old SIGN h
+        down = loss()
+        grad[i] = (up - down) / (2 * h)
+        x[i] = old
+    return grad
+for step in range(60):
+    grads = {k: slopes(v) for k, v in net.items()}
+    for k in net:
+        net[k] -= 0.5 * grads[k]
+    if step % 10 == 0:
+        print(loss())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sign", "titles"), [("+", ["wrong-backward: zero-gradient"]), ("-", [])])
+def test_a_step_of_no_length_is_told_where_nothing_ever_moves(sign: str, titles: list[str], tmp_path: Path) -> None:
+    """Both losses of a difference are taken at one place: no pass moves anything, whatever the weights are."""
+    (tmp_path / "train.py").write_text(BY_DIFFERENCES.replace("SIGN", sign))
+    report = examine_script(tmp_path / "train.py")
+    assert [finding.title for finding in report.findings] == titles
+    assert [finding.code for finding in report.findings] == ["net[k] -= 0.5 * grads[k]"] * len(titles)
+    assert report.status == ("faults" if titles else "healthy")

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pellucid.doctor import outside, stopped
+from pellucid.doctor import lifeless, outside, stopped
 from pellucid.doctor.conditions.causes import class_numbers
 from pellucid.doctor.ended import ended_with
 from pellucid.doctor.examination import Options, examine
@@ -119,6 +119,9 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
         more = ". Give it more: pellucid doctor SCRIPT --budget 300" if late else ""
         reason = f"A pass of the loop could not be repeated: {controller.failures[-1]}{more}"
         return Report("inconclusive", reason=reason)
+    rests = lifeless.finding(controller)
+    if rests is not None:
+        return Report("faults", [rests])
     if late:
         return Report(
             "inconclusive", reason="Within the time, no loop was seen that trains anything: give it more, --budget 300"

@@ -59,6 +59,7 @@ class Controller:
         self.around = -1  # the loop around it that goes through its data again and again; -1 where there is none
         self.rejected: dict[int, Parameters | str] = {}
         self.failures: list[str] = []
+        self.lifeless: dict[int, list[str]] = {}  # by loop, weights that no pass moves, whatever values they have
         self.waiting: Waiting | None = None  # at a loop that trains only if no other does
 
     # The hooks --------------------------------------------------------------------------------------------------
@@ -175,6 +176,7 @@ class Controller:
         values = awake(sleeping)
         moved = session.lab(lambda lab: woken(lab, values), sleeping, min(8.0, session.left() / 4))
         if not moved:
+            self.lifeless[session.number] = sorted(sleeping)
             return []
         old = [(group, group.read(session.scope)) for group in sleeping.values()]
         for name, group in sleeping.items():
