@@ -140,3 +140,19 @@ def test_what_a_loss_for_each_step_explains() -> None:
     assert does_well(far) and (explained(far) or 0) > 0.95
     assert not does_well(near) and (explained(near) or 0) < 0
     assert explained(watched(by_steps(0.02, others=True))) is None, "losses of different lines are not of one kind"
+
+
+@pytest.mark.parametrize("how", ["mean", "rows", "all"])
+def test_what_a_loss_that_is_written_out_explains(how: str) -> None:
+    def program() -> None:
+        x = torch.randn(60, 3) @ torch.randn(3, 10)
+        into, out = nn.Linear(10, 3), nn.Linear(3, 10)
+        optimizer = optim.Adam([*into.parameters(), *out.parameters()], lr=0.02)
+        for _ in range(200):
+            squares = (out(into(x)) - x) ** 2
+            optimizer.zero_grad()
+            (squares.mean() if how == "mean" else squares.sum(1).mean() if how == "rows" else squares.sum()).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert 0.9 < (explained(record) or 0) <= 1 and does_well(record)

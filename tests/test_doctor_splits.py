@@ -14,6 +14,7 @@ from pellucid.doctor.observed.record import ProgramRecord
 from pellucid.doctor.observed.rules import held_out, splits
 from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.nn import functional as F
+from pellucid.utils.data import DataLoader, TensorDataset
 from tests.watching import watched
 
 Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
@@ -100,3 +101,24 @@ def folds(how: str) -> None:
 def test_what_an_evaluation_says(program: Callable[[str], None], how: str, rule: Rule, cause: str | None) -> None:
     found = list(rule(watched(lambda: program(how))))
     assert [suspicion.cause for suspicion in found] == ([cause] if cause else [])
+
+
+def counted_elsewhere(how: str) -> None:
+    X_train, X_test = torch.randn(120, 4), torch.randn(60, 4)
+    y_train, y_test = (X_train[:, 0] > 0).long(), (X_test[:, 0] > 0).long()
+    network = nn.Linear(4, 2)
+    optimizer = optim.Adam(network.parameters(), lr=0.05)
+    loader = DataLoader(TensorDataset(X_test, y_test), batch_size=30)
+    for _ in range(30):
+        optimizer.zero_grad()
+        F.cross_entropy(network(X_train), y_train).backward()
+        optimizer.step()
+    with torch.no_grad():
+        for batch, _ in loader if how == "loader" else [(X_test, y_test)]:
+            network(X_test if how == "names" else batch).numpy().argmax(1)
+
+
+@pytest.mark.parametrize("how", ["loader", "names"])
+def test_answers_that_are_counted_elsewhere(how: str) -> None:
+    record = watched(lambda: counted_elsewhere(how))
+    assert all(h.accuracy is not None and h.accuracy > 0.85 and h.target is not None for h in record.held_out)

@@ -106,7 +106,8 @@ def explained(record: ProgramRecord, steps: int | None = None) -> float | None:
     except ValueError:
         return None
     end = outcome(record, steps)
-    each = float(np.median([t.size for t in record.targets])) if record.loss.reduction == "sum" else 1.0
+    summed = record.loss.reduction == "sum"
+    each = float(np.median([t.size for t in record.targets])) if summed else record.loss.scale
     guess, least = _range(record.loss.kind, targets)
     return (guess - end.loss / each) / (guess - least) if guess > least and end.finite else None
 

@@ -39,6 +39,7 @@ ACTIVATIONS = frozenset(
 )  # fmt: skip
 QUOTIENTS = frozenset(("div", "true_divide", "reciprocal"))
 EDGES = QUOTIENTS | frozenset(("log", "log2", "log10", "log1p", "sqrt", "rsqrt", "pow", "acos", "asin"))
+NEARLY = 0.01  # of what a loss is expected to be
 TINY = 1e-30
 LINEAR = SHAPING | frozenset(
     ("linear", "matmul", "mm", "addmm", "convolution", "add", "mean", "sum", "avg_pool", "mul", "dropout_mask", "sub")
@@ -117,6 +118,20 @@ class LossCall:
         if given.ndim == 2 and given.shape == target.shape and given.shape[1] > 1 and one_hot(target):
             return given.argmax(1) == target.argmax(1)
         return None
+
+    def scale(self) -> float:
+        """What a loss that is called a mean is, over the mean of all numbers: how many there are in a row, where those
+        of a row are summed, as in `((a - b) ** 2).sum(1).mean()`."""
+        target = self.target_array()
+        if self.reduction != "mean" or target is None or not self.value or not isinstance(self.prediction, Tensor):
+            return 1.0
+        given = array_of(self.prediction)
+        if given.shape != target.shape or self.kind != "mse_loss":
+            return 1.0
+        mean = float(((given.astype(float) - target) ** 2).mean()) * self.unit
+        ratio = self.value / mean if mean > 0 else 1.0
+        row = given.size / max(len(given), 1) if given.ndim else 1.0
+        return ratio if abs(ratio / row - 1) < NEARLY else 1.0
 
     def accuracy(self) -> float | None:
         """The share of right answers in the batch, where the targets are classes."""
@@ -200,7 +215,7 @@ def producers(ops: list[SeenOp]) -> dict[int, SeenOp]:
 def describe(call: LossCall, ops: list[SeenOp], names: dict[int, str]) -> LossRecord:
     """The loss as data, with the ops that lead to it."""
     made = producers(ops)
-    record = LossRecord(call.kind, call.place, call.reduction)
+    record = LossRecord(call.kind, call.place, call.reduction, call.scale())
     if isinstance(call.prediction, Tensor):
         record.prediction = array_of(call.prediction).copy()
     target = call.target_array()

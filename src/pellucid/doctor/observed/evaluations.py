@@ -3,6 +3,7 @@ with what result."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from pellucid.random import get_rng_state, set_rng_state
 from .arrays import array_of
 from .batches import WIDTH
 from .criterion import LossCall
-from .matching import matched
+from .matching import hits, matched
 from .places import place
 from .record import HeldOutRecord, ModeRecord, Place, ProgramRecord
 from .rows import numbers
@@ -41,6 +42,7 @@ class EvaluationNotes:
         self._last_input: tuple[Any, int] = (None, -1)  # of an evaluation, and at which step
         self._open: HeldOutRecord | None = None  # of which what is compared with its outputs is still to come
         self._output: Any = None
+        self._beside: np.ndarray | None = None  # labels that lie beside its rows
         self._derived: set[int] = set()  # what was computed from it
         self._largest: set[int] = set()  # results of argmax among these
         self._alive: list[Any] = []
@@ -86,7 +88,7 @@ class EvaluationNotes:
 
     def note(self, args: Any, output: Any) -> None:
         """A network was called on rows."""
-        self._open, self._output = None, None
+        self._close()
         x = args[0] if args else None
         record = self.record
         if not isinstance(x, Tensor) or not isinstance(output, Tensor) or x.dim() == 0 or output.dim() == 0:
@@ -109,8 +111,35 @@ class EvaluationNotes:
             self._sampled[noted.place] = first, rows + len(flat)
             noted.sample = array_of(x)[:SAMPLE].copy()
         record.held_out.append(noted)
-        self._open, self._output = noted, output
+        self._open, self._output, self._beside = noted, output, self._labels_of(x, noted.names)
         self._derived, self._largest, self._alive = {id(output)}, set(), []
+
+    def _close(self) -> None:
+        """The next evaluation begins. Where the program compared nothing that could be followed, as where answers are
+        made arrays first, what was given is compared with the labels beside the rows."""
+        noted, labels = self._open, self._beside
+        if noted is not None and labels is not None and noted.accuracy is None and noted.loss is None:
+            right = hits(array_of(self._output), labels)
+            if right is not None and self.record.classes:
+                noted.accuracy = float(right.mean())
+                if noted.inputs is not None and noted.target is None:
+                    noted.target = labels.copy()
+        self._open, self._output, self._beside = None, None, None
+
+    def _labels_of(self, x: Any, names: frozenset[str]) -> np.ndarray | None:
+        """One label for each row: what came with them from a loader, or has their name but for one letter, `y_test`."""
+        parts = _parts(self.batch)
+        if any(part is x for part in parts):
+            found = [part for part in parts if part is not x]
+        else:
+            frame, found = user_frame(), list[Any]()
+            others = [re.sub(r"(?<![A-Za-z])x|x(?![A-Za-z])|X", _letter, name) for name in names]
+            if frame is not None:
+                scopes = (frame.f_locals, frame.f_globals)
+                found = [s[other] for s in scopes for other in others if other not in names and other in s]
+        tables = [array_of(part) if isinstance(part, Tensor) else part for part in found]
+        fitting = [t for t in tables if isinstance(t, np.ndarray) and t.size == len(x) and t.dtype.kind in "iufb"]
+        return fitting[0].ravel() if fitting else None
 
     def _names(self, x: Any) -> frozenset[str]:
         """What variables of the program's hold the rows, or the loader that gave them."""
@@ -190,8 +219,13 @@ class EvaluationNotes:
 
     def finish(self, networks: list[Any]) -> None:
         """What is asked of the last evaluation, once nothing more is to come."""
+        self._close()
         if len(networks) == 1:
             self.record.matched = self.apart(lambda: matched(networks[0], self.record))
+
+
+def _letter(found: re.Match[str]) -> str:
+    return "Y" if found[0] == "X" and found.string.isupper() else "y"
 
 
 def _parts(batch: Any) -> list[Any]:

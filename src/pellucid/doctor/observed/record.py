@@ -53,6 +53,7 @@ class LossRecord:
     kind: str = ""
     place: Place | None = None
     reduction: str = ""
+    scale: float = 1.0  # times the mean of all numbers: see `LossCall.scale`
     prediction: np.ndarray | None = None
     target: np.ndarray | None = None
     subtraction: tuple[str, int] | None = None  # the op that subtracts the target, where their shapes differ

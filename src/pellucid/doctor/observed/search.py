@@ -81,16 +81,19 @@ class Search:
                 self._jointly()
                 break
         self._prove()
-        if self.learns and not any(f.severity == "error" for f in self.found):
-            self.found += self._by_data()
+        wrong = any(f.severity == "error" for f in self.found)
+        if self.learns and (not wrong or stands(self.current)):
+            self.found += [f for f in self._by_data(wrong) if all(f.cause != known.cause for known in self.found)]
         return sorted(self.found, key=rank)
 
-    def _by_data(self) -> list[Finding]:
-        """What labels and evaluations say where nothing else was found."""
+    def _by_data(self, wrong: bool) -> list[Finding]:
+        """What labels say where nothing else was found, or what was `wrong` and mended leaves it at a guess; of the
+        first, what evaluations say, too."""
         fails = held_out.fails(self.base)
         asked = stands(self.current) or fails
         found = list(data.unrelated(self.base, *([data.FEWER] if fails else []))) if asked else []
-        return [finding_of(s, self.base, None) for s in found or held_out.by_chance(self.base)]
+        found = found or ([] if wrong else list(held_out.by_chance(self.base)))
+        return [finding_of(suspicion, self.base, None) for suspicion in found]
 
     def _prove(self) -> None:
         """A fault that helps only where another one is treated, too: all treatments are tried without its own."""

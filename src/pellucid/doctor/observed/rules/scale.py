@@ -10,13 +10,13 @@ from ..compare import reached
 from ..record import Place, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import ScaleInputs, ScaleTargets
-from .gradients import HALF_WAY
 
 LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 BYTE = 255.0  # the largest value of a pixel as it is read from a file
 DWARFED, FEW_COLUMNS = 30.0, 0.1  # times as large as others; the share of these
 LARGE, SMALL, SHORT = 4.0, 0.1, 0.9  # for the root of the mean square of inputs, and for the length of a row
 AWAY = 10.0  # deviations, by which the mean of inputs may be off 0
+MIDDLE = 0.75  # … of rows that are small, which many programs bear
 FAR = 0.85  # of the way from a guess to all that can be known
 LARGE_TARGETS = 4.0  # for the root of the mean square of targets
 
@@ -63,7 +63,7 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             place,
             [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0), record.shape)],
             # What learns as it is would be quicker at another scale, and is not broken.
-            strictly=reached(record) > (HALF_WAY if small else FAR),
+            strictly=reached(record) > (MIDDLE if small else FAR),
             measured={"mean": float(x.mean()), "std": float(x.std() or 1.0), "bytes": as_bytes},
         )
         yield from _with_targets(record, x, place)
