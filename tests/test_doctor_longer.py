@@ -13,7 +13,7 @@ from pellucid import nn, optim
 from pellucid.doctor.observed.compare import does_well, explained, reached
 from pellucid.doctor.observed.confirmation import confirms
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import rate
+from pellucid.doctor.observed.rules import loss, rate
 from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.doctor.observed.treatments import Longer
 from pellucid.nn import functional as F
@@ -156,3 +156,30 @@ def test_what_a_loss_that_is_written_out_explains(how: str) -> None:
 
     record = watched(program)
     assert 0.9 < (explained(record) or 0) <= 1 and does_well(record)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_distances_of_each_prediction_to_each_target(name: str) -> None:
+    def program(squeezed: bool) -> None:
+        x, network = torch.randn(40, 3), nn.Linear(3, 1)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(12):
+            out = network(x)
+            optimizer.zero_grad()
+            getattr(F, name)(out.squeeze(1) if squeezed else out, x[:, 0]).backward()
+            optimizer.step()
+
+    assert list(loss.broadcast(watched(lambda: program(True)))) == []
+    was = watched(lambda: program(False))
+    (said,) = loss.broadcast(was)
+    assert said.cause == "silent-broadcast-loss" and confirms(
+        said, was, watched(lambda: program(False), *said.treatments)
+    )
+
+
+@pytest.mark.parametrize(("fell", "told"), [(0.8, False), (0.3, True)])
+def test_a_higher_rate_where_nobody_knows_how_low_a_loss_can_be(fell: float, told: bool) -> None:
+    was, now = ([StepRecord(1 - far * min(i / 30, 1.0)) for i in range(60)] for far in (fell, 0.99))
+    said = Suspicion("lr-too-low", "", "", "", strictly=True, direction=1)
+    assert confirms(said, ProgramRecord(was), ProgramRecord(now)) is told

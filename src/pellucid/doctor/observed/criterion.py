@@ -20,6 +20,7 @@ FUNCTIONS = (
     "cosine_embedding_loss", "multi_margin_loss", "poisson_nll_loss", "gaussian_nll_loss", "soft_margin_loss",
 )  # fmt: skip
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+TWO_SIDED = ("sub", "smooth_l1")  # ops that compare elements of a prediction and a target
 LIKELIHOOD = "negative_log_likelihood"  # written out, of probabilities
 SQUARES = "sum_of_squares"  # written out, of what is to be 0
 BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
@@ -221,7 +222,7 @@ def describe(call: LossCall, ops: list[SeenOp], names: dict[int, str]) -> LossRe
     target = call.target_array()
     record.target = None if target is None else target.copy()
     for seen in ops:
-        if seen.key[0] == "sub" and len(seen.args) == 2 and seen.args[0] is not seen.args[1]:
+        if seen.key[0] in TWO_SIDED and len(seen.args) == 2 and seen.args[0] is not seen.args[1]:
             shapes = [tuple(a.shape) if isinstance(a, Tensor) else None for a in seen.args]
             sides = {id(a) for a in seen.args}
             if None not in shapes and shapes[0] != shapes[1] and sides == {id(call.prediction), id(call.target)}:
