@@ -9,7 +9,18 @@ from typing import Any
 from pellucid.doctor.report import Finding
 
 from . import joint
-from .compare import better, does_well, is_still, is_too_short, is_worse, may_fall, outcome, says_nothing, stands
+from .compare import (
+    better,
+    does_well,
+    is_still,
+    is_too_short,
+    is_worse,
+    may_fall,
+    outcome,
+    reached,
+    says_nothing,
+    stands,
+)
 from .confirmation import as_good_as_best, confirms, sooner
 from .findings import finding_of, proved_beside, rank
 from .laboratory import Laboratory, is_part
@@ -45,6 +56,7 @@ REFUTABLE = ("train-eval-mode", "samples-mixed", "no-nonlinearity", "output-rang
 ROUNDS = 4
 UNSURE = 0.4  # the confidence in what the record speaks for, and neither proves nor a fork confirms
 NEARLY = 0.1  # of the loss, by which a guess may be worse than another
+HALF_WAY = 0.6  # from chance to all answers right
 ENOUGH = 10  # backwards without which a run says nothing of how it learns
 
 
@@ -113,13 +125,18 @@ class Search:
     def _jointly(self) -> None:
         """Faults that hide each other, where a program stands still and no treatment helps by itself.
 
-        All of them at once, with rates that are usual; where that helps, those without which it does not are found.
+        All of them at once, with rates that are usual; where that helps, those without which it does not are found. Of
+        a program that comes half way the treatments alone are tried, at its own rate.
         """
         wrong = any(f.severity == "error" and f.cause not in BESIDE for f in self.found)
-        if self.treatments or wrong or not stands(self.current):  # runs by themselves were made without any other
+        if (
+            self.treatments or wrong or reached(self.current) > HALF_WAY
+        ):  # runs by themselves were made without any other
             return
-        single = joint.best_alone(self.current, self.alone)
+        single = joint.best_alone(self.current, self.alone) if stands(self.current) else None
         attempts = [[single]] if single is not None else joint.attempts(self.current, self.alone)
+        if not stands(self.current):
+            attempts = [parts for parts in attempts[:1] if not any(part.direction for part in parts)]
         known = [next((r for s, r in self.alone if [s] == parts), None) for parts in attempts]
         runs = [run for run in known if run] or self._runs_of(attempts)
         for parts, run in zip(attempts, runs, strict=True):
