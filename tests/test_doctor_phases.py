@@ -12,10 +12,13 @@ import pytest
 import pellucid as torch
 from pellucid import nn, optim
 from pellucid.doctor import examine_script
+from pellucid.doctor.observed.examination import _together
 from pellucid.doctor.observed.observer import Enough
 from pellucid.doctor.observed.phase_observer import PhaseObserver
 from pellucid.doctor.observed.phases import Phase, phases_of
+from pellucid.doctor.observed.record import ProgramRecord
 from pellucid.doctor.observed.treatments import LearningRate
+from pellucid.doctor.report import Finding, Report
 from pellucid.nn import functional as F
 from tests.watching import watched
 
@@ -120,6 +123,32 @@ def test_one_of_them_is_watched_and_treated(first: int, steps: int, number: int)
     assert len(record.steps) == len(record.rows) == steps and len(record.optimizers) == 1
     assert record.optimizers[0].steps == steps and len(record.layers) == 1
     assert [m < 1e-3 for m in moved] == ([True] if number == 0 else [False, True])
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_what_is_wrong_with_a_training_that_another_one_builds_on(needed: bool) -> None:
+    def wrong(cause: str) -> Finding:
+        return Finding(cause, "error", 0.9, "", "", "", file="train.py", line=3)
+
+    first, last = Phase(0, 20, frozenset([0])), Phase(20, 20, frozenset([1]))
+    record = ProgramRecord(builds_on=frozenset([0] if needed else []))
+    before = Report("faults", [wrong("lr-too-low")])
+    said = _together([(last, record, Report("healthy", [])), (first, ProgramRecord(), before)])
+    assert [f.severity for f in said.findings] == ["error" if needed else "info"]
+    assert said.status == ("faults" if needed else "healthy")
+
+
+def test_on_which_trainings_one_builds() -> None:
+    torch.manual_seed(0)
+    observer = PhaseObserver(Phase(24, 12, frozenset([2])))
+    observer.start()
+    with suppress(Enough):
+        body, head, other = nn.Linear(4, 4), nn.Linear(4, 1), nn.Linear(4, 1)
+        train(other, optim.SGD(other.parameters(), lr=0.1))
+        train(nn.Sequential(body, nn.Linear(4, 1)), optim.Adam(body.parameters(), lr=0.1))
+        train(lambda x: head(body(x).detach()), optim.Adam(head.parameters(), lr=0.1))
+    observer.stop()
+    assert observer.finish().builds_on == {1}
 
 
 PRETRAINED = """

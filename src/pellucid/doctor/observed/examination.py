@@ -139,19 +139,30 @@ def _of_phases(laboratory: Laboratory, parts: list[Phase], seconds: float) -> Re
         laboratory.phase, laboratory.deadline = phase, whole - laboratory.left() * (left - 1) / left
         record = laboratory.run(seconds=min(seconds, MOST_OF_IT * laboratory.left()))
         if record is not None and (record.steps or left == len(parts)):
-            laboratory.judged.append(_judged(laboratory, record, []))
+            laboratory.judged.append((phase, record, _judged(laboratory, record, [])))
         laboratory.deadline = whole
     laboratory.phase = None
     return _together(laboratory.judged) if laboratory.judged else Report("inconclusive", reason=UP)
 
 
-def _together(said: list[Report]) -> Report:
-    """The report of the last training, with what was surely wrong in those before."""
-    last, *before = said
+def _together(judged: list[tuple[Phase, ProgramRecord, Report]]) -> Report:
+    """The report of the last training, with what was surely wrong in those before that it builds on.
+
+    Of others, as of a network that is only to be compared with the last one, what is wrong may be so on purpose.
+    """
+    last = judged[0][2]
+    needed = judged[0][1].builds_on
     found: list[Finding] = []
-    for report in reversed(before):
-        found += [finding for finding in report.findings if finding.severity == "error"]
-    found.sort(key=rank)  # what a training begins with may be wrong because the one before it went wrong
+    for phase, record, report in judged[1:]:
+        wrong = [finding for finding in report.findings if finding.severity == "error"]
+        if phase.optimizers & needed:
+            needed |= record.builds_on
+        else:
+            for finding in wrong:
+                finding.severity = "info"
+        found = [*sorted(wrong, key=rank), *found]  # a training may go wrong because the one before it did
+    told = {(finding.cause, finding.file, finding.line) for finding in last.findings if finding.severity == "error"}
+    found = [f for f in found if f.severity == "error" or (f.cause, f.file, f.line) not in told]
     told = {(finding.cause, finding.file, finding.line) for finding in found}
     found += [f for f in last.findings if (f.cause, f.file, f.line) not in told]
     last.findings = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

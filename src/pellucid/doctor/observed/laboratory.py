@@ -54,7 +54,7 @@ class Laboratory:
     patience: float = field(default=3.0, init=False)  # seconds beyond its own that the first step of a run may take
     ends: float | None = field(default=None, init=False)  # when what was found by then has to be said
     search: Any = field(default=None, init=False)  # that is going on
-    judged: list[Any] = field(default_factory=list, init=False)  # reports of phases
+    judged: list[Any] = field(default_factory=list, init=False)  # phases, their records and reports, the last one first
     phase: Phase | None = field(default=None, init=False)  # that is watched, of a program that makes several trainings
     lost: str = field(default="", init=False)  # why the last run that gave no record gave none
 

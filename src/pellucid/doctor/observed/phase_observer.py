@@ -38,6 +38,7 @@ class PhaseObserver(Observer):
         self.last_lengths: dict[str, int] = {}  # of lists of the record, after its last update
         self.last_count = 0  # of parameters
         self.last_roots: dict[int, Any] = {}
+        self.met: dict[int, Any] = {}  # networks that are called in it
         self.fed: dict[int, LoaderRecord] = {}  # by the id of a loader
         self.feeding: list[int] = []  # of those that gave the batches of this phase
         if self.asleep:
@@ -97,7 +98,14 @@ class PhaseObserver(Observer):
         return below(self, op, args, kwargs) if self.asleep else super().apply(op, args, kwargs)
 
     def call(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-        return call(module, *args, **kwargs) if self.asleep else super().call(call, module, args, kwargs)
+        if self.asleep:
+            return call(module, *args, **kwargs)
+        if not self.stack and id(module) not in self.met:
+            self.met[id(module)] = module
+            held = {id(parameter) for parameter in module.parameters()}
+            others = (n for n, note in enumerate(self.notes) if n not in self.phase.optimizers and note.held & held)
+            self.record.builds_on |= frozenset(others)
+        return super().call(call, module, args, kwargs)
 
     def before_backward(self, roots: Sequence[Tensor]) -> None:
         if self.examining:

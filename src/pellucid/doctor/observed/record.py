@@ -301,6 +301,7 @@ class ProgramRecord:
     terms: dict[int, list[TermRecord]] = field(default_factory=dict)  # of the loss, by the step that was looked at
     behind: bool = False  # it was given up, as it came to less than the run that it is compared with
     continues: bool = False  # of one of several phases, whether some of its parameters were trained before
+    builds_on: frozenset[int] = frozenset()  # … and by which optimisers those of the networks were that it calls
     wasted: int = 0  # backwards whose gradients were cleared before any update
     weighed: bool = False  # whether logarithms of probabilities are weighed with numbers, as by what an action brought
     unused: tuple[int, int] | None = None  # of a network that learns nothing: see `mixing.unused`
