@@ -21,6 +21,7 @@ def _as_they_vary(finding: Finding, statement: ast.stmt, text: Text) -> Iterator
     """Targets that one statement makes the same for all rows: without it, without a whole division, without a cast."""
     tree = ast.parse(text.source)
     near = {n.id for c in calls(statement, r"\w+") if len(c.args) == 2 for n in ast.walk(c.args[1]) if _is_name(n)}
+    near |= set(assigned(statement)) if isinstance(statement, ast.Assign) else set()  # where they are made
     for node in (n for n in ast.walk(tree) if isinstance(n, ast.Assign)):
         if not any(name in near or re.search(LABELS, name) for name in assigned(node)):
             continue

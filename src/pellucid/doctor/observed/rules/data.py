@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
 
+from .. import labels as making
 from .. import orders
 from ..compare import stands
 from ..record import Place, ProgramRecord
@@ -60,7 +61,7 @@ def constant(record: ProgramRecord) -> Iterator[Suspicion]:
             f"All {len(targets)} targets that were seen are {targets[0].ravel()[0]:.4g}.",
             "There is nothing to learn from: the network will say this one value.",
             "look at how the targets are made",
-            record.loss.place,
+            making.made_at(record.loss.place) or record.loss.place,
             certain=True,
         )
 

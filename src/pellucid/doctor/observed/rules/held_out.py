@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import labels as making
 from .. import orders
 from ..compare import chance, outcome, reached
 from ..history import early
@@ -243,7 +244,7 @@ def mislabelled(record: ProgramRecord) -> Iterator[Suspicion]:
             "A network says less well what it was shown only where what it was shown is wrong: about "
             f"{1 - train / max(best, 1e-9):.0%} of the labels of the training.",
             "look at the labels for which the network is sure of another, and at the step that makes them",
-            record.loss.place,
+            making.made_at(record.loss.place) or record.loss.place,
             [DropRows(record.final.doubted)] if record.final is not None and len(record.final.doubted) else [],
             by_held_out=True,
             # a quarter of wrong labels is a fault even where a network bears them
@@ -274,7 +275,7 @@ def learnt_by_heart(record: ProgramRecord) -> Iterator[Suspicion]:
         "nothing of others: a sizeable share of them is wrong.",
         "look at the labels that a network contradicts before it has learnt them by heart, and at the step that makes "
         "them",
-        record.loss.place,
+        making.made_at(record.loss.place) or record.loss.place,
         [DropRows(found.doubted)],
         by_held_out=True,
         strictly=True,

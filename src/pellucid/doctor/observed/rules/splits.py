@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..compare import chance, outcome
+from ..labels import made_at
 from ..matching import curve, held_out, hits, tell_apart
 from ..record import HeldOutRecord, Place, ProgramRecord
 from ..rows import inside, told_apart
@@ -227,7 +228,7 @@ def merged(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     if would < MERGED or would - right < FAR:
         return
-    place: Place | None = record.loss.place
+    place = made_at(record.loss.place) or record.loss.place
     yield Suspicion(
         "labels-out-of-range",
         f"The labels of the training are {_listed(shown)}, those of the evaluation {_listed(set(meant))}: the network "
