@@ -12,6 +12,7 @@ import pellucid as torch
 from pellucid import nn, optim
 from pellucid.doctor.observed.compare import does_well, explained, reached
 from pellucid.doctor.observed.confirmation import confirms
+from pellucid.doctor.observed.examination import knows_of_guesses
 from pellucid.doctor.observed.record import ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import loss, rate
 from pellucid.doctor.observed.suspicion import Suspicion
@@ -139,7 +140,9 @@ def test_what_a_loss_for_each_step_explains() -> None:
     far, near = watched(by_steps(0.02)), watched(by_steps(1e-6))
     assert does_well(far) and (explained(far) or 0) > 0.95
     assert not does_well(near) and (explained(near) or 0) < 0
-    assert explained(watched(by_steps(0.02, others=True))) is None, "losses of different lines are not of one kind"
+    several = watched(by_steps(0.02, others=True))
+    assert explained(several) is None, "losses of different lines are not of one kind"
+    assert knows_of_guesses(far) and not knows_of_guesses(several)
 
 
 @pytest.mark.parametrize("how", ["mean", "rows", "all"])

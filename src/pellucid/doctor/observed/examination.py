@@ -125,10 +125,16 @@ def _judged(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]
             reason = reason or _astray(base) or _unknown(base) or _untried(search) or (LATE if late else "")
         if reason and status_of(findings) == "healthy":
             return Report("inconclusive", findings, facts, reason=reason)
-        if search.learns and guesses(base) and status_of(findings) == "healthy":
+        if search.learns and knows_of_guesses(base) and guesses(base) and status_of(findings) == "healthy":
             return Report("healthy", findings, facts, reason=LIMIT.format(len(base.steps)))
     _by_patch(laboratory, base, findings)
     return Report(status_of(findings), findings, facts)
+
+
+def knows_of_guesses(record: ProgramRecord) -> bool:
+    """Whether it is known what a guess comes to: not where several losses of other kinds add up, of which one may rise
+    while another falls."""
+    return record.classes or explained(record) is not None
 
 
 def _of_phases(laboratory: Laboratory, parts: list[Phase], seconds: float) -> Report:
