@@ -13,7 +13,7 @@ from pellucid import nn, optim
 from pellucid.doctor.observed.compare import does_well, explained, reached
 from pellucid.doctor.observed.confirmation import confirms
 from pellucid.doctor.observed.examination import knows_of_guesses
-from pellucid.doctor.observed.record import ProgramRecord, StepRecord
+from pellucid.doctor.observed.record import OptimizerRecord, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import loss, rate
 from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.doctor.observed.treatments import Longer
@@ -186,3 +186,17 @@ def test_a_higher_rate_where_nobody_knows_how_low_a_loss_can_be(fell: float, tol
     was, now = ([StepRecord(1 - far * min(i / 30, 1.0)) for i in range(60)] for far in (fell, 0.99))
     said = Suspicion("lr-too-low", "", "", "", strictly=True, direction=1)
     assert confirms(said, ProgramRecord(was), ProgramRecord(now)) is told
+
+
+@pytest.mark.parametrize(
+    ("lr", "before", "told"), [(1e-3, 0.6, False), (1e-3, 0.3, True), (1e-5, 0.6, True)], ids=["usual", "far", "low"]
+)
+def test_a_higher_rate_than_one_that_is_usual(
+    lr: float, before: float, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was, now = (ProgramRecord([StepRecord(1.0 if i < 10 else end) for i in range(60)]) for end in (1 - before, 0.05))
+    was.optimizers = [OptimizerRecord("Adam", {"lr": lr})]
+    for module in ("compare", "confirmation"):
+        monkeypatch.setattr(f"pellucid.doctor.observed.{module}.explained", lambda r, *_: before if r is was else 0.95)
+    said = Suspicion("lr-too-low", "", "", "", strictly=True, direction=1)
+    assert confirms(said, was, now) is told

@@ -19,10 +19,11 @@ from .compare import (
 )
 from .matching import curve
 from .record import ProgramRecord
+from .rules import rate
 from .suspicion import Suspicion
 
 LOWER = 0.2  # of what other terms come to, by which they have to be lower
-HALF = 0.5  # of a loss of which nobody knows how low it can be, by which it fell: no higher rate is asked for then
+HALF = 0.5  # of a loss, or of what can be explained, from which on no higher rate is asked for
 SLIGHTLY = 0.1  # of the loss, by which the program has to do worse than the fork
 FEWEST, NEARER = 10, 0.5  # updates, below which more of them need only take half of what is wrong away
 FAR_MORE = 0.2  # right answers, as a share, of rows that are given one by one
@@ -64,11 +65,18 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
         return after - before > (FAR if len(was.steps) >= FEWEST else min(FAR, NEARER * (1 - before)))
     if suspicion.slightly:
         return better(was, now) or is_worse(now, was, SLIGHTLY)
-    unknown = outcome(was).accuracy is None and explained(was) is None
-    if suspicion.direction > 0 and unknown and outcome(was).progress > HALF:
+    if suspicion.direction > 0 and outcome(was).accuracy is None and _comes_half_way(was, now):
         return False
     strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better
     return better(was, now, strictly, suspicion.same_loss)
+
+
+def _comes_half_way(was: ProgramRecord, now: ProgramRecord) -> bool:
+    """Whether a loss falls by half, or explains half of what a fork does at a rate that is usual anyway: a higher one
+    is no more than quicker then."""
+    if explained(was) is None:
+        return outcome(was).progress > HALF
+    return rate.is_usual(was) and reached(was) > HALF * reached(now)
 
 
 def only_by_heart(was: ProgramRecord, now: ProgramRecord) -> bool:

@@ -199,6 +199,13 @@ def _far_below_usual(record: ProgramRecord) -> bool:
     return 0 < float(record.optimizers[0].options.get("lr") or low) <= low / 50
 
 
+def is_usual(record: ProgramRecord) -> bool:
+    """Whether the rate is one that many programs have."""
+    optimizer = record.optimizers[0] if record.optimizers else None
+    low, high = USUAL.get(optimizer.name, ADAM) if optimizer is not None else ADAM
+    return optimizer is not None and low <= float(optimizer.options.get("lr") or 0.0) <= high
+
+
 def far_above_usual(record: ProgramRecord) -> bool:
     """Whether nobody would take the rate, so that a lower one has to do only somewhat better."""
     if not record.optimizers:
