@@ -108,6 +108,23 @@ def test_a_repair_by_the_name_of_an_activation() -> None:
     assert next(repairs(finding, WRONG)) == WRONG.replace("dh = dz @ W2.T", "dh = dz @ W2.T * (1 - h ** 2)")
 
 
+def test_a_repair_by_the_name_that_a_lambda_gives_its_output() -> None:
+    source = "relu = lambda z: np.maximum(z, 0)\nh = relu(x @ W1)\ndh = dz @ W2.T\n"
+    finding = Finding("wrong-backward", "error", 1, "", "", "", "t.py", 3, mistake="missing-activation-derivative")
+    finding.details = [{"forward": ["t.py", 1]}]
+    assert list(repairs(finding, source)) == [source.replace("dz @ W2.T", "dz @ W2.T * (h > 0)")]
+
+
+def test_of_several_outputs_that_is_taken_which_is_multiplied_by_the_matrix_of_the_line() -> None:
+    source = (
+        "def sigmoid(z):\n    return 1 / (1 + np.exp(-z))\n\nh = sigmoid(x @ W1)\no = sigmoid(np.dot(h, W2) + b2)\n"
+        "d = o - y\ndh = d.dot(W2.T)\n"
+    )
+    finding = Finding("wrong-backward", "error", 1, "", "", "", "t.py", 7, mistake="missing-activation-derivative")
+    finding.details = [{"forward": ["t.py", 2]}]
+    assert list(repairs(finding, source)) == [source.replace("d.dot(W2.T)", "d.dot(W2.T) * h * (1 - h)")]
+
+
 @pytest.mark.parametrize("sign", ["+", "-"])
 def test_steps_without_a_written_rate_are_all_made_shorter(sign: str) -> None:
     source = f"for i in range(9):\n    n = n + 1\n    w = w {sign} 2 * diff * x\n    b {sign}= 2 * diff\n"

@@ -120,6 +120,14 @@ def test_an_update_that_climbs_by_a_gradient_that_lacks_a_derivative(tmp_path: P
     assert report.findings[1].mistake == "missing-activation-derivative"
 
 
+def test_of_a_mistake_without_a_name_it_is_said_that_its_line_is_the_first_wrong_one(tmp_path: Path) -> None:
+    finding = examined(tmp_path, TWO_LAYERS, "l2_delta.dot(syn1.T)", "np.cos(3 * l2_delta.dot(syn1.T))").findings[0]
+    assert (finding.cause, finding.mistake) == ("wrong-backward", "unknown")
+    assert finding.code == "l1_error = np.cos(3 * l2_delta.dot(syn1.T))"
+    assert "the first line that goes wrong" in finding.explanation
+    assert finding.fix
+
+
 def test_the_program_writes_nothing_in_forks(tmp_path: Path) -> None:
     writes = "    open('trace.txt', 'a').write(f'{j}\\n')\n"
     source = TWO_LAYERS + writes

@@ -36,6 +36,10 @@ PLAUSIBLE = ("seen", "squared", "log", "cross", "log-logits", "cross-logits", "n
 DOUBTED = 0.8  # the confidence of what is known by its line, and fits exactly
 OF_SCORES = "leave the activation of the last layer away: the softmax takes the scores as they are"
 TURN = "turn its sign around"
+FIRST_WRONG = (
+    " On the way back from the loss this is the first line that goes wrong: what it takes is right, and what it gives "
+    "is the gradient of nothing that the forward pass computes."
+)
 RESERVE = 12.0  # seconds that are left to what comes after
 
 
@@ -245,11 +249,12 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         at = next((line for line in named if line is not None), result.first_wrong)
         _put_credible(finding, session, at, judgement.wrong, seen)
         return []
-    if result.meant and not told and not finding.fix:
+    if not told and not finding.fix:
         finding.fix = result.meant
     if not result.named:
         at = result.first_wrong if finding.mistake not in FACTORS else _line_of(result, judgement.wrong)
         _put_credible(finding, session, at, judgement.wrong, seen)
+        _say_what_is_known(finding, result)
         return []
     by_one_pass = result.named
     result.named = [_of_all_passes(item, judgement, seen.passes) for item in by_one_pass]
@@ -376,6 +381,15 @@ def _of_autopsy(
         at = odd.undivided(tensors, session, judgement) or at
     if at is not None:
         _put(finding, session, at)
+    _say_what_is_known(finding, result)
+
+
+def _say_what_is_known(finding: Finding, result: Autopsy) -> None:
+    """Of a mistake without a name: that its line is the first one on the way back that goes wrong."""
+    at = (finding.file, finding.line)
+    if finding.mistake in ("", "unknown") and at == result.first_wrong and FIRST_WRONG not in finding.explanation:
+        finding.explanation += FIRST_WRONG
+        finding.fix = finding.fix or "write here, by the chain rule, the derivative of what the forward pass computes"
 
 
 def _of_last_term(finding: Finding, session: TrainingSession, wrong: Sequence[str]) -> None:

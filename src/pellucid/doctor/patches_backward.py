@@ -29,6 +29,25 @@ def from_list(finding: Finding, text: Text) -> Iterator[str]:
     yield from sorted(dict.fromkeys(taken), key=lambda name: name.endswith("[-1]"))
 
 
+def multiplied(outputs: list[str], finding: Finding, tree: ast.Module) -> list[str]:
+    """Of the outputs of activations the one that the forward pass multiplies by a matrix of the wrong line, `h @ W2`
+    for `d @ W2.T`; all where that is not one alone."""
+    statement = statement_at(tree, finding.line or 0)
+    own = (
+        {ast.unparse(node) for node in ast.walk(statement) if isinstance(node, ast.Name | ast.Attribute)}
+        if statement
+        else set[str]()
+    )
+    products: list[list[str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+            products.append([ast.unparse(node.left), ast.unparse(node.right)])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.dot", "np.matmul"):
+            products.append([ast.unparse(argument) for argument in node.args])
+    found = [h for h in dict.fromkeys(outputs) if any(h in pair and own & {*pair} - {h} for pair in products)]
+    return found if len(found) == 1 else outputs
+
+
 def with_unread(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """The sum with a value that the same function computes and nothing reads: `dh = Why.T @ dy + dh_next`."""
     inside = function_around(ast.parse(text.source), statement.lineno) or ast.parse(text.source)

@@ -19,6 +19,7 @@ from pellucid.doctor.patches_backward import (
     as_outer,
     before_line,
     from_list,
+    multiplied,
     over_classes,
     shorter,
     times_gradient,
@@ -185,15 +186,21 @@ def _activations(finding: Finding, text: Text) -> Iterator[tuple[str, str]]:
         kind = _kind(ast.unparse(statement)) if statement is not None else ""
         if statement is None or not kind:
             continue
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name | ast.Attribute):
-            yield text.of(statement.targets[0]), kind
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        of_lambda = isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda)
+        if isinstance(target, ast.Name | ast.Attribute) and not of_lambda:
+            yield text.of(target), kind
             return
-        around = [f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and statement in ast.walk(f)]
-        for node in ast.walk(tree) if around else ():
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                called = ast.unparse(node.value.func).split(".")[-1]
-                if called == around[-1].name and isinstance(node.targets[0], ast.Name | ast.Attribute):
-                    yield text.of(node.targets[0]), kind
+        around = [f.name for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and statement in ast.walk(f)]
+        around += [ast.unparse(target)] if target is not None and of_lambda else []
+        outputs = [
+            node.targets[0]
+            for node in (ast.walk(tree) if around else ())
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+            and ast.unparse(node.value.func).split(".")[-1] == around[-1]
+            and isinstance(node.targets[0], ast.Name | ast.Attribute)
+        ]  # fmt: skip
+        yield from ((h, kind) for h in multiplied([text.of(h) for h in outputs], finding, tree))
         yield from ((h, kind) for h in from_list(finding, text))
         return
 
