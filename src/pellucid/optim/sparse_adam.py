@@ -41,7 +41,7 @@ class SparseAdam(Optimizer):
     def add_param_group(self, param_group: Options) -> None:
         given = param_group["params"]
         if not isinstance(given, set):  # which is refused
-            given = param_group["params"] = [given] if isinstance(given, Tensor | SparseTensor) else list(given)
+            given = param_group["params"] = [given] if isinstance(given, Tensor) else list(given)
         tensors = [entry[1] if isinstance(entry, tuple) else entry for entry in given]
         for what, does in {
             "sparse": "requires dense parameter tensors", "complex": "does not support complex parameters",
@@ -71,9 +71,9 @@ class SparseAdam(Optimizer):
 
 
 def _is(what: str, param: object) -> bool:
-    if isinstance(param, Tensor):
-        return what == "complex" and param.is_complex()
-    return what == "sparse" and isinstance(param, SparseTensor)
+    if not isinstance(param, Tensor):
+        return False
+    return param.is_sparse if what == "sparse" else param.is_complex()
 
 
 def rows_of(grad: SparseTensor) -> tuple[tuple[Array, ...], Array]:
