@@ -192,10 +192,16 @@ def parts_of_data(t: Any) -> list[Any]:
 def marks(t: Any) -> list[Any]:
     """Of what compiles, traces and looks on: names that change nothing."""
     dynamo, jit, init = module(t, "_dynamo"), module(t, "jit"), module(t, "nn.init")
+    fake = module(t, "_subclasses.fake_tensor")
     answered = (
         dynamo.eval_frame.OptimizedModule is dynamo.OptimizedModule,
         isinstance(t.nn.ReLU(), dynamo.OptimizedModule),
+        isinstance(t.ones(1), fake.FakeTensor),
+        fake.is_fake(t.ones(1)),
+        [isinstance(t.ones(1), getattr(module(t, "_C"), name)) for name in ("Argument", "Block", "Graph", "Value")],
     )
+    with fake.unset_fake_temporarily() as before:
+        answered = (*answered, before)
     dynamo.mark_static_address(t.ones(1))
     dynamo.mark_dynamic(t.ones(2), 0)
     module(t, "_inductor").cudagraph_mark_step_begin()

@@ -157,3 +157,14 @@ def test_a_kernel_for_autograd_and_one_without_memory() -> None:
     own._destroy()
     with pytest.raises(AttributeError):
         ops.pellucid_own.tripled(x)
+
+
+def test_an_operator_of_tritons_kernels_is_one_like_others() -> None:
+    library, ops = rooms(pellucid)
+
+    def twice(x):
+        return library.wrap_triton(pellucid.add)(x, x)
+
+    twice.__annotations__ = {"x": pellucid.Tensor, "return": pellucid.Tensor}
+    made = library.triton_op("pellucid_kernels::twice", mutates_args=())(twice)
+    assert made(pellucid.ones(2)).tolist() == ops.pellucid_kernels.twice(pellucid.ones(2)).tolist() == [2, 2]

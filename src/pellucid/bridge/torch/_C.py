@@ -232,3 +232,19 @@ for _name in (
     globals()[_name] = _switch(_name)
 
 __getattr__ = absent(__name__)
+
+
+class Graph:
+    """A program of TorchScript's, with its parts below. Nothing here is one; editors import them by accident."""
+
+
+class Block:
+    """A block of such a program."""
+
+
+class Value:
+    """A value in such a program."""
+
+
+class Argument:
+    """An argument of a function of such a program."""

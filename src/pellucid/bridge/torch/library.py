@@ -22,7 +22,7 @@ from pellucid.utils.overloads import Namespace, OpOverload, OpOverloadPacket
 
 __all__ = [
     "CustomOpDef", "Library", "custom_op", "define", "get_ctx", "impl", "impl_abstract", "infer_schema",
-    "register_autograd", "register_fake", "register_kernel",
+    "register_autograd", "register_fake", "register_kernel", "triton_op", "wrap_triton",
 ]  # fmt: skip
 
 _TYPES: dict[Any, str] = {
@@ -386,6 +386,14 @@ def custom_op(
         return CustomOpDef(operator, function)
 
     return made if fn is None else made(fn)
+
+
+triton_op = custom_op  # of a function that calls kernels of Triton's: without a GPU none of them runs
+
+
+def wrap_triton(triton_kernel: Any, /) -> Any:
+    """The kernel itself."""
+    return triton_kernel
 
 
 def define(qualname: str, schema: str, *, lib: Library | None = None, tags: object = ()) -> None:
