@@ -97,6 +97,72 @@ for read in (lambda: open("there.txt"), lambda: os.stat("there.txt"), lambda: os
     except FileNotFoundError:
         pass
 """,
+    "descriptors": """
+import fcntl, mmap
+with open("log.txt", "w") as file:
+    file.write("a line")
+    file.flush()
+    os.fsync(file.fileno())
+    fcntl.flock(file, fcntl.LOCK_EX)
+    assert os.fstat(file.fileno()).st_size == 6
+Path("a.txt").write_text("")
+assert max(glob.glob("*.txt"), key=os.path.getmtime) == "a.txt" and os.path.getctime("a.txt") > 1e9
+with open("log.txt", "r+b") as file:
+    with mmap.mmap(file.fileno(), 0) as memory:
+        memory[:1] = b"A"
+        assert memory[:] == b"A line" and Path("log.txt").read_text() == "A line"
+""",
+    "written past Python": """
+import resource
+limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+np.arange(4.0).tofile("w.bin")
+with open("both.bin", "wb") as file:
+    file.write(b"head")
+    np.arange(2, dtype="u1").tofile(file)
+    file.write(b"tail")
+assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == 0
+assert Path("both.bin").read_bytes() == b"head\\0\\1tail"
+assert np.fromfile("w.bin").tolist() == [0, 1, 2, 3] and os.path.getsize("w.bin") == 32
+with open("w.bin", "rb") as file:
+    assert np.fromfile(file, count=2).tolist() == [0, 1] and file.tell() == 16
+""",
+    "mapped": """
+new = np.memmap("w.dat", dtype="float32", mode="w+", shape=(2, 3))
+new[1] = 7
+new.flush()
+assert np.memmap("w.dat", dtype="float32", mode="r").sum() == 21 and np.fromfile("w.dat", "float32")[3] == 7
+again = np.memmap("w.dat", dtype="float32", mode="r+", shape=(3, 3))
+again[2] = 1
+assert np.memmap("w.dat", dtype="float32", mode="c", shape=(3, 3)).sum() == 24 and os.path.getsize("w.dat") == 36
+saved = np.lib.format.open_memmap("w.npy", mode="w+", dtype="int64", shape=(4,))
+saved[:] = 3
+assert np.load("w.npy").sum() == 12 and np.load("w.npy", mmap_mode="r+")[0] == 3
+there = np.memmap("there.txt", dtype="u1", mode="r+")
+there[0] = ord("A")
+assert open("there.txt").read() == "As it was, "
+if not os.fork():
+    new[:] = 0
+    os._exit(0)
+os.wait()
+assert new[1, 0] == 7
+""",
+    "databases": """
+import sqlite3, shelve
+db = sqlite3.connect("runs.db")
+db.execute("create table log (epoch integer, loss real)")
+db.executemany("insert into log values (?, ?)", [(0, 2.0), (1, 1.0)])
+db.commit()
+assert os.path.exists("runs.db") and sqlite3.connect("runs.db").execute("select sum(loss) from log").fetchone() == (3,)
+db.close()
+assert sqlite3.connect("file:runs.db?mode=ro", uri=True).execute("select count(*) from log").fetchone() == (2,)
+os.remove("runs.db")
+assert sqlite3.connect("runs.db").execute("select count(*) from sqlite_master").fetchone() == (0,)
+with shelve.open("store") as store:
+    store["w"] = np.ones(3)
+with shelve.open("store", "r") as store:
+    assert store["w"].sum() == 3
+""",
     "temporary ones": """
 folder = tempfile.mkdtemp()
 (Path(folder) / "x.txt").write_text("x")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import re
 import sys
 import textwrap
@@ -22,6 +21,8 @@ from pellucid.doctor.examination import Options, examine
 from pellucid.doctor.notebook import by_cells, is_notebook
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
+from pellucid.doctor.process.endings import end_process
+from pellucid.doctor.process.kept import write_out
 from pellucid.doctor.process.program import UserProgram, silence
 from pellucid.doctor.process.rebound import Rebound, rebound
 from pellucid.doctor.progress import NO_LOOP
@@ -61,7 +62,7 @@ def main() -> None:
         error = raised
     if controller.lab is not None:
         controller.lab.end(error)
-        os._exit(1)
+        end_process(1)
     late = time.monotonic() > deadline
     told = [report for report in reports if report.status != "inconclusive"] or reports
     report = told[-1] if told else _of_waiting(controller) or _nothing_found(controller, error, late)
@@ -73,9 +74,9 @@ def main() -> None:
         finding.around = around(controller.program.loops.sources, finding)
     if is_notebook(program.script):
         by_cells(report, program.script)
-    Path(asked["out"]).write_text(report.to_json(), encoding="utf-8")
+    write_out(asked["out"], report.to_json())
     sys.stdout.flush()
-    os._exit(0)
+    end_process(0)
 
 
 def longer(reason: str, budget: float) -> str:

@@ -14,6 +14,7 @@ from pellucid.doctor.observed.laboratory import Laboratory
 from pellucid.doctor.observed.record import ProgramRecord
 from pellucid.doctor.observed.treatments import Treatment
 from pellucid.doctor.process.child import ChildAnswer, fork_here
+from pellucid.doctor.process.endings import end_process
 
 GRACE = 10.0  # seconds beyond those of its runs that the waiting process may take to answer
 
@@ -78,4 +79,4 @@ def _serve(orders: Connection) -> NoReturn:
     except Rerun:
         raise
     except BaseException:  # noqa: BLE001 (the user's program must not see it)
-        os._exit(0)
+        end_process(0)

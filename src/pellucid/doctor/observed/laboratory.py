@@ -15,6 +15,7 @@ import numpy as np
 
 import pellucid.random as streams
 from pellucid.bridge import run_script
+from pellucid.bridge.torch import multiprocessing
 from pellucid.doctor.misfit import misfit
 from pellucid.doctor.process import sandbox
 from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork
@@ -25,6 +26,7 @@ from .observer import Observer
 from .phase_observer import PhaseObserver
 from .phases import Phase
 from .record import ProgramRecord
+from .threads import Threads
 from .treatments import Treatment
 
 MOST = 3000  # backwards of a run that are watched
@@ -97,7 +99,8 @@ class Laboratory:
 
 
 def load_here() -> None:
-    """In a fork: loaders that have worker processes load by themselves.
+    """In a fork: loaders that have worker processes load by themselves, and what would train in one process that is
+    started for it trains in this one.
 
     Processes share what lies in files, and a fork writes none; the rows and their order are the same.
     """
@@ -111,6 +114,12 @@ def load_here() -> None:
             self.num_workers = workers
 
     DataLoader.__iter__ = alone  # type: ignore[method-assign]
+    started = multiprocessing.start_processes
+
+    def start(fn: Any, args: Any = (), nprocs: int = 1, join: bool = True, *more: Any, **named: Any) -> Any:
+        return fn(0, *args) if nprocs == 1 and join else started(fn, args, nprocs, join, *more, **named)
+
+    multiprocessing.start_processes = start
 
 
 def note_error(record: ProgramRecord, error: BaseException, trace: Any) -> None:
@@ -158,7 +167,9 @@ class ScriptLaboratory(Laboratory):
         sys.__excepthook__ = crashed  # type: ignore[misc]
         try:
             observer.start()
+            threads = Threads(observer, lambda error, trace: note_error(observer.record, error, trace))
             run_script(self.script, self.args, self.source)
+            threads.finish()
             observer.stop()
             observer.record.ended = True
             end.send(observer.finish())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from pellucid.bridge import as_torch
 from pellucid.doctor import subject as by_hand
+from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.program import silence
 
 from .examination import NO_BACKWARD, report_on
@@ -38,7 +38,7 @@ def main() -> None:
         report.overhead = report.seconds / laboratory.alone
     Path(asked["out"]).write_text(report.to_json(), encoding="utf-8")
     sys.stdout.flush()
-    os._exit(0)
+    end_process(0)
 
 
 if __name__ == "__main__":

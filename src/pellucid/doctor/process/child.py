@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pellucid.doctor.process import sandbox
+from pellucid.doctor.process.endings import end_process
 
 BUSY = 3.0  # times the seconds of the processor that a fork may take by the clock, on a busy machine
 
@@ -100,7 +101,7 @@ class ChildAnswer:
         view = memoryview(data)
         while view:
             view = view[os.write(self.writing, view) :]
-        os._exit(0)
+        end_process(0)
 
 
 def fork_here() -> int:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pellucid.doctor.process.asleep import asleep, awake, woken
 from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork, patience
+from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.instrument import made_anew
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import Parameters, parameters, recurs
@@ -193,7 +194,7 @@ class Controller:
         if isinstance(end, ChildAnswer):
             os.close(writing)
             if not os.read(reading, 1):
-                os._exit(0)
+                end_process(0)
             self.waiting, session.doubtful = None, True
             end.send(self.examine(session))
         os.close(reading)

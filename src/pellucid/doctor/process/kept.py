@@ -13,21 +13,37 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
+from pellucid.doctor.process import databases, descriptors
+from pellucid.doctor.process.imported import when_imported
+
 MOST = 1 << 30  # bytes that are kept
+MORE = "the doctor keeps no more than 1 GiB of what a program writes"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
 _open, _stat, _lstat, _scandir, _listdir = builtins.open, os.stat, os.lstat, os.scandir, os.listdir
 _files: dict[str, bytes] = {}
 _folders: set[str] = set()
 _gone: set[str] = set()  # files and folders of the disk that this process would have removed
+_times: dict[str, float] = {}  # when they were written
+_maps: dict[str, list[tuple[int, descriptors.Mapped]]] = {}  # what of a file is mapped, each from a byte on
 
 
 def keep() -> None:
     """From here on, in this process, what is written is kept in memory. There is no way back."""
+    if builtins.open is _opened:
+        return
     builtins.open = io.open = _opened  # type: ignore[assignment]
+    descriptors.keep(lambda file: _as_file(file.getbuffer().nbytes), _size_on_disk)
+    when_imported(
+        {
+            "sqlite3.dbapi2": lambda module: databases.keep(module, lambda place: _files.setdefault(place, b"")),
+            "dbm": lambda module: databases.keep_keys(module),
+        }
+    )
     for module, name in (("bz2", "_builtin_open"), ("tarfile", "bltn_open")):  # which have it by a name of their own
         if module in sys.modules:
             setattr(sys.modules[module], name, _opened)
@@ -52,6 +68,12 @@ def keep() -> None:
             setattr(os, name, _nothing)
 
 
+def write_out(path: str | os.PathLike[str], text: str) -> None:
+    """Write to the disk, whatever is kept: for what the doctor itself has to say."""
+    with _open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def _nothing(*args: Any, **kwargs: Any) -> None:
     return None
 
@@ -61,7 +83,7 @@ def _place(path: Any) -> str | None:
     return None if isinstance(path, int) else os.path.abspath(os.fsdecode(path))
 
 
-class _Buffer(io.BytesIO):
+class _Buffer(descriptors.Numbered):
     """A file that is being written."""
 
     def __init__(self, place: str | None, content: bytes, at_end: bool) -> None:
@@ -70,7 +92,14 @@ class _Buffer(io.BytesIO):
         self.seek(0, os.SEEK_END if at_end else os.SEEK_SET)
         if place is not None:
             _files[place] = content
+            _times[place] = time.time()
             _gone.discard(place)
+            if not content:
+                _maps.pop(place, None)
+
+    def note_map(self, memory: descriptors.Mapped, start: int) -> None:
+        if self._place is not None:
+            _maps.setdefault(self._place, []).append((start, memory))
 
     @property
     def name(self) -> str | None:
@@ -83,14 +112,17 @@ class _Buffer(io.BytesIO):
     def write(self, data: Any) -> int:
         if self.appends:
             self.seek(0, os.SEEK_END)
+        if self.tell() > MOST:
+            raise OSError(errno.ENOSPC, MORE, self.name)
         return super().write(data)
 
     def flush(self) -> None:
         super().flush()
         if sum(map(len, _files.values())) > MOST:
-            raise OSError(errno.ENOSPC, "a fork of the doctor keeps no more than 1 GiB of what it writes", self.name)
+            raise OSError(errno.ENOSPC, MORE, self.name)
         if self._place is not None:
             _files[self._place] = self.getvalue()
+            _times[self._place] = time.time()
 
     def close(self) -> None:
         if not self.closed:
@@ -123,15 +155,27 @@ def _opened(
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
     content = _content(place) if place is not None and there and not any(letter in mode for letter in "wx") else b""
     writes = any(letter in mode for letter in "wax+")
-    buffer: Any = _Buffer(place, content, "a" in mode) if writes else io.BytesIO(content)
+    buffer: Any = _Buffer(place, content, "a" in mode) if writes else descriptors.Numbered(content)
     return buffer if "b" in mode else io.TextIOWrapper(buffer, encoding, errors, newline, write_through=writes)
 
 
 def _content(place: str) -> bytes:
-    if place in _files:
-        return _files[place]
-    with _open(place, "rb") as file:
-        return file.read()
+    if place not in _files:
+        with _open(place, "rb") as file:
+            return file.read()
+    content = _files[place]
+    for start, memory in _maps.get(place, ()):
+        content = content[:start] + memory[:] + content[start + len(memory) :]
+    return content
+
+
+def _size_on_disk(path: Any) -> int:
+    place = _place(path) if isinstance(path, str | bytes | os.PathLike) else None
+    return 0 if place is None or place in _files or not _on_disk(place) else _lstat(place).st_size
+
+
+def _as_file(size: int, written: float = 0.0) -> os.stat_result:
+    return os.stat_result((stat.S_IFREG | 0o644, 0, 0, 1, 0, 0, size, *[int(written)] * 3, *[written] * 3))
 
 
 def _known(path: Any) -> os.stat_result | None:
@@ -140,7 +184,7 @@ def _known(path: Any) -> os.stat_result | None:
     if place is None:
         return None
     if place in _files:
-        return os.stat_result((stat.S_IFREG | 0o644, 0, 0, 1, 0, 0, len(_files[place]), 0, 0, 0))
+        return _as_file(len(_files[place]), _times.get(place, 0.0))
     if place in _folders:
         return os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 1, 0, 0, 0, 0, 0, 0))
     if _is_gone(place):
@@ -253,6 +297,7 @@ def _removed(path: Any, *, dir_fd: Any = None) -> None:
     if place is None:
         return
     os.lstat(place)  # which raises of what is not there
+    _maps.pop(place, None)
     if _files.pop(place, None) is None or _on_disk(place):
         _gone.add(place)
 
@@ -271,7 +316,8 @@ def _moved(source: Any, target: Any, **_: Any) -> None:
         return  # a folder stays where it is
     content = _content(first)
     _removed(first)
-    _files[second] = content
+    _files[second], _times[second] = content, _times.get(first, 0.0)
+    _maps.pop(second, None)
     _gone.discard(second)
 
 

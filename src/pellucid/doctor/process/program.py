@@ -71,6 +71,7 @@ class UserProgram:
         self.listener = listener
         self.install(listener)
         sandbox.quiet()
+        sandbox.by_itself()
         sys.meta_path.insert(0, Importer(self.loops, self.root))
         sys.argv = [str(self.script), *self.args]
         sys.path.insert(0, str(self.root))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import importlib.abc
-import importlib.machinery
 import io
 import os
 import subprocess
@@ -13,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from pellucid.doctor.process import kept, locks
+from pellucid.doctor.process import alone, endings, imported, kept, locks
 
 _own_open = builtins.open
 
@@ -21,6 +19,7 @@ _own_open = builtins.open
 def isolate() -> None:
     """From here on, in this process, writes go no further than its memory. For forks: there is no way back."""
     kept.keep()
+    endings.own()
     locks.within_the_process()
     subprocess.Popen = _not_started  # type: ignore[assignment, misc]
     os.system = lambda command: 0  # type: ignore[assignment]
@@ -31,10 +30,18 @@ def isolate() -> None:
     sys.stdout = sys.stderr = _own_open(os.devnull, "w", encoding="utf-8")
 
 
+def by_itself() -> None:
+    """For a program that is forked while it runs: what it writes is kept, so that forks begin with that, and what a
+    pool of threads would do is done at once, as forks have no threads."""
+    kept.keep()
+    imported.when_imported(alone.THREADS)
+
+
 def quiet() -> None:
-    """For the program itself, too: no window, no waiting, and nobody at the keyboard."""
+    """For the program itself, too: no window, no waiting, no pool, nobody at the keyboard, no end without a word."""
     os.environ["MPLBACKEND"] = "Agg"
-    sys.meta_path.insert(0, _Drawing())
+    imported.when_imported({"matplotlib": _agg("use"), "matplotlib.pyplot": _agg("switch_backend"), **alone.PROCESSES})
+    endings.own()
     builtins.input = _no_input  # type: ignore[assignment]
     time.sleep = _nothing  # type: ignore[assignment]
 
@@ -50,23 +57,14 @@ def _no_input(prompt: Any = "") -> str:
     )
 
 
-class _Drawing(importlib.abc.MetaPathFinder):
+def _agg(name: str) -> imported.Change:
     """Matplotlib as it is, but for the choice of what draws: `matplotlib.use("TkAgg")` would open windows."""
 
-    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        asked = {"matplotlib": "use", "matplotlib.pyplot": "switch_backend"}.get(name)
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if asked is not None else None
-        if spec is None or spec.loader is None or asked is None:
-            return None
-        make = spec.loader.exec_module
+    def change(module: Any) -> None:
+        own = getattr(module, name)
+        setattr(module, name, lambda *_args, **_named: own("Agg"))
 
-        def exec_module(module: Any) -> None:
-            make(module)
-            own = getattr(module, asked)
-            setattr(module, asked, lambda *_args, **_named: own("Agg"))
-
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
+    return change
 
 
 class _NotStarted:
