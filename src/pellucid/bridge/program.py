@@ -25,7 +25,13 @@ __all__ = ["run_module", "run_script"]
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 
 
-def run_script(path: str | os.PathLike[str], args: Sequence[str] = (), source: str | None = None) -> int:
+def run_script(
+    path: str | os.PathLike[str],
+    args: Sequence[str] = (),
+    source: str | None = None,
+    folders: Sequence[str] | None = None,
+    package: str | None = None,
+) -> int:
     """Run a script or a notebook. The exit code that `python SCRIPT` would end with.
 
     `sys.argv`, `__main__`, `__file__` and `sys.path` are what Python makes them; an error is printed with the frames of
@@ -33,6 +39,8 @@ def run_script(path: str | os.PathLike[str], args: Sequence[str] = (), source: s
 
     Args:
         source: what is run in the place of what the script holds, as if it stood there.
+        folders: what it imports from first, where that is not its own folder.
+        package: that of which it is a module.
     """
     path = os.fspath(path)
     if os.path.isdir(path):
@@ -40,10 +48,11 @@ def run_script(path: str | os.PathLike[str], args: Sequence[str] = (), source: s
         if not os.path.exists(inside):
             print(f"pellucid: can't find '__main__' module in '{path}'", file=sys.stderr)  # noqa: T201
             return 1
-        return _run(_Source("__main__", inside), [path, *args], path, inside, package="")
+        return _run(_Source("__main__", inside), [path, *args], [path], inside, package="")
     loader = _Notebook("__main__", path) if path.endswith(".ipynb") else _Source("__main__", path)
     loader.instead = source
-    return _run(loader, [path, *args], os.path.dirname(os.path.abspath(path)), path, package=None)
+    folders = folders or [os.path.dirname(os.path.abspath(path))]
+    return _run(loader, [path, *args], folders, path, package)
 
 
 def run_module(name: str, args: Sequence[str] = ()) -> int:
@@ -64,10 +73,12 @@ def run_module(name: str, args: Sequence[str] = ()) -> int:
             print(f"pellucid: No module named {name}", file=sys.stderr)  # noqa: T201
             return 1
         loader = _Source("__main__", spec.origin)
-        return _run(loader, [spec.origin, *args], None, spec.origin, package=name.rpartition(".")[0], spec=spec)
+        return _run(loader, [spec.origin, *args], [], spec.origin, package=name.rpartition(".")[0], spec=spec)
 
 
-def _run(loader: _Source, argv: list[str], folder: str | None, file: str, package: str | None, spec: Any = None) -> int:
+def _run(
+    loader: _Source, argv: list[str], folders: Sequence[str], file: str, package: str | None, spec: Any = None
+) -> int:
     main = ModuleType("__main__")
     main.__file__, main.__package__, main.__loader__, main.__spec__ = file, package, loader, spec
     main.__builtins__ = __builtins__  # type: ignore[attr-defined]
@@ -76,8 +87,8 @@ def _run(loader: _Source, argv: list[str], folder: str | None, file: str, packag
         sys.argv, sys.modules["__main__"] = argv, main
         # The command line has set its own. Python's looks for the lines in files, which those of a notebook are not.
         sys.excepthook = watched(_print_error if isinstance(loader, _Notebook) else sys.__excepthook__)
-        if folder is not None:
-            sys.path[0:1] = [folder] if sys.path and not os.path.isdir(sys.path[0]) else [folder, sys.path[0]]
+        if folders:
+            sys.path[0:1] = [*folders] if sys.path and not os.path.isdir(sys.path[0]) else [*folders, sys.path[0]]
         try:
             loader.exec_module(main)
         except BaseException as error:  # noqa: BLE001  whatever the program ends with, it ends

@@ -6,7 +6,8 @@ import ast
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pellucid.doctor.notebook import Book, is_notebook
+from pellucid.doctor.notebook import is_notebook
+from pellucid.doctor.sources import text_of
 
 LEFT_OUT = {
     "site-packages",
@@ -92,7 +93,7 @@ def read(path: Path) -> File:
     """What the source says. A file that is no Python has nothing."""
     found = File(path)
     try:
-        tree = ast.parse(Book(path).source if is_notebook(path) else path.read_text(encoding="utf-8"))
+        tree = ast.parse(text_of(path))
     except (OSError, ValueError, SyntaxError):
         return found
     for node in ast.walk(tree):

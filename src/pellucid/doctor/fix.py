@@ -15,6 +15,7 @@ from pellucid.doctor.edits import diff
 from pellucid.doctor.notebook import Book, is_notebook
 from pellucid.doctor.repairs import repairs, together
 from pellucid.doctor.report import Finding, Report
+from pellucid.doctor.sources import encoded, text_of
 from pellucid.files import write_atomically
 
 ROUNDS = 3
@@ -45,7 +46,7 @@ def fix(report: Report, script: Path, examine: Examine, budget: float) -> None:
     """
     path = copy_of(script)
     end = time.monotonic() + budget
-    before = _read(script)
+    before = text_of(script)
     source, now, tried = before, report, 0
     for _ in range(ROUNDS):
         alarms = [f for f in now.findings if f.severity in ("error", "warning") and _of(f, script)]
@@ -149,12 +150,6 @@ def _called(report: Report, path: Path, script: Path) -> None:
             finding.file = str(script)
 
 
-def _read(script: Path) -> str:
-    if is_notebook(script):
-        return Book(script).source
-    return script.read_text(encoding="utf-8")
-
-
 def _write(path: Path, script: Path, before: str, changed: str) -> None:
-    data = Book(script).patched(before, changed) if is_notebook(script) else changed
-    write_atomically(path, data.encode())
+    book = is_notebook(script)
+    write_atomically(path, Book(script).patched(before, changed).encode() if book else encoded(changed, script))

@@ -8,8 +8,10 @@ from __future__ import annotations
 import gc
 import json
 import re
+import signal
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,8 @@ from pellucid.doctor.conditions.causes import class_numbers
 from pellucid.doctor.ended import ended_with
 from pellucid.doctor.examination import Options, examine
 from pellucid.doctor.notebook import by_cells, is_notebook
-from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.child import TIME_UP, Lost
+from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
 from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.kept import write_out
@@ -31,6 +34,15 @@ from pellucid.doctor.report import Finding, Report
 # An engine of the program's own makes some ten thousand nodes in a pass: to go through all of them again after each 700
 # takes four fifths of the time.
 COLLECT = (100_000, 20, 100)
+GRACE = 2.0  # seconds beyond the budget, after which the program need not have come to its next pass
+ELSEWHERE = (
+    "No loop was seen that trains, in the process that was started: the program starts others, and in those nothing is "
+    "looked at. Call what they run by itself: train(…) for Process(target=train, args=(…))."
+)
+WAITS = (
+    "A pass of the loop could not be repeated: the program has another thread, and what the loop waits for is done "
+    "there, which no fork has. Let the loop do that by itself."
+)
 
 
 def main() -> None:
@@ -54,9 +66,11 @@ def main() -> None:
     began = time.monotonic()
     silence()
     error: BaseException | None = None
+    threading.excepthook = _ended_in_a_thread
     try:
-        program.run(controller)
-    except Finished:
+        with until(started + float(asked["budget"]) + GRACE):
+            program.run(controller)
+    except (Finished, OutOfTime):
         pass
     except BaseException as raised:  # noqa: BLE001 (SystemExit and all: the report says what ended the program)
         error = raised
@@ -77,6 +91,12 @@ def main() -> None:
     write_out(asked["out"], report.to_json())
     sys.stdout.flush()
     end_process(0)
+
+
+def _ended_in_a_thread(ended: Any) -> None:
+    """Where the examination is over in a thread, have the main one know, which may wait for it."""
+    if issubclass(ended.exc_type, Finished):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
 
 def longer(reason: str, budget: float) -> str:
@@ -116,6 +136,8 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
         program = controller.program
         shown, reason = ended_with(error, program.loops.sources, program.args)
         return Report("inconclusive", reason=reason, facts={"error": shown})
+    if controller.failures[-1:] == [TIME_UP] and _has_threads(controller.program):
+        return Report("inconclusive", reason=WAITS)
     if controller.failures:
         more = ". Give it more: pellucid doctor SCRIPT --budget 300" if late else ""
         reason = f"A pass of the loop could not be repeated: {controller.failures[-1]}{more}"
@@ -133,8 +155,16 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
     ended = stopped.finding(controller) or outside.finding(controller)
     if ended is not None:
         return Report("faults", [ended])
+    if controller.program.forks:
+        return Report("inconclusive", reason=ELSEWHERE)
     said = NO_LOOP + stopped.said(controller) if controller.scout.loops else _none_run(controller)
     return Report("inconclusive", reason=said)
+
+
+def _has_threads(program: UserProgram) -> bool:
+    """Whether the program has started a thread that still runs; a library may have threads for what it shows."""
+    own = {"threading", *program.modules()}
+    return any(type(t).__module__ in own for t in threading.enumerate() if t is not threading.main_thread())
 
 
 def _none_run(controller: Controller) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from pellucid.doctor.edits import diff
 from pellucid.doctor.repairs import repairs, together
 from pellucid.doctor.report import Finding
+from pellucid.doctor.sources import text_of
 
 from .compare import better, better_held_out, outcome, stays
 from .findings import curves, show
@@ -32,7 +33,7 @@ def prove(laboratory: ScriptLaboratory, base: ProgramRecord, findings: list[Find
     script = laboratory.script
     if first is None or first.verified or first.file is None or Path(first.file) != script or script.suffix != ".py":
         return
-    source = script.read_text(encoding="utf-8")
+    source = text_of(script)
     seconds = 1.5 * base.seconds + 2.0
     errors = [f for f in findings if f.severity == "error"]
     for changed in itertools.islice(itertools.chain(repairs(first, source), together(errors, source)), TRIED):

@@ -19,14 +19,15 @@ from pellucid.bridge.torch import multiprocessing
 from pellucid.doctor.misfit import misfit
 from pellucid.doctor.process import sandbox
 from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork
+from pellucid.doctor.sources import home_of
 from pellucid.errors import in_package
 from pellucid.utils.data import DataLoader
 
+from .elsewhere import Elsewhere
 from .observer import Observer
 from .phase_observer import PhaseObserver
 from .phases import Phase
 from .record import ProgramRecord
-from .threads import Threads
 from .treatments import Treatment
 
 MOST = 3000  # backwards of a run that are watched
@@ -167,9 +168,10 @@ class ScriptLaboratory(Laboratory):
         sys.__excepthook__ = crashed  # type: ignore[misc]
         try:
             observer.start()
-            threads = Threads(observer, lambda error, trace: note_error(observer.record, error, trace))
-            run_script(self.script, self.args, self.source)
-            threads.finish()
+            elsewhere = Elsewhere(observer, end, lambda error, trace: note_error(observer.record, error, trace))
+            home = home_of(self.script)
+            run_script(self.script, self.args, self.source, [*map(str, home.folders)], home.package or None)
+            elsewhere.finish()
             observer.stop()
             observer.record.ended = True
             end.send(observer.finish())

@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+from pellucid.doctor.sources import text_of
+
 from .record import Place
 
 DRAWING = re.compile(r"permutation|permuted|shuffle|randperm|roll|sample|argsort|sort|flip|train_test_split")
@@ -21,8 +23,8 @@ def alone(place: Place | None) -> Place | None:
     if place is None:
         return None
     try:
-        tree = ast.parse(Path(place[0]).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, UnicodeDecodeError):
+        tree = ast.parse(text_of(Path(place[0])))
+    except (OSError, SyntaxError, ValueError):
         return None
     lines: list[int] = []
     for node in ast.walk(tree):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pellucid.doctor.sources import text_of
 from pellucid.errors import in_package, user_frame
 
 from .record import Place
@@ -47,7 +48,7 @@ def longer(place: Place, times: int, at_work: Callable[[], bool]) -> Callable[..
 def _loops(file: str) -> list[tuple[int, int, int]]:
     """By loop over a `range(…)`, the outer ones first: the line of that, and the first and the last of its body."""
     try:
-        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+        tree = ast.parse(text_of(Path(file)))
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
         return []
     found: list[tuple[int, int, int]] = []

@@ -145,7 +145,14 @@ def _one_job(module: Any) -> None:
     module.Parallel.__init__ = made
 
 
+def _forked(module: Any) -> None:
+    """Fork, where the program would start Python anew for a process: that would be no part of the examination."""
+    for name in ("SpawnProcess", "ForkServerProcess"):
+        getattr(module, name)._Popen = staticmethod(module.ForkProcess._Popen)
+
+
 PROCESSES: dict[str, Callable[[Any], None]] = {
+    "multiprocessing.context": _forked,
     "multiprocessing.pool": _with(Pool=Pool, ThreadPool=Pool),
     "concurrent.futures.process": _with(ProcessPoolExecutor=AloneOfProcesses),
     "joblib.parallel": _one_job,

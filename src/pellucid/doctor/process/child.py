@@ -16,10 +16,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from pellucid.doctor.process import sandbox
-from pellucid.doctor.process.endings import end_process
+from pellucid.doctor.process import endings, sandbox
 
 BUSY = 3.0  # times the seconds of the processor that a fork may take by the clock, on a busy machine
+TIME_UP = "its time was up"
 
 
 def patience(seconds: float, left: float) -> float:
@@ -58,7 +58,7 @@ class Fork:
             while True:
                 left = end - time.monotonic()
                 if left <= 0 or not select.select([self.reading], [], [], left)[0]:
-                    raise Lost("its time was up")
+                    raise Lost(TIME_UP)
                 part = os.read(self.reading, 1 << 20)
                 if not part:
                     break
@@ -101,7 +101,7 @@ class ChildAnswer:
         view = memoryview(data)
         while view:
             view = view[os.write(self.writing, view) :]
-        end_process(0)
+        endings.end_process(0)
 
 
 def fork_here() -> int:
@@ -111,7 +111,7 @@ def fork_here() -> int:
     with warnings.catch_warnings():
         # JAX, and Python from 3.12 on, warn that a fork of a program with threads may hang: a child that does is ended.
         warnings.simplefilter("ignore")
-        pid = os.fork()
+        pid = endings.fork()
     if not pid:
         gc.freeze()  # what was there before is not gone through: that would copy its memory
         random.setstate(stream)

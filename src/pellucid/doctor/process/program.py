@@ -6,15 +6,14 @@ import builtins
 import operator
 import os
 import sys
-import tokenize
 import types
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pellucid.doctor.notebook import Book, is_notebook
-from pellucid.doctor.process import sandbox
+from pellucid.doctor.notebook import is_notebook
+from pellucid.doctor.process import endings, sandbox
 from pellucid.doctor.process.instrument import (
     DECIDE,
     ENTER,
@@ -29,6 +28,7 @@ from pellucid.doctor.process.instrument import (
     is_users,
 )
 from pellucid.doctor.process.paths import Scope
+from pellucid.doctor.sources import home_of, text_of
 
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
@@ -43,11 +43,13 @@ class UserProgram:
 
     def __init__(self, script: Path, args: list[str]) -> None:
         self.script, self.args = script.resolve(), args
-        self.root = self.script.parent
+        self.home = home_of(self.script)
+        self.root = self.home.root
         self.loops = Loops()
         self.main = types.ModuleType("__main__")
         self.listener: Any = None
         self.broken: set[int] = set()
+        self.forks = 0  # processes that it has started
         self._count, self._modules = -1, {"__main__": self.main.__dict__}
 
     def modules(self) -> dict[str, dict[str, Any]]:
@@ -72,15 +74,25 @@ class UserProgram:
         self.install(listener)
         sandbox.quiet()
         sandbox.by_itself()
+        endings.when_the_program_forks(self._has_forked, self._apart)
         sys.meta_path.insert(0, Importer(self.loops, self.root))
         sys.argv = [str(self.script), *self.args]
-        sys.path.insert(0, str(self.root))
+        sys.path[:0] = map(str, self.home.folders)
         self.main.__dict__.update(__file__=str(self.script), __builtins__=builtins, __name__="__main__")
+        if self.home.package:
+            self.main.__package__ = self.home.package
         if is_notebook(self.script):
             self.main.__dict__.update(display=_nothing, get_ipython=_nothing)
         sys.modules["__main__"] = self.main
-        code = self.loops.compile(source_of(self.script), str(self.script))
+        code = self.loops.compile(text_of(self.script), str(self.script))
         exec(code, self.main.__dict__)  # noqa: S102 (to run the user's program is what the command is for)
+
+    def _has_forked(self) -> None:
+        self.forks += 1
+
+    def _apart(self) -> None:
+        """In a process that the program has started: nothing is looked at."""
+        setattr(builtins, HEAD, lambda number: None)
 
     def install(self, listener: Any) -> None:
         """Send the hooks of the loops to a listener, its `enter`, `head` and `tail`, and values to its laboratory."""
@@ -129,14 +141,6 @@ class UserProgram:
         hooks |= {VALUE: value, ORDER: order, DECIDE: decide}
         for name, hook in hooks.items():
             setattr(builtins, name, hook)
-
-
-def source_of(script: Path) -> str:
-    """The text of a script; of a notebook, its code cells in order."""
-    if is_notebook(script):
-        return Book(script).source
-    with tokenize.open(script) as file:
-        return file.read()
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:

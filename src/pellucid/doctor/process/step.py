@@ -17,6 +17,7 @@ from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope
 from pellucid.doctor.process.widen import widen
 from pellucid.doctor.report import Finding
+from pellucid.doctor.sources import text_of
 
 
 class Reached(MutableMapping[str, Any]):
@@ -73,7 +74,7 @@ class StepProgram:
                 continue
             self.home[str(name)] = vars(module)
             if file is not None and Path(file).suffix == ".py" and Path(file).is_file():
-                self.loops.sources[file] = Path(file).read_text(encoding="utf-8")
+                self.loops.sources[file] = text_of(Path(file))
         if isinstance(function, FunctionType):  # where it was defined is no module: a notebook, an exec
             self.home.setdefault(function.__module__ or "__main__", function.__globals__)
         code = getattr(function, "__code__", None)

@@ -1,0 +1,91 @@
+"""The text of a program as Python reads it, in the encoding that it declares; and the folders that it imports from."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pellucid.doctor.notebook import Book, is_notebook
+
+ABOVE = 4  # folders above a program, in which it may be meant to be a module
+
+
+def text_of(path: Path) -> str:
+    """The text of a Python file; of a notebook, its code cells in order.
+
+    Raises:
+        OSError, SyntaxError, ValueError: it cannot be read.
+    """
+    if is_notebook(path):
+        return Book(path).source
+    with tokenize.open(path) as file:
+        return file.read()
+
+
+def encoded(text: str, like: Path) -> bytes:
+    """A text in the encoding of a file, and with its ends of lines."""
+    data = like.read_bytes()
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return (text.replace("\n", "\r\n") if b"\r\n" in data else text).encode(encoding)
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a program imports from.
+
+    Attributes:
+        folders: those that are looked into first.
+        package: that of which it is a module, as by `python -m package.train`; "" of a script by itself.
+    """
+
+    folders: tuple[Path, ...]
+    package: str = ""
+
+    @property
+    def root(self) -> Path:
+        """The folder that all of the program is in."""
+        return self.folders[-1]
+
+
+def home_of(path: Path) -> Home:
+    """The home of a program: as a module of its package, where it imports relatively; of a script that imports from a
+    folder that it is in by its name, the one above that, too."""
+    folder = path.resolve().parent
+    try:
+        imports = [node for node in ast.walk(ast.parse(text_of(path))) if isinstance(node, ast.Import | ast.ImportFrom)]
+    except (OSError, SyntaxError, ValueError):
+        return Home((folder,))
+    level = max((node.level for node in imports if isinstance(node, ast.ImportFrom)), default=0)
+    names = [*_names(imports)]
+    named = next((above for above in [folder, *folder.parents][:ABOVE] if _is_named(above, folder, names)), None)
+    if not level:
+        return Home((folder,) if named is None else (folder, named.parent))
+    packages = [folder, *folder.parents][:level]
+    while (packages[-1].parent / "__init__.py").is_file():
+        packages.append(packages[-1].parent)
+    if named is not None and named not in packages:
+        packages = [one for one in [folder, *folder.parents] if one.is_relative_to(named)]
+    return Home((packages[-1].parent,), ".".join(one.name for one in reversed(packages)))
+
+
+def _names(imports: list[ast.Import | ast.ImportFrom]) -> Iterator[list[str]]:
+    """The names that are imported by their full names, in parts."""
+    for node in imports:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".") for alias in node.names)
+        elif not node.level and node.module:
+            yield from ([*node.module.split("."), alias.name] for alias in node.names)
+
+
+def _is_named(above: Path, folder: Path, names: list[list[str]]) -> bool:
+    """Whether something is imported that lies in a folder by the name of that, and in none of that name below it."""
+    for first, *rest in names:
+        if first != above.name or (folder / first).is_dir() or (folder / f"{first}.py").is_file():
+            continue
+        if not rest or any((above / there).exists() for there in (rest[0], f"{rest[0]}.py", "__init__.py")):
+            return True
+    return False
