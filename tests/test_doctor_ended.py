@@ -104,3 +104,90 @@ def test_updates_behind_the_loop(turn: str, update: str, said: str | None, tmp_p
     causes = [(finding.cause, finding.line, finding.fix) for finding in report.findings]
     fix = "indent `w = w - 0.01 * dw` and those below it, so that every pass ends with an update"
     assert causes == ([(said, 8, fix)] if said else [])
+
+
+CAUGHT = """
+import numpy as np
+x, w = np.ones((8, 3)), np.ones(4)
+for step in range(20):
+    try:
+        w -= 0.1 * x.T @ (x @ w - 1)
+    except {which}:
+        continue
+"""
+OF_A_NETWORK = """
+import torch
+x, net = torch.ones(8, 3), torch.nn.Linear(4, 1)
+for step in range(20):
+    try:
+        net(x).mean().backward()
+    except {which} as error:
+        print(error)
+"""
+ELSEWHERE = """
+from multiprocessing import Process
+def train():
+    w = 1.0
+    for step in range(100):
+        w -= 0.1 * w
+if __name__ == "__main__":
+    process = Process(target=train)
+    process.start()
+    process.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [(CAUGHT.format(which=""), 6), (CAUGHT.format(which="Exception"), 6), (OF_A_NETWORK.format(which="Exception"), 6)],
+    ids=["bare", "by hand", "network"],
+)
+def test_an_error_that_is_caught_in_each_pass_is_told(source: str, line: int, tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(source.replace("except :", "except:"))
+    report = examine_script(program)
+    assert report.exit_code == 2
+    assert "an error was caught 20 times and passed over: " in report.reason
+    assert f"(train.py, line {line}: {source.splitlines()[line - 1].strip()})" in report.reason
+
+
+def test_an_error_that_is_caught_now_and_then_is_not_told(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(
+        "for word in 'one', '2', '3', 'four':\n    try:\n        int(word)\n    except ValueError:\n        pass\n"
+    )
+    report = examine_script(program)
+    assert report.exit_code == 3 and "caught" not in report.reason
+
+
+def test_a_program_that_trains_in_a_process_of_its_own(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(ELSEWHERE)
+    report = examine_script(program)
+    assert report.exit_code == 3 and "Process(target=train" in report.reason
+
+
+LATER = """
+import torch
+torch.manual_seed(0)
+x = torch.randn(200, 2)
+y = (x[:, :1] > 0).float()
+net = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+for step in range(100):
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(net(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    if step == 79:
+        print(accuracy)
+"""
+
+
+@pytest.mark.slow
+def test_an_error_behind_the_training_is_told_beside_the_verdict(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(LATER)
+    report = examine_script(program)
+    assert report.status == "healthy"
+    assert "After 80 steps the program ended with NameError" in report.reason and "line 14" in report.reason

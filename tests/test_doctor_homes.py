@@ -133,3 +133,43 @@ def test_what_is_wrong_is_found_and_mended(source: str, kind: str, tmp_path: Pat
         kind == "Latin-1",
         True,
     )
+
+
+def book(*cells: str) -> str:
+    made = [{"cell_type": "code", "source": cell.splitlines(True), "metadata": {}, "outputs": []} for cell in cells]
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def test_what_only_a_notebook_understands_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "train.ipynb"
+    path.write_text(
+        book('print("%d"\n      % 3)', "files = !ls\nfiles?\n%time w = 1\n!pip install x\n%matplotlib inline")
+    )
+    assert text_of(path).splitlines() == [
+        'print("%d"',
+        "      % 3)",
+        "files = []  # !ls",
+        "pass  # files?",
+        "w = 1",
+        "pass  # !pip install x",
+        "pass  # %matplotlib inline",
+    ]
+
+
+SHELL = (
+    "files = !ls\nfor file in files:\n    display(file)\nget_ipython().run_line_magic('matplotlib', 'inline')\n%time 1"
+)
+
+
+@pytest.mark.slow
+@forks
+@pytest.mark.parametrize("source", [NETWORK, BY_HAND], ids=["PyTorch's names", "by hand"])
+def test_a_notebook_with_magics_is_examined(source: str, tmp_path: Path) -> None:
+    text = source.format(imports="", size="400")
+    before, loop, inside = text.partition("for epoch in")
+    (tmp_path / "train.ipynb").write_text(book(before, SHELL, "%%time\n" + loop + inside, "display(loss)\nloss?"))
+    command = [sys.executable, "-m", "pellucid", "doctor", "train.ipynb", "--json", "said.json"]
+    subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, check=False)
+    report = json.loads((tmp_path / "said.json").read_text())
+    first = report["findings"][0] if report["findings"] else report
+    assert first.get("cause") == FOUND[source][0], report

@@ -14,7 +14,25 @@ from typing import Any, cast
 __all__ = ["code_of", "read", "source_of"]
 
 _RUN_THE_REST = ("time", "timeit", "capture", "prun")  # magics of a cell whose body is Python
-_SHELL = re.compile(r"^(\s*)(?:[\w\[\], ]+=\s*)?[%!]")
+_SHELL = re.compile(r"^(\s*)([\w.\[\], ]+=\s*)?[%!]")
+_TIMED = re.compile(r"^(\s*)%(?:time|timeit)\s+(?:-\w+\s*\d*\s+)*(?!-)(.+)")
+
+
+class Shell:
+    """What `get_ipython()` gives; nothing is done of what it is asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_args, **_named: None
+
+
+def shown(*values: Any, **_: Any) -> None:
+    """What `display` does: print."""
+    for value in values:
+        print(value)  # noqa: T201
+
+
+NAMES = {"display": shown, "get_ipython": Shell}
+"""What each notebook has by itself."""
 
 
 def source_of(cell: dict[str, Any], note: list[str]) -> str:
@@ -23,6 +41,8 @@ def source_of(cell: dict[str, Any], note: list[str]) -> str:
     >>> notes = []
     >>> source_of({"source": ["%matplotlib inline\\n", "x = 1"]}, notes), notes
     ('pass\\nx = 1', ['%matplotlib inline'])
+    >>> source_of({"source": "%time x = fit()\\nfiles = !ls"}, notes), notes[1:]
+    ('x = fit()\\nfiles = []', ['files = !ls'])
     """
     text = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
     lines = text.splitlines()
@@ -39,7 +59,12 @@ def source_of(cell: dict[str, Any], note: list[str]) -> str:
         pass
     for i, line in enumerate(lines):
         magic = _SHELL.match(line)
-        if magic or line.rstrip().endswith("?") or line.lstrip().startswith("?"):
+        if timed := _TIMED.match(line):
+            lines[i] = timed[1] + timed[2]
+        elif magic and magic[2]:  # the lines that a command would give
+            note.append(line.strip())
+            lines[i] = f"{magic[1]}{magic[2].rstrip()} []"
+        elif magic or line.rstrip().endswith("?") or line.lstrip().startswith("?"):
             note.append(line.strip())
             lines[i] = (magic[1] if magic else "") + "pass"
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from ..distributed.ending import watched
 from ..torch_names import message
 from .class_names import class_names_of_torch
 from .importing import as_torch
-from .notebook import code_of, read
+from .notebook import NAMES, code_of, read
 
 __all__ = ["run_module", "run_script"]
 
@@ -129,6 +129,8 @@ class _Notebook(_Source):
             notebook = read(self.path, self.get_data(self.path))
         except ValueError as error:
             raise SystemExit(f"pellucid: {error}") from None
+        for name, value in NAMES.items():
+            module.__dict__.setdefault(name, value)
         for code in code_of(self.path, notebook):
             self._code = code
             super_exec(module)

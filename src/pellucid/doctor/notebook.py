@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
 import re
@@ -31,9 +32,11 @@ class Book:
         self.places: list[tuple[int, int]] = []
         lines: list[str] = []
         for number, cell in enumerate(self.content.get("cells", []), 1):
-            for i, line in enumerate(_lines(cell)):
+            own = _lines(cell)
+            pure = _is_python(own)  # a line that begins with % may go on from the line before
+            for i, line in enumerate(own):
                 self.places.append((number, i + 1))
-                lines.append(_python(line))
+                lines.append(line if pure else _python(line))
         self.source = "\n".join(lines) + "\n"
 
     def patched(self, before: str, changed: str) -> str:
@@ -72,16 +75,37 @@ def _lines(cell: dict[str, Any]) -> list[str]:
     return [] if head.startswith("%%") and not head.startswith(PYTHON_CELLS) else lines
 
 
+def _is_python(lines: list[str]) -> bool:
+    try:
+        ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
 def _python(line: str) -> str:
-    """A line without its magic: `%time fit(X)` is `fit(X)`, `!pip install numpy` is nothing."""
+    """A line without its magic.
+
+    >>> _python("%time fit(X)"), _python("!pip install numpy"), _python("  files = !ls"), _python("w = fit(X)")
+    ('fit(X)', 'pass  # !pip install numpy', '  files = []  # !ls', 'w = fit(X)')
+    """
     bare = line.lstrip()
     indent = line[: len(line) - len(bare)]
+    if given := re.match(r"([\w.\[\], ]+?)\s*=\s*([!%].*)", bare):
+        return f"{indent}{given[1]} = []  # {given[2]}"
     timed = re.match(r"%(?:time|timeit)\s+(?:-\w+\s*\d*\s+)*(?!-)(.+)", bare)
     if timed and not bare.startswith("%%"):
         return indent + timed[1]
     if bare.startswith(("%", "!", "?")) or re.match(r"[\w.]+\?{1,2}$", bare):
         return f"{indent}pass  # {bare}"
     return line
+
+
+class Shell:
+    """What `get_ipython()` gives in a notebook; nothing is done of what it is asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_args, **_named: None
 
 
 def by_cells(report: Report, path: Path) -> None:

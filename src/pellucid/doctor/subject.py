@@ -20,7 +20,9 @@ from pellucid.doctor import lifeless, outside, stopped
 from pellucid.doctor.conditions.causes import class_numbers
 from pellucid.doctor.ended import ended_with
 from pellucid.doctor.examination import Options, examine
+from pellucid.doctor.finding import place
 from pellucid.doctor.notebook import by_cells, is_notebook
+from pellucid.doctor.process.caught import CaughtError
 from pellucid.doctor.process.child import TIME_UP, Lost
 from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
@@ -155,10 +157,23 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
     ended = stopped.finding(controller) or outside.finding(controller)
     if ended is not None:
         return Report("faults", [ended])
+    if (passed := controller.program.caught.most()) is not None:
+        return _passed_over(controller, *passed)
     if controller.program.forks:
         return Report("inconclusive", reason=ELSEWHERE)
     said = NO_LOOP + stopped.said(controller) if controller.scout.loops else _none_run(controller)
     return Report("inconclusive", reason=said)
+
+
+def _passed_over(controller: Controller, error: CaughtError, times: int) -> Report:
+    """What is said of a program that trains nothing, and catches an error over and over."""
+    code = controller.program.loops.line(error.file, error.line)
+    said = (
+        f"No loop was seen that trains, and an error was caught {times} times and passed over: {error.shown} "
+        f"({place(error.file, error.line)}: {code})."
+    )
+    hint = controller.program.caught.hints[error] or "Mend that first: take the try away to see where it comes from."
+    return Report("inconclusive", reason=f"{said} {hint}", facts={"error": error.shown})
 
 
 def _has_threads(program: UserProgram) -> bool:

@@ -128,7 +128,17 @@ def _judged(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]
         if search.learns and knows_of_guesses(base) and guesses(base) and status_of(findings) == "healthy":
             return Report("healthy", findings, facts, reason=LIMIT.format(len(base.steps)))
     _by_patch(laboratory, base, findings)
-    return Report(status_of(findings), findings, facts)
+    return Report(status_of(findings), findings, facts, reason=_ended_by(base))
+
+
+def _ended_by(record: ProgramRecord) -> str:
+    """What is said of a program that ended with an error once it had trained for a while; "" of others."""
+    if not record.error or findings_of_error(record):
+        return ""
+    where = f" ({place(*record.error_place)})" if record.error_place and "\n  at " not in record.error else ""
+    return (
+        f"After {len(record.steps)} steps the program ended with {record.error}{where}. What it did until then is told."
+    )
 
 
 def knows_of_guesses(record: ProgramRecord) -> bool:

@@ -30,6 +30,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, TypeGuard
 
+from pellucid.doctor.process.caught import Told
 from pellucid.doctor.process.paths import OF_LIST
 
 HOOKS = ("head", "tail", "leave", "left", "enter", "value", "order", "decide")
@@ -83,7 +84,7 @@ class Loops:
         for node in ast.walk(tree):
             if isinstance(node, ast.For | ast.AsyncFor):
                 self.targets |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
-        tree = _Hooks(self, file).visit(tree)
+        tree = _Hooks(self, file).visit(Told().visit(tree))
         ast.fix_missing_locations(tree)
         return compile(tree, file, "exec", dont_inherit=True)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pellucid.doctor.notebook import is_notebook
+from pellucid.doctor.notebook import Shell, is_notebook
 from pellucid.doctor.process import endings, sandbox
+from pellucid.doctor.process.caught import CAUGHT, CaughtErrors
 from pellucid.doctor.process.instrument import (
     DECIDE,
     ENTER,
@@ -49,6 +50,7 @@ class UserProgram:
         self.main = types.ModuleType("__main__")
         self.listener: Any = None
         self.broken: set[int] = set()
+        self.caught = CaughtErrors(self.loops.sources)
         self.forks = 0  # processes that it has started
         self._count, self._modules = -1, {"__main__": self.main.__dict__}
 
@@ -82,7 +84,7 @@ class UserProgram:
         if self.home.package:
             self.main.__package__ = self.home.package
         if is_notebook(self.script):
-            self.main.__dict__.update(display=_nothing, get_ipython=_nothing)
+            self.main.__dict__.update(display=_nothing, get_ipython=Shell)
         sys.modules["__main__"] = self.main
         code = self.loops.compile(text_of(self.script), str(self.script))
         exec(code, self.main.__dict__)  # noqa: S102 (to run the user's program is what the command is for)
@@ -138,7 +140,7 @@ class UserProgram:
                 lab.watch.margin(values[number], left, right, comparison, sys._getframe(1))
             return COMPARISONS[comparison](left, right)
 
-        hooks |= {VALUE: value, ORDER: order, DECIDE: decide}
+        hooks |= {VALUE: value, ORDER: order, DECIDE: decide, CAUGHT: self.caught.note}
         for name, hook in hooks.items():
             setattr(builtins, name, hook)
 
