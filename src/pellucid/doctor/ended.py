@@ -40,14 +40,14 @@ def ended_with(error: BaseException, sources: dict[str, str], args: list[str]) -
         said = (
             f"The program is no Python that can be read ({place(error.filename, error.lineno)}: {code}): {error.msg}."
         )
-        return shown, " ".join(filter(None, [said, _remedy(error, code, args)]))
+        return shown, " ".join(filter(None, [said, remedy(error, code, args)]))
     frame, line = _last(error.__traceback__, sources)
     if frame is None:
-        return shown, " ".join(filter(None, [f"The program ended with {shown}.", _remedy(error, "", args)]))
+        return shown, " ".join(filter(None, [f"The program ended with {shown}.", remedy(error, "", args)]))
     file = frame.f_code.co_filename
     code = sources[file].splitlines()[line - 1].strip() if line <= len(sources[file].splitlines()) else ""
     said = f"The program ended with {shown} ({place(file, line)}: {code})."
-    return shown, " ".join(filter(None, [said, misfit(error, frame, line), _remedy(error, code, args)]))
+    return shown, " ".join(filter(None, [said, misfit(error, frame, line), remedy(error, code, args)]))
 
 
 def _last(trace: TracebackType | None, sources: dict[str, str]) -> tuple[Any, int]:
@@ -56,10 +56,10 @@ def _last(trace: TracebackType | None, sources: dict[str, str]) -> tuple[Any, in
     return frames[-1] if frames else (None, 0)
 
 
-def _remedy(error: BaseException, code: str, args: list[str]) -> str:
+def remedy(error: BaseException, code: str, args: list[str]) -> str:
     """What to do about it; "" where nothing is known.
 
-    >>> _remedy(NameError("name 'xrange' is not defined", name="xrange"), "", [])
+    >>> remedy(NameError("name 'xrange' is not defined", name="xrange"), "", [])
     'It seems to be written for Python 2, which is read no more: write range for xrange.'
     """
     if isinstance(error, SyntaxError) and re.match(r"(print|exec) |except .*, |raise \w+, ", code):
@@ -72,6 +72,22 @@ def _remedy(error: BaseException, code: str, args: list[str]) -> str:
         return "Install it where pellucid is installed, or put it beside the program."
     if isinstance(error, FileNotFoundError):
         return f"Files are looked for from {Path(os.getcwd()).name or os.sep}/ on, where the doctor was started."
-    if not args and (isinstance(error, SystemExit) or (isinstance(error, IndexError) and "argv" in code)):
-        return "Give it the arguments that it takes: pellucid doctor SCRIPT -- ARGS"
-    return ""
+    if isinstance(error, KeyError) and "environ" in code:
+        return f"Set it where the doctor is started: {error.args[0]}=… pellucid doctor SCRIPT"
+    refused = _refused(error)
+    said = f"It says: {refused.rstrip('.')}." if refused else ""
+    ended = isinstance(error, SystemExit) and not isinstance(error.code, str)
+    if not args and (ended or (isinstance(error, IndexError) and "argv" in code)):
+        return f"{said} Give it the arguments that it takes: pellucid doctor SCRIPT -- ARGS".strip()
+    return said
+
+
+def _refused(error: BaseException) -> str:
+    """What a reader of arguments, as argparse or click, says is wrong with them; "" where none ended the program."""
+    if not isinstance(error, SystemExit):
+        return ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "error" and Path(frame.f_code.co_filename).name == "argparse.py":
+            return str(frame.f_locals.get("message", ""))
+    said = getattr(error.__context__, "format_message", None)
+    return str(said()) if callable(said) else ""

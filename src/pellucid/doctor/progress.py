@@ -9,6 +9,7 @@ from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import gradient
 
+NO_BACKWARD = "backward() was never called: no training was seen in the program."
 NO_LOOP = (
     "No loop was seen that moves numbers a little in each pass, as training by gradients does. A search by chance, an "
     "evolution, k-means or a table of values has no slope that could be compared. Where a step of yours does follow "

@@ -23,14 +23,14 @@ from pellucid.doctor.examination import Options, examine
 from pellucid.doctor.finding import place
 from pellucid.doctor.notebook import by_cells, is_notebook
 from pellucid.doctor.process.caught import CaughtError
-from pellucid.doctor.process.child import TIME_UP, Lost
+from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
 from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.kept import write_out
 from pellucid.doctor.process.program import UserProgram, silence
 from pellucid.doctor.process.rebound import Rebound, rebound
-from pellucid.doctor.progress import NO_LOOP
+from pellucid.doctor.progress import NO_BACKWARD, NO_LOOP
 from pellucid.doctor.report import Finding, Report
 
 # An engine of the program's own makes some ten thousand nodes in a pass: to go through all of them again after each 700
@@ -59,8 +59,12 @@ def main() -> None:
 
     def examined(session: TrainingSession) -> Report:
         alone.append(time.monotonic() - began - controller.scout.spent)
-        reports.append(examine(session, options))
-        return reports[-1]
+        report = examine(session, options)
+        passes, said = session.ended_by
+        if said:
+            report.reason = f"{report.reason} After {passes} passes: {said}".strip()
+        reports.append(report)
+        return report
 
     controller = Controller(program, examined, deadline)
     gc.freeze()
@@ -77,11 +81,14 @@ def main() -> None:
     except BaseException as raised:  # noqa: BLE001 (SystemExit and all: the report says what ended the program)
         error = raised
     if controller.lab is not None:
-        controller.lab.end(error)
+        ended = error if not isinstance(error, SystemExit) else None
+        by = "" if ended is None else ended_with(ended, program.loops.sources, program.args)[1]
+        controller.lab.end(error, by)
         end_process(1)
     late = time.monotonic() > deadline
     told = [report for report in reports if report.status != "inconclusive"] or reports
-    report = told[-1] if told else _of_waiting(controller) or _nothing_found(controller, error, late)
+    framework = bool(asked.get("framework"))
+    report = told[-1] if told else _of_waiting(controller) or _nothing_found(controller, error, late, framework)
     report.seconds = time.monotonic() - started
     if alone:
         report.overhead = report.seconds / max(alone[0], 1e-3)
@@ -129,7 +136,7 @@ def _of_waiting(controller: Controller) -> Report | None:
         return None
 
 
-def _nothing_found(controller: Controller, error: BaseException | None, late: bool) -> Report:
+def _nothing_found(controller: Controller, error: BaseException | None, late: bool, framework: bool) -> Report:
     crash = class_numbers.of_crash(error, controller.program.loops.sources) if error is not None else None
     if crash is not None and crash.file is not None and crash.line is not None:
         crash.code = controller.program.loops.line(crash.file, crash.line)
@@ -138,7 +145,7 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
         program = controller.program
         shown, reason = ended_with(error, program.loops.sources, program.args)
         return Report("inconclusive", reason=reason, facts={"error": shown})
-    if controller.failures[-1:] == [TIME_UP] and _has_threads(controller.program):
+    if controller.awaits:
         return Report("inconclusive", reason=WAITS)
     if controller.failures:
         more = ". Give it more: pellucid doctor SCRIPT --budget 300" if late else ""
@@ -162,6 +169,8 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
     if controller.program.forks:
         return Report("inconclusive", reason=ELSEWHERE)
     said = NO_LOOP + stopped.said(controller) if controller.scout.loops else _none_run(controller)
+    if framework:
+        said = f"{NO_BACKWARD} {said}"
     return Report("inconclusive", reason=said)
 
 
@@ -174,12 +183,6 @@ def _passed_over(controller: Controller, error: CaughtError, times: int) -> Repo
     )
     hint = controller.program.caught.hints[error] or "Mend that first: take the try away to see where it comes from."
     return Report("inconclusive", reason=f"{said} {hint}", facts={"error": error.shown})
-
-
-def _has_threads(program: UserProgram) -> bool:
-    """Whether the program has started a thread that still runs; a library may have threads for what it shows."""
-    own = {"threading", *program.modules()}
-    return any(type(t).__module__ in own for t in threading.enumerate() if t is not threading.main_thread())
 
 
 def _none_run(controller: Controller) -> str:

@@ -132,6 +132,7 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
         more = min(1.2 * ENOUGH * case.as_is.seconds / case.as_is.passes, 0.6 * session.left())
         if more > 1.5 * case.as_is.seconds:
             case.as_is = case.was = case.run(Remedy(), ENOUGH, more, case.asked)
+    session.ended_by = (case.as_is.passes, case.as_is.ended_by)
     case.frozen = case.run(Remedy(scale=0.0), case.burst, 1.5)
     if case.keys.labels is not None and not case.candidate.frozen:  # what a pass computes is no data
         seen = session.lab(

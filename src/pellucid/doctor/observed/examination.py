@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import linecache
 import traceback
 from contextlib import nullcontext
 
 from pellucid.doctor.finding import SEVERITIES, place
 from pellucid.doctor.process.clock import OutOfTime, until
+from pellucid.doctor.progress import NO_BACKWARD
 from pellucid.doctor.report import Finding, Report
 
 from .by_patch import prove
@@ -20,7 +22,6 @@ from .rules import gradients
 from .rules.crash import crashed
 from .search import ENOUGH, Search
 
-NO_BACKWARD = "backward() was never called: no training was seen in the program."
 LATE = (
     "It learns next to nothing, and the time was up before all was tried that might help: ask again with a larger "
     "budget (--budget SECONDS)."
@@ -93,8 +94,7 @@ def examine(laboratory: Laboratory) -> Report:
         findings += _behind(laboratory, base, first)
         if not findings and len(base.steps) < ENOUGH:
             # An error of pellucid's own says where it was.
-            where = f" ({place(*base.error_place)})" if base.error_place and "\n  at " not in base.error else ""
-            misfit = f". {base.misfit}" if base.misfit else ""
+            where, misfit = _where(base), f". {base.misfit}" if base.misfit else ""
             facts["error"] = base.error
             return Report("inconclusive", [], facts, reason=f"The program ended with {base.error}{where}{misfit}")
     if laboratory.loss and base.steps and not base.named:
@@ -135,7 +135,7 @@ def _ended_by(record: ProgramRecord) -> str:
     """What is said of a program that ended with an error once it had trained for a while; "" of others."""
     if not record.error or findings_of_error(record):
         return ""
-    where = f" ({place(*record.error_place)})" if record.error_place and "\n  at " not in record.error else ""
+    where = _where(record)
     return (
         f"After {len(record.steps)} steps the program ended with {record.error}{where}. What it did until then is told."
     )
@@ -185,6 +185,14 @@ def _together(judged: list[tuple[Phase, ProgramRecord, Report]]) -> Report:
     if status_of(last.findings) == "faults":
         last.status, last.reason = "faults", ""
     return last
+
+
+def _where(record: ProgramRecord) -> str:
+    """The line of the error that ended a run, unless it says so itself."""
+    if record.error_place is None or "\n  at " in record.error:
+        return ""
+    code = linecache.getline(*record.error_place).strip()
+    return f" ({place(*record.error_place)}{': ' if code else ''}{code})"
 
 
 def _behind(laboratory: Laboratory, base: ProgramRecord, seconds: float) -> list[Finding]:

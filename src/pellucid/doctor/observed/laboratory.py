@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import random
 import sys
 import time
@@ -16,9 +17,11 @@ import numpy as np
 import pellucid.random as streams
 from pellucid.bridge import run_script
 from pellucid.bridge.torch import multiprocessing
+from pellucid.doctor.ended import remedy
 from pellucid.doctor.misfit import misfit
 from pellucid.doctor.process import sandbox
 from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork
+from pellucid.doctor.process.descriptors import is_installed
 from pellucid.doctor.sources import home_of
 from pellucid.errors import in_package
 from pellucid.utils.data import DataLoader
@@ -123,13 +126,16 @@ def load_here() -> None:
     multiprocessing.start_processes = start
 
 
-def note_error(record: ProgramRecord, error: BaseException, trace: Any) -> None:
-    """What ended a run, and the innermost line of the user's."""
+def note_error(record: ProgramRecord, error: BaseException, trace: Any, args: Sequence[str] = ("",)) -> None:
+    """What ended a run, the innermost line of the user's, and what to do about it."""
     record.error = "".join(traceback.format_exception_only(error)).strip()
-    for frame, line in traceback.walk_tb(trace):
-        if not in_package(frame):
-            record.error_place = (frame.f_code.co_filename, line)
-            record.misfit = misfit(error, frame, line)
+    frames = [(frame, line) for frame, line in traceback.walk_tb(trace) if not in_package(frame)]
+    own = [pair for pair in frames if not is_installed(pair[0].f_code.co_filename)] or frames
+    for frame, line in own[-1:]:
+        file = frame.f_code.co_filename
+        record.error_place = (file, line)
+        hints = misfit(error, frame, line), remedy(error, linecache.getline(file, line), list(args))
+        record.misfit = " ".join(filter(None, hints))
 
 
 @dataclass
@@ -163,7 +169,7 @@ class ScriptLaboratory(Laboratory):
         observer.enough = lambda: end.send(observer.record)
 
         def crashed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-            note_error(observer.record, error, trace)
+            note_error(observer.record, error, trace, self.args)
 
         sys.__excepthook__ = crashed  # type: ignore[misc]
         try:

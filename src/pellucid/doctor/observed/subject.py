@@ -12,8 +12,9 @@ from pellucid.bridge import as_torch
 from pellucid.doctor import subject as by_hand
 from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.program import silence
+from pellucid.doctor.progress import NO_BACKWARD
 
-from .examination import NO_BACKWARD, report_on
+from .examination import report_on
 from .laboratory import ScriptLaboratory
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     laboratory.ends = float(asked["until"])
     report = report_on(laboratory)
     if report.reason == NO_BACKWARD:
-        sys.argv[1] = json.dumps({**asked, "budget": deadline - time.monotonic()})
+        sys.argv[1] = json.dumps({**asked, "budget": deadline - time.monotonic(), "framework": True})
         with as_torch():
             by_hand.main()  # which ends the process
     report.seconds = time.monotonic() - started

@@ -71,7 +71,7 @@ class Trial:
 
     Attributes:
         at, losses: the pass of each loss that was taken down, in bursts of passes in a row.
-        passes: how many passes there were; `ended`: the program left its loop then.
+        passes: how many passes there were; `ended`: the program left its loop then, `ended_by` an error.
         burst: how many passes in a row are averaged; `still`: no update was made, so that all of them are alike.
         turns: how often the loop around the training loop came to its end.
         first, last: the values that were asked for, of the passes of the first and of the last burst.
@@ -90,6 +90,7 @@ class Trial:
     values: dict[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
+    ended_by: str = ""
     burst: int = BURST
     still: bool = False
     turns: int = 0
@@ -226,7 +227,7 @@ def trial(
                     break
         except Ended as end:
             result.ended = True
-            result.error = str(end)
+            result.error, result.ended_by = str(end), end.by
     result.seconds = time.process_time() - started
     result.turns = lab.turns
     return result

@@ -6,9 +6,9 @@ answer it. What each is to compute is the same.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
-import pickle
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from concurrent.futures import Executor, Future
@@ -120,7 +120,7 @@ class Pool:
 def copied(value: Any) -> Any:
     """What another process would be given: a change of it is not seen here."""
     try:
-        return pickle.loads(pickle.dumps(value))  # noqa: S301 (it was dumped just now)
+        return copy.deepcopy(value)  # not by pickling, by which a recording would lose sight of arrays
     except Exception:  # noqa: BLE001 (what a thread may be given, and a process not)
         return value
 

@@ -10,6 +10,7 @@ import random
 import re
 import select
 import signal
+import sys
 import time
 import traceback
 import warnings
@@ -107,7 +108,7 @@ class ChildAnswer:
 def fork_here() -> int:
     """`os.fork` without a warning; in the child, what it writes is kept in memory, and Python's random numbers go on as
     they would have: it seeds them anew in each child."""
-    stream = random.getstate()
+    stream, loop = random.getstate(), _running_loop()
     with warnings.catch_warnings():
         # JAX, and Python from 3.12 on, warn that a fork of a program with threads may hang: a child that does is ended.
         warnings.simplefilter("ignore")
@@ -115,8 +116,16 @@ def fork_here() -> int:
     if not pid:
         gc.freeze()  # what was there before is not gone through: that would copy its memory
         random.setstate(stream)
+        if loop is not None:  # which a fork is not taken for a part of
+            sys.modules["asyncio"]._set_running_loop(loop)
         sandbox.isolate()
     return pid
+
+
+def _running_loop() -> Any:
+    """That of asyncio, where a program waits in one."""
+    asyncio: Any = sys.modules.get("asyncio")
+    return None if asyncio is None else asyncio._get_running_loop()
 
 
 def fork() -> Fork | ChildAnswer:

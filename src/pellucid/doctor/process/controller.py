@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.process.asleep import asleep, awake, woken
-from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork, patience
+from pellucid.doctor.process.child import TIME_UP, ChildAnswer, Fork, Lost, fork, patience
 from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.instrument import made_anew
 from pellucid.doctor.process.lab import Lab
@@ -61,6 +62,7 @@ class Controller:
         self.rejected: dict[int, Parameters | str] = {}
         self.failures: list[str] = []
         self.lifeless: dict[int, list[str]] = {}  # by loop, weights that no pass moves, whatever values they have
+        self.awaits = False  # whether a pass waits for another thread, which no fork has
         self.waiting: Waiting | None = None  # at a loop that trains only if no other does
 
     # The hooks --------------------------------------------------------------------------------------------------
@@ -140,6 +142,9 @@ class Controller:
                     session.doubtful = True
         except Lost as lost:
             self.failures.append(lost.said)
+            self.awaits = lost.said == TIME_UP and _has_threads(self.program)
+            if self.awaits:  # as each pass will
+                raise Finished from None
             return
         if not found.parameters:
             self.rejected[number] = found
@@ -265,6 +270,10 @@ class TrainingSession:
         self.found = Parameters({}, [], {})
         self.doubtful = False  # what moves is made anew in each call: only updates that follow a slope are training
         self.returned = False  # the parameters were put back to what they were at first
+        self.ended_by: tuple[int, str] = (
+            0,
+            "",
+        )  # the passes, and what is said of an error, after which a fork ended as it trained
         self.unfinished = False  # it does not learn, and there was no time to ask all causes of that
         self.lossless = False  # nothing that a pass sees depends on what it moves
         self.blown_up = False  # its loss becomes infinite or no number, and no cause of that was found
@@ -335,6 +344,12 @@ class TrainingSession:
         if end is None:
             raise Forked
         return end.result(patience(seconds, self.left()))
+
+
+def _has_threads(program: UserProgram) -> bool:
+    """Whether the program has another thread than this; a library may have threads for what it shows."""
+    own, here = {"threading", *program.modules()}, threading.current_thread()
+    return any(type(thread).__module__ in own for thread in threading.enumerate() if thread is not here)
 
 
 MOST_IN_VAIN = 6

@@ -136,7 +136,12 @@ def _may_ask(frame: FrameType) -> bool:
     """Whether a descriptor is given to who asks: the program itself, and what maps a file. Libraries that would write
     by it do with a file that has none."""
     file = frame.f_code.co_filename
-    return not file.startswith((*_installed, "<frozen ")) or file.endswith("memmap.py")
+    return not is_installed(file) or file.endswith("memmap.py")
+
+
+def is_installed(file: str) -> bool:
+    """Whether a file belongs to a library, not to a program."""
+    return file.startswith((*_installed, "<frozen "))
 
 
 def _limit(lifted: bool) -> None:

@@ -73,7 +73,11 @@ class PassOutcome:
 
 
 class Ended(Exception):
-    """The program left the loop."""
+    """The program left the loop; `by` says by which error, "" where it came to its end."""
+
+    def __init__(self, said: str, by: str = "") -> None:
+        super().__init__(said)
+        self.by = by
 
 
 Work = Generator[PassRun, PassOutcome, Any]
@@ -180,10 +184,10 @@ class Lab:
             self.orders[number] = "numbers" if isinstance(values, range) else type(values).__name__
         return values
 
-    def end(self, error: BaseException | None = None) -> None:
-        """The program left the loop, or ended."""
+    def end(self, error: BaseException | None = None, by: str = "") -> None:
+        """The program left the loop, or ended; `by` an error, of which this is said."""
         self._stop()
-        self._advance(lambda: self.work.throw(Ended(str(error or "the program ended"))))
+        self._advance(lambda: self.work.throw(Ended(str(error or "the program ended"), by)))
         self._finish_without("the program ended")
 
     # Within -----------------------------------------------------------------------------------------------------
