@@ -193,3 +193,65 @@ def test_what_trains_is_found(name: str, tmp_path: Path) -> None:
     found = [(finding["cause"], finding["line"]) for finding in report["findings"]]
     cause = "missing-zero-grad" if source.startswith(NETWORK) else "wrong-backward"
     assert found and found[0][0] == cause and abs(found[0][1] - line) <= 1, report
+
+
+TIMED = BY_HAND.replace("(1 + h**2)", "(1 - h**2)") + (
+    """import time
+end = time.time() + 1.5
+while time.time() < end:
+    loss, dw1, db1, dw2, db2 = gradients(w1, b1, w2, b2)
+    w1, b1, w2, b2 = w1 - 400 * dw1, b1 - 400 * db1, w2 - 400 * dw2, b2 - 400 * db2
+    time.sleep(0.001)
+"""
+)
+CLOCK = """import time
+from pellucid.doctor.process import own_time
+from pellucid.doctor.process.sandbox import by_itself
+before, real = time.time(), time.monotonic
+by_itself()
+own_time.stand_still()
+stood = time.time()
+until = real() + 0.3
+while real() < until:
+    pass
+assert time.time() == stood and abs(stood - before) < 1 and abs(time.time_ns() - 1e9 * stood) < 1e6
+own_time.go_on()
+time.sleep(7)
+assert 7 <= time.time() - stood < 7.2
+print("done")
+"""
+
+
+@forks
+def test_the_clock_of_a_program_stands_still_while_the_doctor_works() -> None:
+    command = [sys.executable, "-c", CLOCK]
+    ran = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert ran.stdout == "done\n", ran.stderr
+
+
+BY_ANOTHER_WAY = """import importlib, sys
+sys.path.append("lib")
+importlib.import_module("trainer").train()
+"""
+
+
+@pytest.mark.slow
+@forks
+def test_a_training_by_the_clock_is_seen_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TIMED)
+    command = [sys.executable, "-m", "pellucid", "doctor", "train.py", "--json", "said.json"]
+    subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, check=False)
+    report = json.loads((tmp_path / "said.json").read_text())
+    assert [finding["cause"] for finding in report["findings"]][:1] == ["lr-too-high"], report
+
+
+@pytest.mark.slow
+@forks
+def test_a_framework_that_is_met_on_the_way_is_examined_as_one(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "trainer.py").write_text(NETWORK)
+    (tmp_path / "train.py").write_text(BY_ANOTHER_WAY)
+    command = [sys.executable, "-m", "pellucid", "doctor", "train.py", "--json", "said.json"]
+    subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, check=False)
+    report = json.loads((tmp_path / "said.json").read_text())
+    assert [finding["cause"] for finding in report["findings"]][:1] == ["missing-zero-grad"], report

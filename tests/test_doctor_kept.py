@@ -98,15 +98,26 @@ for read in (lambda: open("there.txt"), lambda: os.stat("there.txt"), lambda: os
         pass
 """,
     "descriptors": """
+def sync(file):
+    os.fsync(file.fileno())
+sync.__code__ = sync.__code__.replace(co_filename=os.__file__)  # as a library does
 import fcntl, mmap
 with open("log.txt", "w") as file:
     file.write("a line")
     file.flush()
-    os.fsync(file.fileno())
+    sync(file)
     fcntl.flock(file, fcntl.LOCK_EX)
     assert os.fstat(file.fileno()).st_size == 6
 Path("a.txt").write_text("")
 assert max(glob.glob("*.txt"), key=os.path.getmtime) == "a.txt" and os.path.getctime("a.txt") > 1e9
+try:
+    from PIL import Image
+except ImportError:
+    os.write(1, b"done")
+    os._exit(0)
+Image.new("L", (4, 4), 7).save("a.png")
+shutil.copyfile("a.png", "b.png")
+assert Image.open("b.png").getpixel((1, 1)) == 7
 with open("log.txt", "r+b") as file:
     with mmap.mmap(file.fileno(), 0) as memory:
         memory[:1] = b"A"

@@ -22,6 +22,7 @@ from pellucid.doctor.fix import fix as repair
 from pellucid.doctor.live.examination import STEPS, examine_model
 from pellucid.doctor.observed.uses import uses_framework
 from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.met import OF_FRAMEWORK
 from pellucid.doctor.process.parameters import parameters
 from pellucid.doctor.process.scout import movers
 from pellucid.doctor.process.step import StepProgram, StepSession
@@ -78,28 +79,38 @@ def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float) 
         )
         own = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [own, os.environ.get("PYTHONPATH", "")]))
-        room = "pellucid.doctor.observed.subject" if uses_framework(path) else "pellucid.doctor.subject"
-        process = subprocess.Popen(
-            [sys.executable, "-m", room, json.dumps(asked)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=environment,
-            start_new_session=True,
-        )
-        try:
-            framework = room != "pellucid.doctor.subject"
-            _, errors = process.communicate(timeout=ends - time.monotonic() + (SPARED if framework else GRACE))
-        except subprocess.TimeoutExpired:
-            errors = b"its time was up"
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        code, errors = OF_FRAMEWORK, b""
+        if not uses_framework(path):
+            code, errors = _run("pellucid.doctor.subject", asked, environment, ends + GRACE)
+        if code == OF_FRAMEWORK and not out.exists():
+            asked["budget"] = ends - time.monotonic()
+            _, errors = _run("pellucid.doctor.observed.subject", asked, environment, ends + SPARED)
         if not out.exists():
             last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it ended without a word"]
             return Report("inconclusive", reason=f"The program could not be examined: {last[0]}", seconds=budget)
         return Report.from_json(out.read_text(encoding="utf-8"))
+
+
+def _run(room: str, asked: dict[str, Any], environment: dict[str, str], ends: float) -> tuple[int, bytes]:
+    """Start the process of an examination, and wait for it up to this time of `time.monotonic`: its exit code, and what
+    it wrote of errors."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", room, json.dumps(asked)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        _, errors = process.communicate(timeout=ends - time.monotonic())
+    except subprocess.TimeoutExpired:
+        errors = b"its time was up"
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return process.returncode, errors
 
 
 @overload

@@ -28,6 +28,7 @@ from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
 from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.kept import write_out
+from pellucid.doctor.process.met import OF_FRAMEWORK, MetFramework, when_met
 from pellucid.doctor.process.program import UserProgram, silence
 from pellucid.doctor.process.rebound import Rebound, rebound
 from pellucid.doctor.progress import NO_BACKWARD, NO_LOOP
@@ -52,6 +53,7 @@ def main() -> None:
     asked: dict[str, Any] = json.loads(sys.argv[1])
     started = time.monotonic()
     deadline = started + float(asked["budget"]) * 0.9
+    framework = bool(asked.get("framework"))
     program = UserProgram(Path(asked["script"]), list(asked["args"]))
     options = Options(asked.get("loss"), float(asked["budget"]))
     reports: list[Report] = []
@@ -75,9 +77,13 @@ def main() -> None:
     threading.excepthook = _ended_in_a_thread
     try:
         with until(started + float(asked["budget"]) + GRACE):
+            if not framework:
+                when_met()
             program.run(controller)
     except (Finished, OutOfTime):
         pass
+    except MetFramework:
+        end_process(OF_FRAMEWORK)
     except BaseException as raised:  # noqa: BLE001 (SystemExit and all: the report says what ended the program)
         error = raised
     if controller.lab is not None:
@@ -87,7 +93,6 @@ def main() -> None:
         end_process(1)
     late = time.monotonic() > deadline
     told = [report for report in reports if report.status != "inconclusive"] or reports
-    framework = bool(asked.get("framework"))
     report = told[-1] if told else _of_waiting(controller) or _nothing_found(controller, error, late, framework)
     report.seconds = time.monotonic() - started
     if alone:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import traceback
 from collections import Counter
@@ -53,7 +54,8 @@ class CaughtErrors:
         if not frames:
             return
         frame, line = frames[-1]
-        shown = "".join(traceback.format_exception_only(error)).strip()
+        shown = "".join(traceback.format_exception_only(error)).strip().splitlines()[0]
+        shown = re.sub(r"^pellucid\.[\w.]+\.", "", shown)
         known = CaughtError(shown, frame.f_code.co_filename, line)
         self.counts[known] += 1
         if known not in self.hints:

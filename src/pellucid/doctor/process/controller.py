@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.doctor.process import own_time
 from pellucid.doctor.process.asleep import asleep, awake, woken
 from pellucid.doctor.process.child import TIME_UP, ChildAnswer, Fork, Lost, fork, patience
 from pellucid.doctor.process.endings import end_process
@@ -111,10 +112,13 @@ class Controller:
 
     def _try(self, number: int, frame: FrameType) -> None:
         session = TrainingSession(self, number, frame)
+        own_time.stand_still()
         try:
             self._test(session)
         except Forked:
             return
+        finally:
+            own_time.go_on()
 
     def _test(self, session: TrainingSession) -> None:
         number, started = session.number, time.monotonic()

@@ -133,10 +133,10 @@ def keep(known: Callable[[Numbered], os.stat_result], on_disk: Callable[[Any], i
 
 
 def _may_ask(frame: FrameType) -> bool:
-    """Whether a descriptor is given to who asks: the program itself, and what maps a file. Libraries that would write
-    by it do with a file that has none."""
-    file = frame.f_code.co_filename
-    return not is_installed(file) or file.endswith("memmap.py")
+    """Whether a descriptor is given to who asks: not to libraries that would write by it past Python, and do without
+    where a file has none."""
+    file = Path(frame.f_code.co_filename)
+    return not (file.name == "shutil.py" or (file.parent.name == "PIL" and is_installed(str(file))))
 
 
 def is_installed(file: str) -> bool:

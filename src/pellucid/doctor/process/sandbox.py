@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from pellucid.doctor.process import alone, endings, imported, kept, locks
+from pellucid.doctor.process import alone, endings, imported, kept, locks, own_time
 
 _own_open = builtins.open
 
@@ -32,8 +32,10 @@ def isolate() -> None:
 
 def by_itself() -> None:
     """For a program that is forked while it runs: what it writes is kept, so that forks begin with that, and what a
-    pool of threads would do is done at once, as forks have no threads."""
+    pool of threads would do is done at once, as forks have no threads. Its clock is that of its own work."""
     kept.keep()
+    own_time.keep()
+    time.sleep = own_time.sleep  # type: ignore[assignment]
     imported.when_imported(alone.THREADS)
 
 
