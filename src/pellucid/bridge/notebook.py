@@ -42,7 +42,7 @@ def source_of(cell: dict[str, Any], note: list[str]) -> str:
     >>> source_of({"source": ["%matplotlib inline\\n", "x = 1"]}, notes), notes
     ('pass\\nx = 1', ['%matplotlib inline'])
     >>> source_of({"source": "%time x = fit()\\nfiles = !ls"}, notes), notes[1:]
-    ('x = fit()\\nfiles = []', ['files = !ls'])
+    ('x = fit()\\nfiles = []', ['%time x = fit()', 'files = !ls'])
     """
     text = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
     lines = text.splitlines()
@@ -60,6 +60,7 @@ def source_of(cell: dict[str, Any], note: list[str]) -> str:
     for i, line in enumerate(lines):
         magic = _SHELL.match(line)
         if timed := _TIMED.match(line):
+            note.append(line.strip())
             lines[i] = timed[1] + timed[2]
         elif magic and magic[2]:  # the lines that a command would give
             note.append(line.strip())
