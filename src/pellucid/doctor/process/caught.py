@@ -14,6 +14,7 @@ from pellucid.doctor.misfit import misfit
 
 CAUGHT = "__pellucid_caught__"
 OFTEN = 3  # times
+MOST = 2000  # that are taken down: a program may catch one for each of its words
 
 
 class Told(ast.NodeTransformer):
@@ -48,7 +49,7 @@ class CaughtErrors:
     def note(self) -> None:
         """The hook: takes down what is being handled."""
         error = sys.exc_info()[1]
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or self.counts.total() >= MOST:
             return
         frames = [pair for pair in traceback.walk_tb(error.__traceback__) if pair[0].f_code.co_filename in self.sources]
         if not frames:
