@@ -18,7 +18,7 @@ Failed = Callable[[BaseException, Any], None]
 
 
 class Elsewhere:
-    """From here on, in this process, each thread that is started is watched, and what it ends with is told; the first
+    """From here on, in this process, each thread that is started is watched, and what ended it reported; the first
     process that has trained when it ends answers for the program.
 
     Args:

@@ -135,10 +135,8 @@ def _ended_by(record: ProgramRecord) -> str:
     """What is said of a program that ended with an error once it had trained for a while; "" of others."""
     if not record.error or findings_of_error(record):
         return ""
-    where = _where(record)
-    return (
-        f"After {len(record.steps)} steps the program ended with {record.error}{where}. What it did until then is told."
-    )
+    ended = f"After {len(record.steps)} steps the program ended with {record.error}{_where(record)}."
+    return f"{ended} What it did until then is judged."
 
 
 def knows_of_guesses(record: ProgramRecord) -> bool:
