@@ -198,6 +198,7 @@ def marks(t: Any) -> list[Any]:
         isinstance(t.nn.ReLU(), dynamo.OptimizedModule),
         isinstance(t.ones(1), fake.FakeTensor),
         fake.is_fake(t.ones(1)),
+        [isinstance(kind, module(t, "_C")._TensorMeta) for kind in (t.Tensor, t.nn.Parameter, t.nn.Module, t.ones(1))],
         [isinstance(t.ones(1), getattr(module(t, "_C"), name)) for name in ("Argument", "Block", "Graph", "Value")],
     )
     with fake.unset_fake_temporarily() as before:

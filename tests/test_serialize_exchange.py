@@ -183,3 +183,17 @@ def test_an_l1_that_is_asked_for_is_kept() -> None:
     weight = pellucid.nn.Parameter(pellucid.ones(2))
     found = exchanged(pellucid.optim.SGD([weight], lr=0.1, l1=0.5), pellucid, pellucid, False)
     assert found.param_groups[0]["l1"] == 0.5
+
+
+def test_a_file_is_read_record_by_record(tmp_path: Any) -> None:
+    path = tmp_path / "kept.pt"
+    torch.save({"w": torch.arange(6.0), "n": torch.arange(3)}, path)
+
+    def read(library: Any) -> list[Any]:
+        reader = library.PyTorchFileReader(str(path))
+        kinds = ((6, library.float32), (24, library.UntypedStorage))
+        storages = [reader.get_storage_from_record("data/0", *kind).untyped_storage() for kind in kinds]
+        found = [sorted(reader.get_all_records()), reader.get_record("data.pkl"), storages[0].tolist()[:24]]
+        return [*found, storages[1].tolist()[:24], reader.has_record("data/1"), reader.has_record("x")]
+
+    assert read(pellucid) == read(torch)

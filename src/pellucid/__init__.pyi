@@ -71,6 +71,7 @@ from .bridge.torch import IntTensor as IntTensor
 from .bridge.torch import LongStorage as LongStorage
 from .bridge.torch import LongTensor as LongTensor
 from .bridge.torch import OutOfMemoryError as OutOfMemoryError
+from .bridge.torch import PyTorchFileReader as PyTorchFileReader
 from .bridge.torch import ShortStorage as ShortStorage
 from .bridge.torch import ShortTensor as ShortTensor
 from .bridge.torch import Storage as Storage

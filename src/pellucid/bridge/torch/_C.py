@@ -234,6 +234,15 @@ for _name in (
 __getattr__ = absent(__name__)
 
 
+class _OfTensors(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, type) and issubclass(instance, Tensor)
+
+
+class _TensorMeta(type, metaclass=_OfTensors):
+    """The class of the classes of tensors: `isinstance(kind, _TensorMeta)` asks whether a class is one."""
+
+
 class Graph:
     """A program of TorchScript's, with its parts below. Nothing here is one; editors import them by accident."""
 

@@ -69,6 +69,7 @@ from ._older import (
     vander,
     vmap,
 )
+from ._records import PyTorchFileReader
 from ._settings import (
     are_deterministic_algorithms_enabled,
     get_default_device,
@@ -96,6 +97,7 @@ from .futures import Future
 from .jit import fork, wait
 
 __all__ = [
+    "PyTorchFileReader",
     "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage", "ComplexFloatStorage",
     "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage", "LongStorage", "ShortStorage", "Storage",
     "AcceleratorError", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "Event",
