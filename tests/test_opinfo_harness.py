@@ -128,3 +128,5 @@ def test_a_skip_covers_its_samples_and_goes_stale(monkeypatch: pytest.MonkeyPatc
     assert run(OPS["tanh"], "float32", "forward", wrong).skipped["a reason"] > 0
     assert run(OPS["tanh"], "float64", "forward", wrong).failures
     assert "stale skip" in run(OPS["tanh"], "float32", "forward", torch).failures[0]
+    monkeypatch.setitem(SKIPS, ("tanh", "forward"), (Skip("a reason", dtypes=("float32",), everywhere=False),))
+    assert not run(OPS["tanh"], "float32", "forward", torch).failures

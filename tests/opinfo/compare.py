@@ -111,7 +111,7 @@ def run(
         raise LookupError(f"{module.__name__} has no {op.full_name}")
     doors = list(variants(op, module)) if kind == "variants" else [("", op.op, function, False)]
     skips = SKIPS.get((op.full_name, kind), ())
-    stale = dict.fromkeys(skips, True)
+    stale = {skip: skip.everywhere for skip in skips}
     met: set[Any] = set()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
