@@ -281,5 +281,5 @@ def test_a_slope_that_is_handed_on_beside_an_offset_is_a_parameter(sign: str, tm
     report = examine_script(script, budget=40)
     assert {each["name"] for each in report.facts["parameters"]} == {"b", "m"}
     assert [(found.mistake, found.line) for found in report.findings if found.severity == "error"] == (
-        [] if sign else [("sign", 12)]
+        [] if sign else [("sign", 11)]
     )
