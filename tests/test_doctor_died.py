@@ -1,18 +1,24 @@
 """Units that a training switches off, for all rows or for rows that it should tell apart, and one output for all."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from pellucid.doctor import examine_script
+from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.conditions.causes.died import alike
 from pellucid.doctor.conditions.causes.mixed import one_for_all
 from pellucid.doctor.conditions.causes.silent import off
 from pellucid.doctor.probes.data import Batch, Keys, rows_of
-from pellucid.doctor.probes.losses import Seen, candidates
+from pellucid.doctor.probes.losses import Candidate, Seen, candidates
 from pellucid.doctor.process.no_labels import no_labels
 from pellucid.doctor.process.paths import is_leaf
+from pellucid.doctor.proof import rests_aloft
+from pellucid.doctor.report import Finding
+from pellucid.doctor.rules.gradient import Judgement
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 2))
@@ -70,12 +76,51 @@ def test_an_output_that_is_zero_for_every_row(
         ),
         ("y = 1\nx = np.random.randn(4)", set()),  # the label of a single sample
         ("y = labels[i]\nfor k in range(9):\n    y = relu(z1)", {"k"}),
-        ("def loss(y):\n    return y\ny = relu(z1)", set()),
+        ("def loss(y):\n    return y\nloss(h)\ny = relu(z1)", set()),
         ("q = r + g * best\nfor t, y in rows:\n    pass", set()),
+        ("for t in reversed(range(n)):\n    pass\nfor t, (s, a) in enumerate(rows):\n    pass", {"t"}),
+        ("for digit, images in enumerate(folders):\n    pass", set()),  # which is what the images show
+        (
+            "def f(x, i, n):\n    return i / n\nn = 9\nfor i in range(n):\n    f(x, i, n)",
+            {"i", "n"},
+        ),
+        ("def g(x, y):\n    return x - y\nfor i in range(9):\n    g(x, i)", {"i"}),
+        ("def f(i):\n    return i\ni = f(rows)\nf(i)", set()),
     ],
 )
 def test_what_is_no_label_by_how_it_is_made(source: str, names: set[str]) -> None:
     assert no_labels({"train.py": source}, {"z1", "W1", "W2"}) == names
+
+
+def test_a_share_of_the_passes_is_no_label() -> None:
+    share = ("f<inline>", "i / n (line 3)")
+    seen: Seen = {("", "p"): [X], share: [np.ones((6, 2))]}
+    moved: Seen = {("", "p"): [X + 0.1], share: [np.ones((6, 2))]}
+    assert any(c.label == share for c in candidates(seen, moved))
+    assert not candidates(seen, moved, no_labels={"i", "n"})
+
+
+@pytest.mark.parametrize(
+    ("candidate", "guessed"),
+    [
+        (Candidate("squared", ("", "p"), ("", "k")), True),
+        (Candidate("squared", ("", "p"), ("", "k"), subtracted=True), False),
+        (Candidate("squared", ("", "p"), ("", "target")), False),
+        (Candidate("seen", ("", "loss")), False),
+    ],
+)
+def test_labels_that_a_loss_alone_speaks_for(candidate: Candidate, guessed: bool) -> None:
+    case = cast(Case, SimpleNamespace(candidate=candidate))
+    assert Case.labels_are_guessed.fget(case) is guessed  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("verified", "subtracted", "held"), [(False, False, False), (False, True, True), (True, False, True)]
+)
+def test_what_climbs_a_loss_of_values_that_are_never_compared(verified: bool, subtracted: bool, held: bool) -> None:
+    candidate = Candidate("squared", ("", "p"), ("", "k"), subtracted=subtracted)
+    finding = Finding("loss-sign-flipped", "error", 0.9, "", "", "", verified=verified)
+    assert rests_aloft(finding, cast(Judgement, SimpleNamespace(candidate=candidate))) is not held
 
 
 def test_labels_of_ten_thousand_rows_may_be_a_list() -> None:

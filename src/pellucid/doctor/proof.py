@@ -85,8 +85,16 @@ def _trained(session: TrainingSession, candidate: Any, passes: int, seconds: flo
 
 def rests_aloft(finding: Finding, judgement: gradient.Judgement) -> bool:
     """Whether a program that seems to climb a loss of decisions comes to rest where that has a slope: it decides
-    otherwise, such as at a threshold of its own, and its rows are right."""
-    if finding.cause != "loss-sign-flipped" or judgement.candidate.is_seen or judgement.candidate.kind not in PIECEWISE:
+    otherwise, such as at a threshold of its own, and its rows are right.
+
+    Or it seems to climb a loss of two values that it never compares, and going down is no better: it climbs something
+    else on purpose, as a policy gradient does.
+    """
+    if finding.cause != "loss-sign-flipped" or judgement.candidate.is_seen:
+        return False
+    if finding.verified is False and not judgement.candidate.subtracted:
+        return True
+    if judgement.candidate.kind not in PIECEWISE:
         return False
     curve = (finding.fork or {}).get("as it is", [])
     return any(curve[i] > 0 and len(set(curve[i : i + AT_REST])) == 1 for i in range(len(curve) - AT_REST + 1))

@@ -58,6 +58,10 @@ def spoilt(session: TrainingSession) -> Finding | None:
     return finding
 
 
+# What is wrong by the labels, which are none where a loss that explains the updates was merely guessed.
+OF_LABELS = ("labels-misaligned", "output-range-mismatch", "labels-out-of-range")
+
+
 def no_number(session: TrainingSession, study: SlopeStudy) -> Finding | None:
     """The line that makes a parameter or the loss NaN or infinite within one pass."""
     try:
@@ -179,6 +183,8 @@ def _ask(case: Case, when: str) -> bool:
         try:
             found = cause.find(case)
         except Lost:
+            continue
+        if isinstance(found, Finding) and not found.verified and found.cause in OF_LABELS and case.labels_are_guessed:
             continue
         if isinstance(found, Found):
             case.findings.append(found.finding)

@@ -224,6 +224,12 @@ class Case:
         return learning.hits(probe.rows_of(done.last, self.keys))
 
     @property
+    def labels_are_guessed(self) -> bool:
+        """Whether nothing says that they are labels but that a usual loss of them comes near to the updates: the
+        program computes no loss, subtracts them from no output, and has another name for them."""
+        return not self.candidate.is_seen and not self.candidate.subtracted and self.candidate.named <= 0
+
+    @property
     def asked(self) -> frozenset[Any]:
         """The keys of outputs and labels."""
         return frozenset(key for key in (self.keys.labels, self.keys.outputs) if key is not None)

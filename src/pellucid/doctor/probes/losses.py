@@ -17,6 +17,7 @@ from pellucid.doctor.probes.other_names import is_parameter
 from pellucid.doctor.probes.penalties import Penalties, numbers_of
 from pellucid.doctor.probes.usual import DECIDED, SIGNED, USUAL, aligned, signs, stacked
 from pellucid.doctor.process.alike import same_series
+from pellucid.doctor.process.no_labels import is_of
 from pellucid.doctor.process.watch import INLINE, is_margin
 
 Key = tuple[str, str]
@@ -303,7 +304,7 @@ def _all(
     labels = [
         key
         for key in usable
-        if key not in changed and key[1] not in excluded and key[1] not in no_labels
+        if key not in changed and key[1] not in excluded and not is_of(key[1], no_labels)
         if _may_be_label(key) and _label_like(seen[key])
     ]
     decisions = {key[1] for key, series in seen.items() if all(np.isin(v, (-1.0, 0.0, 1.0)).all() for v in series)}
