@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core import Tensor
 from pellucid.nn import Parameter
 
-from . import criterion, mixing, named, policy, written
+from . import criterion, foresight, mixing, named, policy, written
 from .arrays import array_of
 from .batches import BatchNotes
 from .criterion import LossCall, SeenOp
@@ -24,6 +24,7 @@ from .terms import terms_of
 TAKING = ("part", "index", "index_select")  # ops that take rows
 HEADS = 20  # rows that meet weights, which are kept of a pass
 MULTIPLYING = ("mul", "div", "true_divide", "neg")
+FORESEEING = (20, 150, 400)  # backwards after which it is asked whether a network sees what it is to say
 VIEWS = ("view", "reshape")  # and those that give numbers another shape, in their order
 
 
@@ -169,6 +170,13 @@ class PassNotes:
             differs = self.apart(lambda: mixing.ignored(roots, batch, call))
             if differs is not None:  # what saturates later on, or stands still at first, does not ignore its input
                 record.ignored = max(differs, record.ignored or 0.0)
+        if len(record.steps) in FORESEEING and self.batch is not None:
+            roots, batch = self._networks, self.batch
+            seen = self.apart(lambda: foresight.foresees(roots, batch, call))
+            if seen is not None and seen[0] > record.foreseen:
+                record.foreseen = seen[0]
+                if seen[1] is not None:
+                    record.lines["looks ahead"] = seen[1]
         self.last_call, self.last_batch = call or self.last_call, self.batch
         if not np.isfinite(step.loss) and not record.first_bad:
             record.first_bad = "loss"

@@ -19,6 +19,7 @@ from ..treatments import BatchFirst, Shuffle
 FEW = 4  # rows of a batch, which say nothing of their order
 WINDOW = 12
 MIXED = 1e-3  # of its spread, by which a row's output changes with the others
+AHEAD = 0.01  # of its spread, by which an output changes with what comes later
 OFTEN = 6  # times that each row was used
 FEW_TWICE = 0.9  # of the rows, that differ, where few are there more than once
 FEWER = 100  # rows that say that labels have nothing to do with them, where an evaluation says so, too
@@ -294,6 +295,23 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
+def foreseen(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A network that is to say the next token, and is given it."""
+    if record.foreseen > AHEAD:
+        op = next((o for o in record.loss.body if o.key[0] in ("softmax", "attention")), None)
+        yield Suspicion(
+            "train-val-leak",
+            "The target of each step is the token that goes in at the next one, and with another last token the "
+            f"outputs of the steps before it change by {record.foreseen:.2g} of their spread.",
+            "The network reads the token that it is to say: its loss falls below what can be known, and where the text "
+            "ends, it knows nothing.",
+            "a causal mask: scores.masked_fill(torch.triu(torch.ones(T, T, dtype=torch.bool), 1), -inf) before the "
+            "softmax, or is_causal=True; of a recurrence, one direction only",
+            record.lines.get("looks ahead") or (op.place if op is not None else record.loss.place),
+            certain=True,
+        )
+
+
 def _taken_for_batch(record: ProgramRecord) -> Place | None:
     """The line that gives the batch the first axis by another shape alone, where it was a later one, as of states of
     a recurrence, (layers, batch, units)."""
@@ -344,4 +362,4 @@ def unrelated(record: ProgramRecord, least: int = 150) -> Iterator[Suspicion]:
         )
 
 
-RULES = (not_finite, constant, conflicting, same_rows, in_order, ascending, mixed)
+RULES = (not_finite, constant, conflicting, same_rows, in_order, ascending, mixed, foreseen)

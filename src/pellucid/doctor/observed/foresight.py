@@ -1,0 +1,123 @@
+"""Whether a network that is to say what comes next is shown it: asked by another last token, in eval()."""
+
+from __future__ import annotations
+
+import re
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import Interpreter, Tensor, below, state
+from pellucid.errors import in_package, user_frame
+
+from .arrays import array_of
+from .criterion import LossCall
+from .mixing import first_of, quietly
+from .record import Place
+
+STEPS = 4  # of a sequence at least
+FEW = 4  # sequences at least, and kinds of a token
+MASK = re.compile(r"mask", re.IGNORECASE)
+
+
+def foresees(networks: list[Any], batch: Any, call: LossCall | None) -> tuple[float, Place | None] | None:
+    """By how much, as a share of their spread, outputs change with a token that comes later, and where it is looked at.
+
+    None where a sequence is not asked for its own next tokens: the target of each step has to be what goes in at the
+    next one, and that of the last step none that goes in.
+    """
+    if len(networks) != 1 or call is None or not isinstance(call.target, Tensor) or not isinstance(batch, Tensor):
+        return None
+    tokens, target = _tokens(array_of(batch)), array_of(call.target)
+    if tokens is None or target.size != tokens.size or target.dtype.kind not in "iu":
+        return None
+    for axis in (1, 0):  # along which time goes
+        steps = tokens.shape[axis]
+        if steps < STEPS or tokens.shape[1 - axis] < FEW or not _are_next(tokens, target.reshape(tokens.shape), axis):
+            continue
+        try:
+            return _effect(networks[0], batch, axis, tokens.shape)
+        except Exception:  # noqa: BLE001 (a network that cannot be called like this)
+            return None
+    return None
+
+
+def _tokens(array: np.ndarray) -> np.ndarray | None:
+    """The numbers of tokens, (rows, steps), of a batch of them or of one where 1 stands in the place of each."""
+    if array.ndim == 2 and array.dtype.kind in "iu":
+        return array
+    if array.ndim == 3 and array.shape[2] > 1 and set(np.unique(array)) == {0.0, 1.0} and (array.sum(2) == 1).all():
+        return array.argmax(2)
+    return None
+
+
+def _are_next(tokens: np.ndarray, target: np.ndarray, axis: int) -> bool:
+    """Whether each step is asked for the token of the next, all of which vary, and the last for one of many."""
+    x, y = (np.moveaxis(a, axis, 1) for a in (tokens, target))
+    varied = len(np.unique(y[:, -1])) >= FEW and len(np.unique(x[:, -1])) >= FEW
+    return varied and bool((y[:, :-1] == x[:, 1:]).all())
+
+
+def _effect(network: Any, batch: Any, axis: int, shape: tuple[int, ...]) -> tuple[float, Place | None] | None:
+    array = array_of(batch)
+    other = np.moveaxis(array.copy(), axis, 1)
+    other[:, -1] = np.roll(other[:, -1], 1, axis=0)
+    watch = _Watch()
+    before = state.interpreters
+    state.interpreters = (*before, watch)
+    try:
+        was = first_of(quietly(network, batch))
+    finally:
+        state.interpreters = before
+    again = first_of(quietly(network, batch))
+    now = first_of(quietly(network, batch.new_tensor(np.ascontiguousarray(np.moveaxis(other, 1, axis)))))
+    if not (isinstance(was, Tensor) and isinstance(again, Tensor) and isinstance(now, Tensor)):
+        return None
+    a, b, c = (array_of(x).astype(float) for x in (was, now, again))
+    if not np.array_equal(a, c) or not np.isfinite(a).all() or a.shape != b.shape:
+        return None  # it draws numbers, or keeps a state
+    first, second = _by_place(a, shape), _by_place(b, shape)
+    if first is None or second is None:
+        return None
+    earlier, changed = (np.moveaxis(x, axis, 1)[:, :-1] for x in (first, second))
+    spread = float(earlier.std()) or 1.0
+    return float(np.abs(earlier - changed).mean()) / spread, watch.place
+
+
+def _by_place(outputs: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Outputs as (rows, steps, classes); None where they do not come like this."""
+    if outputs.ndim == 3 and outputs.shape[:2] == shape:
+        return outputs
+    flat = outputs.ndim == 2 and len(outputs) == shape[0] * shape[1]
+    return outputs.reshape(*shape, -1) if flat else None
+
+
+class _Watch(Interpreter):
+    """Where the first weights of an attention are made; of a function that takes a mask and got none, where it is
+    called."""
+
+    place: Place | None = None
+
+    def apply(self, op: Any, args: Any, kwargs: Any) -> Any:
+        if self.place is None and op.name in ("softmax", "attention", "scaled_dot_product_attention"):
+            frame = user_frame()
+            while frame is not None and _has_left_out(frame) and (outer := _caller(frame)) is not None:
+                frame = outer
+            self.place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+        return below(self, op, args, kwargs)
+
+
+def _has_left_out(frame: FrameType) -> bool:
+    """Whether a function takes a mask, and it is None."""
+    code = frame.f_code
+    taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return any(MASK.search(name) and frame.f_locals.get(name, 0) is None for name in taken)
+
+
+def _caller(frame: FrameType) -> FrameType | None:
+    """The function of the user's that called one of the user's, through layers of pellucid's."""
+    outer = frame.f_back
+    while outer is not None and in_package(outer):
+        outer = outer.f_back
+    return outer
