@@ -85,6 +85,7 @@ def test_an_output_that_is_zero_for_every_row(
             {"i", "n"},
         ),
         ("def g(x, y):\n    return x - y\nfor i in range(9):\n    g(x, i)", {"i"}),
+        ("for k in range(3):\n    y[rows] = k\n    truth = k", {"k"}),
         ("def f(i):\n    return i\ni = f(rows)\nf(i)", set()),
     ],
 )

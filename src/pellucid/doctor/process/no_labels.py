@@ -97,12 +97,14 @@ def _sizes(
     while True:
         more: set[str] = set()
         for name in {*made, *given} - found:
+            # `y[rows] = k` within a loop over classes is a label that is made
+            handed = name.replace(".", "").isidentifier() and not MEANT.search(name)
             values = [*made.get(name, []), *given.get(name, [])]
             # under its own name it is handed on, and is what it is there
             values = [v for v in values if not (isinstance(v, ast.Name) and v.id == name)]
             if values and all(
                 v is not None
-                and (_is_size(v) or (name in used and _is_whole(v)) or (isinstance(v, ast.Name) and v.id in found))
+                and (_is_size(v) or (name in used and _is_whole(v)) or (handed and ast.unparse(v) in found))
                 for v in values
             ):
                 more.add(name)
