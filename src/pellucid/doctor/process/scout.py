@@ -210,11 +210,14 @@ def _is_window(group: Group, before: np.ndarray, views: dict[Path, np.ndarray], 
 
 
 def _is_resized(group: Group, before: np.ndarray, scope: Scope) -> bool:
-    """Whether a variable holds an array of another size than before, as `x = layer.forward(x)`."""
+    """Whether a variable holds an array of another size than before, as `x = layer.forward(x)`.
+
+    A single number that becomes an array may be a parameter whose gradient was not summed.
+    """
     if len(group.paths) != 1 or len(group.paths[0]) != 1:
         return False
     try:
-        return group.read(scope).size != before.size
+        return 1 < before.size != group.read(scope).size
     except (LookupError, AttributeError, TypeError, ValueError):
         return False
 
