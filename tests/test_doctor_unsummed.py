@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.doctor import examine_script
-from pellucid.doctor.conditions.causes.unsummed import _grown, _is_bias
+from pellucid.doctor.conditions.causes.unsummed import _grown, _is_bias, offsets
 from pellucid.doctor.probes.losses import is_no_output
 
 ROWS = """
@@ -91,6 +91,45 @@ def test_a_bias_that_grows_by_the_samples_lacks_a_sum(source: str, code: str, tm
     report = examine_script(script)
     assert [finding.title for finding in report.findings] == ["wrong-backward: missing-broadcast-sum"]
     assert report.findings[0].code.strip() == code
+
+
+LINE = """import numpy as np
+
+x, b, w = np.linspace(1, 9, 60), 0, 0
+b = 0
+y = 3 * x + np.random.default_rng(0).normal(size=60)
+for step in range(400):
+    p = w * x + b
+    dw = -2 * np.mean(x * (y - p))
+    db = -2 / 60 * (y - p)
+    w = w - 0.01 * dw
+    b = b - 0.01 * db
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("gradient", "found"), [("-2 / 60 * (y - p)", 9), ("-2 * np.mean(y - p)", None)])
+def test_an_offset_that_becomes_one_for_each_row(gradient: str, found: int | None, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(LINE.replace("-2 / 60 * (y - p)", gradient))
+    said = [(finding.title, finding.line) for finding in examine_script(script).findings]
+    assert said == ([("wrong-backward: missing-broadcast-sum", found)] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("{0}for _ in r:\n p = w * x + b\n b = b - 0.1 * (p - y)", {"b"}),
+        ("{0}for _ in r:\n p = w * x + b\n b -= 0.1 * (p - y)", {"b"}),
+        ("{0}for _ in r:\n p = w * x + b\n b -= 0.1 * (p - y).sum()", set()),
+        ("{0}for _ in r:\n p = w * x + b\n d = np.mean(p - y)\n b -= 0.1 * d", set()),
+        ("{0}for k in r:\n b = b + w[k] * x**k", set()),  # a polynomial
+        ("for _ in r:\n {0} b = b + w * x\n p = v * x + b", set()),
+        ("b = np.zeros(4)\nfor _ in r:\n p = w * x + b\n b = b - 0.1 * (p - y)", set()),
+    ],
+)
+def test_which_names_are_offsets(source: str, names: set[str]) -> None:
+    assert offsets({"train.py": source.format("b = 0\n")}).keys() == names
 
 
 @pytest.mark.parametrize(
