@@ -91,7 +91,7 @@ class Scout:
         seen.pending = None
         scope = scope_of()
         moved = differing(found, values, scope)
-        seen.resized |= {name for name, group in found.items() if _is_resized(group, values[name], scope)}
+        seen.resized |= {n for n, group in found.items() if not is_named(n) and _is_resized(group, values[n], scope)}
         for name in [name for name in moved if _is_window(found[name], values[name], views, scope)]:
             del moved[name]
         _note(seen, activation, moved)
@@ -212,7 +212,7 @@ def _is_window(group: Group, before: np.ndarray, views: dict[Path, np.ndarray], 
 def _is_resized(group: Group, before: np.ndarray, scope: Scope) -> bool:
     """Whether a variable holds an array of another size than before, as `x = layer.forward(x)`.
 
-    A single number that becomes an array may be a parameter whose gradient was not summed.
+    A single number that becomes an array may be a parameter whose gradient was not summed, as may what is called one.
     """
     if len(group.paths) != 1 or len(group.paths[0]) != 1:
         return False
