@@ -21,6 +21,8 @@ def instead(finding: Finding, source: str) -> str:
     kind = finding.mistake or finding.cause
     text = Text(source)
     if kind in ("sign", "loss-sign-flipped"):
+        if "absolute" in finding.fix:  # no sign of it is right
+            return ""
         changed = _other_sign(statement, text)
     elif kind == "missing-broadcast-sum":
         changed = _with_axis(statement, text, finding.fix)

@@ -94,23 +94,26 @@ def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float) 
 def _run(room: str, asked: dict[str, Any], environment: dict[str, str], ends: float) -> tuple[int, bytes]:
     """Start the process of an examination, and wait for it up to this time of `time.monotonic`: its exit code, and what
     it wrote of errors."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", room, json.dumps(asked)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
-    )
-    try:
-        _, errors = process.communicate(timeout=ends - time.monotonic())
-    except subprocess.TimeoutExpired:
-        errors = b"its time was up"
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return process.returncode, errors
+    with tempfile.TemporaryFile() as written:  # no pipe: a fork that outlives the process would hold its end open
+        process = subprocess.Popen(
+            [sys.executable, "-m", room, json.dumps(asked)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=written,
+            env=environment,
+            start_new_session=True,
+        )
+        late = False
+        try:
+            process.wait(timeout=max(ends - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired:
+            late = True
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        written.seek(0)
+        return process.returncode, b"its time was up" if late else written.read()
 
 
 @overload
