@@ -667,6 +667,27 @@ def test_a_policy_beside_a_loss_of_values(sign: float, found: list[str]) -> None
     assert causes(loss.scaled, record) == causes(loss.climbing, record) == []
 
 
+@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize(
+    ("axis", "score", "found"),
+    [(0, False, ["softmax-wrong-axis"]), (-1, False, []), (0, True, [])],  # of a score for each row, it is over all
+)
+def test_a_policy_that_is_normalised_over_its_states(axis: int, score: bool, found: list[str], rows: int) -> None:
+    def program() -> None:
+        policy = nn.Sequential(nn.Linear(3, 1 if score else 2), nn.Softmax(dim=axis))
+        optimizer = optim.Adam(policy.parameters(), lr=0.01)
+        for _ in range(5):
+            logs, rewards = [], torch.randn(40 * rows)
+            for _ in range(40):
+                chances = policy(torch.randn(rows, 3))
+                logs.append(torch.distributions.Categorical(chances).log_prob(torch.zeros(rows)))
+            optimizer.zero_grad()
+            (-(torch.cat(logs) * rewards).sum()).backward()
+            optimizer.step()
+
+    assert causes(loss.over_rows, watched(program)) == found
+
+
 def test_a_softmax_over_the_batch_of_one_row() -> None:
     def program() -> None:
         network, x = nn.Linear(4, 3), torch.randn(12, 4)

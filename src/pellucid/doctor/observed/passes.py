@@ -194,6 +194,8 @@ class PassNotes:
             record.terms[len(record.steps)] = found
         if call is None and not record.weighed:
             record.weighed = policy.weighs(self.seen, root)
+        if record.weighed or rewarded:
+            self._note_over_rows()
         common, where = overlap_of(self.seen, root)
         if common:
             record.overlaps.append(common)
@@ -236,6 +238,18 @@ class PassNotes:
             if turned is not None and turned.place is not None and turned.output.shape[:1] != self.batch.shape[:1]:
                 record.lines["turned"] = turned.place
             self._note_source()
+
+    def _note_over_rows(self) -> None:
+        """A softmax that a network ends with, over the rows that it is called with: of a policy, over its states."""
+        given = {id(output): args[0] for output, args, _, _ in self.heads if args and isinstance(args[0], Tensor)}
+        for seen in self.seen:
+            rows = given.get(id(seen.output)) if seen.key[0] in ("softmax", "log_softmax") else None
+            shape, dim = tuple(seen.output.shape), seen.kwargs.get("dim")
+            if rows is None or seen.place is None or len(shape) != 2 or dim not in (0, -2) or shape[1] == 1:
+                continue
+            if rows.dim() == 2 and len(rows) == shape[0]:
+                self.record.over_rows = max(self.record.over_rows, shape[0])
+                self.record.lines.setdefault("softmax over rows", seen.place)
 
     def _note_factor(self, last: SeenOp) -> None:
         """Where the loss is multiplied, or its sign turned, before backward() is called on it."""

@@ -305,6 +305,7 @@ class ProgramRecord:
     builds_on: frozenset[int] = frozenset()  # … and by which optimisers those of the networks were that it calls
     wasted: int = 0  # backwards whose gradients were cleared before any update
     weighed: bool = False  # whether logarithms of probabilities are weighed with numbers, as by what an action brought
+    over_rows: int = 0  # … and how many rows there are at most in the softmax over them that gives these
     unused: tuple[int, int] | None = None  # of a network that learns nothing: see `mixing.unused`
     final: FinalRecord | None = None
     held_out: list[HeldOutRecord] = field(default_factory=list)

@@ -13,7 +13,7 @@ from ..criterion import BINARY, DISTANCES, SCANS, SHAPING, SQUARES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, LogProbabilities, SameShape, Treatment
-from .objective import apart, bottomless, climbing, punishing, scaled
+from .objective import apart, bottomless, climbing, over_rows, punishing, scaled
 
 BEYOND = 0.25  # of the variance of targets, that an output cannot reach
 UNITY = 0.01  # by which a sum of probabilities may differ from 1
@@ -479,6 +479,7 @@ def _to_unit(low: float, high: float) -> str:
 
 RULES = (
     punishing,
+    over_rows,
     apart,
     bottomless,
     broadcast,

@@ -153,6 +153,24 @@ def outweighed(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def over_rows(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A policy that is normalised over its states instead of its actions."""
+    at = record.lines.get("softmax over rows")
+    if at is None or not (record.rewarded or record.weighed):
+        return
+    alone = record.over_rows == 1
+    yield Suspicion(
+        "softmax-wrong-axis",
+        "The network ends with a softmax over axis 0 of (states, actions)"
+        + (", of one state each time: it gives 1 for all actions, whatever comes in." if alone else "."),
+        "The probabilities of one state's actions do not sum to 1"
+        + (", and all are equal, so that no gradient is left." if alone else "; each depends on the other states."),
+        "softmax(…, dim=-1), over the actions",
+        at,
+        certain=True,
+    )
+
+
 def _beside(record: ProgramRecord) -> list[list[TermRecord]]:
     """The terms beside the loss that is known, in each pass that was looked at but for the first, where ops are counted
     from the data on; [] where it is not one of the terms."""
