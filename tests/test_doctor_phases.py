@@ -17,6 +17,7 @@ from pellucid.doctor.observed.observer import Enough
 from pellucid.doctor.observed.phase_observer import PhaseObserver
 from pellucid.doctor.observed.phases import Phase, phases_of
 from pellucid.doctor.observed.record import ProgramRecord
+from pellucid.doctor.observed.rules import gradients
 from pellucid.doctor.observed.treatments import LearningRate
 from pellucid.doctor.report import Finding, Report
 from pellucid.nn import functional as F
@@ -190,3 +191,34 @@ def test_each_training_is_judged_by_itself(old: str, new: str, found: list[Any],
     report = examine_script(tmp_path / "train.py", budget=60)
     said = [(f.cause, f.line) for f in report.findings if f.severity == "error"]
     assert said[:1] == found, "what follows may come of it"
+
+
+@pytest.mark.parametrize("how", ["frozen", "cut off", "let go of at once"])
+def test_what_was_trained_before_and_is_left_as_it_is(how: str) -> None:
+    """A head on what an encoder gives that is trained before, and again after it, when nothing is frozen any more."""
+
+    def program() -> None:
+        encoder, head = nn.Linear(4, 4), nn.Linear(4, 1)
+        train(nn.Sequential(encoder, nn.Linear(4, 1)), optim.SGD(encoder.parameters(), lr=0.01))
+        encoder.requires_grad_(how != "frozen")
+        optimizer = optim.SGD(head.parameters(), lr=0.01)
+        for _ in range(20):
+            x = torch.randn(8, 4)
+            features = encoder(x).detach() if how == "cut off" else encoder(x)
+            optimizer.zero_grad()
+            F.mse_loss(head(features), x[:, :1]).backward()
+            optimizer.step()
+        encoder.requires_grad_(True)
+        network = nn.Sequential(encoder, head)
+        train(network, optim.Adam(network.parameters(), lr=0.01))
+
+    observer = PhaseObserver(Phase(12, 20, frozenset([1]), continues=True))
+    torch.manual_seed(0)
+    observer.start()
+    with suppress(Enough):
+        program()
+    observer.stop()
+    record = observer.finish() if not observer.record.ended else observer.record
+    assert len(record.steps) == 20 and sum(p.elsewhere for p in record.parameters.values()) == 2
+    assert sum(p.frozen for p in record.parameters.values()) == (2 if how == "frozen" else 0)
+    assert list(gradients.no_history(record)) == list(gradients.unknown(record)) == []

@@ -58,6 +58,7 @@ class ParameterNotes:
         self.known: set[int] = set()  # to an optimiser
         self.updates: Counter[int] = Counter()  # by the id of an optimiser
         self.loaded: set[int] = set()
+        self.frozen: set[int] | None = None  # as they were at the last update, where a phase ended later than that
         self._alive: list[Any] = []  # so that an id stays that of one object
 
     def __contains__(self, tensor: object) -> bool:
@@ -237,7 +238,7 @@ class ParameterNotes:
         for identity, parameter in self.parameters.items():
             note = self.note(parameter)
             note.known = identity in self.known or note.known
-            note.frozen = not parameter.requires_grad
+            note.frozen = not parameter.requires_grad if self.frozen is None else identity in self.frozen
             note.loaded = identity in self.loaded
             first, now = self.first[identity], array_of(parameter)
             size = float(np.linalg.norm(first))

@@ -68,7 +68,12 @@ class PhaseObserver(Observer):
             self.roots = self.last_roots
         own = [self.fed[loader] for loader in dict.fromkeys(self.feeding) if loader in self.fed]
         self.record.loaders = [*own, *(note for note in self.record.loaders if all(note is not o for o in own))]
-        return super().finish()
+        record, parameters = super().finish(), self.parameters
+        held = frozenset[int]().union(*(note.held for note in record.optimizers))
+        for identity, name in parameters.names.items():
+            if name in record.parameters:
+                record.parameters[name].elsewhere = identity in parameters.known - held
+        return record
 
     def optimizer(self, optimizer: Any) -> None:
         self.optimizers, self.record.optimizers = self.every, self.notes
@@ -88,6 +93,8 @@ class PhaseObserver(Observer):
         self.last_lengths = {name: len(getattr(self.record, name)) for name in GROWING}
         self.last_count = len(self.parameters.parameters)
         self.last_roots = dict(self.roots)
+        # What the program freezes or lets go of behind its last update is that of the next phase.
+        self.parameters.frozen = {i for i, p in self.parameters.parameters.items() if not p.requires_grad}
 
     def loader(self, loader: Any) -> None:
         count = len(self.record.loaders)

@@ -107,6 +107,7 @@ class ParameterRecord:
     reached: bool = False  # by a backward
     listed: bool = False  # by parameters() of a network that is trained
     loaded: bool = False  # its values were loaded, or trained by another optimiser
+    elsewhere: bool = False  # of one of several phases, known to optimisers of the others alone
     std: float = 0.0  # at first
     mean: float = 0.0
     fan_in: int = 1

@@ -37,7 +37,8 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
         )
         return
     yield from _without_grad(record)
-    lost = [p for p in record.parameters.values() if p.known and p.used and not p.reached and not p.frozen]
+    known = [p for p in record.parameters.values() if p.known and not p.frozen and not p.elsewhere]
+    lost = [p for p in known if p.used and not p.reached]
     if record.ignored is not None and record.ignored < ROUNDING:
         return  # what is computed from the input is not cut off but left out
     left_out = record.lines.get("left out") if record.cut is None else None
@@ -140,7 +141,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
                 slightly=by_half and treatments is tried[0],
                 otherwise="" if any(p.loaded for p in reached) or treatments is not tried[0] else "info",
             )
-    frozen = [p for p in record.parameters.values() if p.frozen and p.used]
+    frozen = [p for p in record.parameters.values() if p.frozen and p.used and not p.elsewhere]
     if frozen:
         half = _half_frozen(record, frozen)
         yield Suspicion(
