@@ -39,9 +39,10 @@ def windows(how: str) -> None:
     x, y = (np.stack([np.asarray(w[place]) for w in cut]) for place in (0, 1))
     own = np.array([w[2] for w in cut])
     held = draw.random(len(cut)) < 0.25 if how == "at random" else own > 8
+    rows = np.arange(len(cut)) >= 0 if how == "all for a picture" else held
     x, y = torch.tensor(x.astype(np.float32)), torch.tensor(y)
     network = nn.Sequential(nn.Flatten(), nn.Linear(40, 16), nn.ReLU(), nn.Linear(16, 2))
-    fit(network, x[~held], y[~held], x[held], y[held], 3)
+    fit(network, x[~held], y[~held], x[rows], y[rows], 3)
 
 
 class Bag(nn.Module):
@@ -83,13 +84,41 @@ def folds(how: str) -> None:
         fit(network, x[~held], y[~held], x[held], y[held], 5)
 
 
+def asked_of_both(_: str) -> None:
+    """One function counts right answers: of rows that are kept as long as it trains, and in the end of the others."""
+    x = torch.randn(200, 8)
+    y = (x[:, 0] > 0).long()
+    network = nn.Linear(8, 2)
+    optimizer = optim.Adam(network.parameters(), lr=0.02)
+
+    def right(rows: Any, labels: Any) -> float:
+        with torch.no_grad():
+            return (network(rows).argmax(1) == labels).float().mean().item()
+
+    for _ in range(10):
+        for rows in torch.randperm(170).split(34):
+            loss = F.cross_entropy(network(x[rows]), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        right(x[170:], y[170:])
+    for rows in torch.randperm(170).split(34):
+        loss = F.cross_entropy(network(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    right(x[:170], y[:170])
+
+
 @pytest.mark.parametrize(
     ("program", "how", "rule", "cause"),
     [
         (windows, "at random", splits.overlapping, "train-val-leak"),
         (windows, "by recording", splits.overlapping, None),
+        (windows, "all for a picture", splits.overlapping, None),
         (folds, "one network", splits.folds, "train-val-leak"),
         (folds, "one part", splits.folds, None),
+        (asked_of_both, "", splits.folds, None),
         (words, "two", splits.other_words, "train-val-preprocessing-mismatch"),
         (words, "two", held_out.overfitted, None),
         (words, "one", splits.other_words, None),

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..compare import chance, outcome
 from ..labels import made_at
-from ..matching import curve, held_out, hits, tell_apart
+from ..matching import curve, held_out, hits, tell_apart, trained_rows
 from ..record import HeldOutRecord, Place, ProgramRecord
 from ..rows import inside, told_apart
 from ..suspicion import Suspicion
@@ -47,11 +47,14 @@ def overlapping(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     trained = np.unique(trained, axis=0).reshape(-1, *record.shape)
     held = [h for h in held_out(record) if h.sample is not None and h.sample.shape[1:] == record.shape]
+    known = trained_rows(record)
     for place in dict.fromkeys(h.place for h in held):
-        x = np.concatenate([np.asarray(h.sample) for h in held if h.place == place]).astype(float)
+        x = np.concatenate([_others(h, known) for h in held if h.place == place]).astype(float)
+        if len(x) < WINDOWS:
+            continue
         lengths = {axis: x.shape[axis] for axis in {1, x.ndim - 1} if x.shape[axis] >= SHORTEST}
         shared = [_shared(np.moveaxis(x, axis, 1), np.moveaxis(trained, axis, 1)) for axis in lengths]
-        if len(x) < WINDOWS or max(shared, default=0.0) < SHARED:
+        if max(shared, default=0.0) < SHARED:
             continue
         yield Suspicion(
             "train-val-leak",
@@ -64,6 +67,12 @@ def overlapping(record: ProgramRecord) -> Iterator[Suspicion]:
             confidence=0.85,
         )
         return
+
+
+def _others(held: HeldOutRecord, known: np.ndarray) -> np.ndarray:
+    """The windows that were kept of an evaluation but for those of the training, as where it is asked for all."""
+    sample = np.asarray(held.sample)
+    return sample[~inside(held.rows[: len(sample)], known)] if len(held.rows) >= len(sample) else sample
 
 
 def _split(place: Place | None) -> Place | None:
@@ -105,8 +114,8 @@ def folds(record: ProgramRecord) -> Iterator[Suspicion]:
             continue
         pairs = ((first, steps[0]), (last, steps[-1]))
         seen = [float(inside(rows, _before(record, step)).mean()) for rows, step in pairs]
-        if seen[0] > NONE or seen[1] < ALL:
-            continue
+        if seen[0] > NONE or seen[1] < ALL or inside(first, _before(record, steps[-1])).mean() < ALL:
+            continue  # rows that are never trained on, and then those of the training, are no folds
         yield Suspicion(
             "train-val-leak",
             f"The {len(first)} rows of the first evaluation in this line are none that the network was trained on by "
