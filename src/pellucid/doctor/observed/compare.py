@@ -23,6 +23,7 @@ MUCH = 0.3  # of what can be known
 AWAY = 100.0  # times the loss at first
 BEHIND, SHORTEST = 1.25, 50  # times the loss of another run; steps that say something of it
 MANY_MORE = 0.25  # right answers, as a share, for which the loss need not fall as much
+MANY = 150  # rows of an evaluation, below which a few answers more say little
 MORE_HITS = 0.04  # of an evaluation, that are clearly more
 SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
 
@@ -323,7 +324,7 @@ def better_held_out(was: ProgramRecord, now: ProgramRecord, strictly: bool = Fal
     rows = sum(len(h.rows) for h in held_out(was) if h.step == step)
     if hits is not None and more is not None:
         spread = SAME_ROWS * math.sqrt(max(hits * (1 - hits), 0.01) / max(rows, 1))
-        if more - hits > (max(MORE_HITS, 2 * spread) if strictly else max(0.02, spread)):
+        if more - hits > (max(MORE_HITS, 2 * spread) if strictly else max(0.02, spread * (2 if rows < MANY else 1))):
             return True
         if more - hits < -spread / 2:
             return False

@@ -8,6 +8,7 @@ from .compare import (
     ENOUGH_OF_IT,
     better,
     better_held_out,
+    chance,
     explained,
     falls,
     is_too_short,
@@ -22,6 +23,7 @@ from .record import ProgramRecord
 from .rules import rate
 from .suspicion import Suspicion
 
+RARE, TOLD = 0.85, 0.75  # the share of a class beside which others are rare; what is recognised of such as can be told
 LOWER = 0.2  # of what other terms come to, by which they have to be lower
 HALF = 0.5  # of a loss, or of what can be explained, from which on no higher rate is asked for
 SLIGHTLY = 0.1  # of the loss, by which the program has to do worse than the fork
@@ -45,7 +47,9 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
     if suspicion.by_single and (alone := one_by_one(was, now)) and alone[1] - alone[0] > FAR_MORE:
         return True
     if suspicion.by_recall:
-        return bool(recalls(was) and recalls(now)) and _recall(now) - _recall(was) > 0.12
+        # Of what chance decides, a weight only has one guess in the place of the other.
+        told = chance(was) > RARE or _recall(now) > TOLD if recalls(now) else False
+        return bool(recalls(was)) and told and _recall(now) - _recall(was) > 0.12
     if suspicion.by_held_out:
         return better_held_out(was, now, suspicion.strictly)
     if suspicion.by_final:

@@ -12,6 +12,7 @@ from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.progress import NO_BACKWARD
 from pellucid.doctor.report import Finding, Report
 
+from . import orders
 from .by_patch import prove
 from .compare import LIKELIHOODS, by_guessing, does_well, explained, goes_far, guesses, is_still, outcome, stands
 from .findings import facts_of, finding_of, findings_of_error, rank, status_of
@@ -115,7 +116,7 @@ def examine(laboratory: Laboratory) -> Report:
 
 def _judged(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]) -> Report:
     """What is wrong with a training that was seen, and what would help."""
-    facts = facts_of(base)
+    facts, search = facts_of(base), None
     if not findings:
         laboratory.search = search = Search(laboratory, base)
         findings = search.findings()
@@ -125,10 +126,25 @@ def _judged(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]
             reason = reason or _astray(base) or _unknown(base) or _untried(search) or (LATE if late else "")
         if reason and status_of(findings) == "healthy":
             return Report("inconclusive", findings, facts, reason=reason)
-        if search.learns and knows_of_guesses(base) and guesses(base) and status_of(findings) == "healthy":
-            return Report("healthy", findings, facts, reason=LIMIT.format(len(base.steps)))
     _by_patch(laboratory, base, findings)
-    return Report(status_of(findings), findings, facts, reason=_ended_by(base))
+    findings = weighed(findings)
+    return Report(status_of(findings), findings, facts, reason=_ended_by(base) or _of_limits(search, base, findings))
+
+
+def weighed(findings: list[Finding]) -> list[Finding]:
+    """Findings, the worst first, of which what may be so by the nature of the data is no error: no line shows it, and
+    no change proves it."""
+    for finding in findings:
+        if finding.cause == "labels-misaligned" and finding.confidence <= orders.UNSEEN and not finding.verified:
+            finding.severity = "warning"
+    return sorted(findings, key=rank)
+
+
+def _of_limits(search: Search | None, base: ProgramRecord, findings: list[Finding]) -> str:
+    """What is said of a program without a fault that knows hardly anything of its rows; "" of others."""
+    if search is None or not search.learns or status_of(findings) != "healthy":
+        return ""
+    return LIMIT.format(len(base.steps)) if knows_of_guesses(base) and guesses(base) else ""
 
 
 def _ended_by(record: ProgramRecord) -> str:

@@ -44,6 +44,29 @@ def tell_apart(record: ProgramRecord) -> bool:
     return values > 1 and spread * np.log2(values) >= needed
 
 
+def ranks(outputs: np.ndarray, labels: np.ndarray) -> float:
+    """How far outputs put the rows of a class before the others, in deviations of what they do by chance: they may know
+    something of rows of which they say the same class, the frequent one."""
+    columns = outputs.reshape(len(outputs), -1)
+    kinds = np.unique(labels)
+    if columns.shape[1] == 1:
+        kinds = kinds[-1:]
+    elif columns.shape[1] == 2:
+        columns, kinds = columns[:, 1:] - columns[:, :1], kinds[-1:]
+    by_chance: list[float] = []
+    gained: list[float] = []
+    for kind in kinds.astype(int):
+        own = labels == kind
+        values = columns[:, 0] if columns.shape[1] == 1 else columns[:, kind] - columns.mean(1)
+        _, place, times = np.unique(values, return_inverse=True, return_counts=True)
+        middle = (np.cumsum(times) - (times - 1) / 2)[place.ravel()]  # of those that are the same
+        first, rest = int(own.sum()), int((~own).sum())
+        if first and rest:
+            gained.append((middle[own].sum() - first * (first + 1) / 2) / (first * rest) - 0.5)
+            by_chance.append((first + rest + 1) / (12 * first * rest))
+    return float(np.sum(gained) / np.sqrt(np.sum(by_chance))) if gained else 0.0
+
+
 def held_out(record: ProgramRecord) -> list[HeldOutRecord]:
     """The evaluations on other rows than those of the training: by their names, or for the most part."""
     trained = trained_rows(record)

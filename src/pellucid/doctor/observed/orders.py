@@ -10,7 +10,11 @@ from pellucid.doctor.sources import text_of
 
 from .record import Place
 
+# the confidence in what may be so by the nature of the data, too, as chance decides of clicks, where no line shows it
+UNSEEN = 0.5
 DRAWING = re.compile(r"permutation|permuted|shuffle|randperm|roll|sample|argsort|sort|flip|train_test_split")
+LISTING = ("glob", "iglob", "listdir", "iterdir")
+TABLES = ("DictReader", "reader", "read_csv", "loadtxt", "genfromtxt")
 LABELS = re.compile(r"^(y|t)(_|$)|label|target|class|answer|kind|digit", re.IGNORECASE)
 ROWS = re.compile(r"^(x)(_|$)|input|feature|image|row|token", re.IGNORECASE)
 
@@ -18,7 +22,8 @@ ROWS = re.compile(r"^(x)(_|$)|input|feature|image|row|token", re.IGNORECASE)
 def alone(place: Place | None) -> Place | None:
     """The one statement of the file that brings labels into a new order and no rows, or the other way round.
 
-    None where there is none, or several of which one cannot be told from the other.
+    None where there is none, or several of which one cannot be told from the other. Where there is none, the names of
+    files that are sorted as strings, whose labels are read from a table, are it: img_10 comes before img_2 there.
     """
     if place is None:
         return None
@@ -26,19 +31,50 @@ def alone(place: Place | None) -> Place | None:
         tree = ast.parse(text_of(Path(place[0])))
     except (OSError, SyntaxError, ValueError):
         return None
-    lines: list[int] = []
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Assign | ast.Expr | ast.AugAssign | ast.Return):
-            continue
-        calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
-        if not any(DRAWING.search(ast.unparse(call.func).rsplit(".", 1)[-1]) for call in calls):
-            continue
-        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-        names |= {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute) and not _is_called(n, calls)}
-        labels, rows = (any(kind.search(name) for name in names) for kind in (LABELS, ROWS))
-        if labels and not rows:
-            lines.append(node.lineno)
+    statements = [n for n in ast.walk(tree) if isinstance(n, ast.Assign | ast.Expr | ast.AugAssign | ast.Return)]
+    lines = [node.lineno for node in statements if _draws(node) and (_labels_alone(node) or _one_of_two(node))]
+    if not lines and any(_called(call).endswith(TABLES) for call in _calls(tree)):
+        lines = [node.lineno for node in statements if any(_by_string(call) for call in _calls(node))]
     return (place[0], lines[0]) if len(lines) == 1 else None
+
+
+def _calls(node: ast.AST) -> list[ast.Call]:
+    return [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rsplit(".", 1)[-1]
+
+
+def _draws(node: ast.AST) -> bool:
+    return any(DRAWING.search(_called(call)) for call in _calls(node))
+
+
+def _kinds(node: ast.AST) -> tuple[bool, bool]:
+    """Whether there are names of labels, and names of rows."""
+    calls = _calls(node)
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    names |= {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute) and not _is_called(n, calls)}
+    return any(LABELS.search(name) for name in names), any(ROWS.search(name) for name in names)
+
+
+def _labels_alone(node: ast.AST) -> bool:
+    return _kinds(node) == (True, False)
+
+
+def _one_of_two(node: ast.Assign | ast.Expr | ast.AugAssign | ast.Return) -> bool:
+    """Whether one of two that are given together is put into a new order there, as in `return x[randperm(n)], y`."""
+    if not isinstance(node.value, ast.Tuple) or len(node.value.elts) != 2:
+        return False
+    first, second = node.value.elts
+    kinds = {_kinds(first), _kinds(second)}
+    return _draws(first) != _draws(second) and kinds == {(True, False), (False, True)}
+
+
+def _by_string(call: ast.Call) -> bool:
+    """Whether a call sorts the names of files as they are."""
+    listed = [name for inner in _calls(call) if (name := _called(inner)) in LISTING]
+    return _called(call) == "sorted" and not call.keywords and bool(listed)
 
 
 def _is_called(node: ast.Attribute, calls: list[ast.Call]) -> bool:

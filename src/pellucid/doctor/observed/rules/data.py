@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -25,6 +26,7 @@ FEW_TWICE = 0.9  # of the rows, that differ, where few are there more than once
 FEWER = 100  # rows that say that labels have nothing to do with them, where an evaluation says so, too
 TIMES = 10  # as many rows as a data set says that it has, in its tables
 MOSTLY = 0.9  # of the rows, that classes with many rows have
+VALUES = 8  # that a row of targets has, which is more than a class
 LEARNT = 0.95  # of the answers right at the end
 EPOCH, SORTED = 5, 0.5  # batches of an epoch; the share of the spread of targets, that those of a batch have
 
@@ -50,7 +52,7 @@ def constant(record: ProgramRecord) -> Iterator[Suspicion]:
     """Targets of one value only."""
     if len(record.optimizers) != 1 or len(record.targets) < 2 or record.several:  # of which the last is kept
         return
-    if _of_pairs(record):
+    if _of_pairs(record) or _is_one_picture(record) or _is_residual(record):
         return  # the first of the others that a row is compared with is the one like it
     try:
         targets = np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim])
@@ -74,6 +76,21 @@ def _of_pairs(record: ProgramRecord) -> bool:
     if last is None or record.loss.kind != "cross_entropy" or len(shape) != 2:
         return False
     return not last.weight or (bool(last.shape) and last.shape[-1] != shape[-1])
+
+
+def _is_one_picture(record: ProgramRecord) -> bool:
+    """Whether a program fits one example of many numbers, as a picture, and has no others: each batch is that one."""
+    sizes = {(len(t), t.size) for t in record.targets if t.ndim > 1}
+    single = len(sizes) == 1 and all(rows == 1 and size > VALUES for rows, size in sizes)
+    return single and len(np.unique(record.targets[0])) > VALUES
+
+
+def _is_residual(record: ProgramRecord) -> bool:
+    """Whether what is to be 0 is a difference or a sum of others like it, as of the two sides of an equation."""
+    last, prediction = record.loss.chain[0] if record.loss.chain else None, record.loss.prediction
+    if last is None or prediction is None or last.weight or last.key[0] not in ("sub", "add"):
+        return False
+    return last.inputs == [prediction.shape] * 2 and not any(t.any() for t in record.targets)
 
 
 def _vary(record: ProgramRecord) -> bool:
@@ -100,6 +117,9 @@ def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
             own.add(label)
     if again < 30 or len(first) < 20:
         return
+    total, kinds = _size(record)
+    if kinds and not copies and differ <= (total - kinds) * math.ceil(len(rows) / max(total, 1)):
+        return  # some rows are there twice, and may well have two labels, as where chance decides of a click
     share = differ / again
     apart = 1 - float((np.unique(labels, return_counts=True)[1] ** 2).sum()) / len(labels) ** 2
     if share > 0.3 * apart and share > 0.1:
@@ -145,11 +165,16 @@ def _pairs(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray] | None:
     return rounded(np.concatenate(rows)), np.concatenate(labels).astype(float)
 
 
+def _size(record: ProgramRecord) -> tuple[int, int]:
+    """How many rows the data hold, and how many of them differ."""
+    loader = record.loaders[0] if record.loaders else None
+    return (loader.rows, loader.distinct) if loader is not None else (record.available, record.distinct)
+
+
 def _copies(record: ProgramRecord, rows: np.ndarray) -> dict[float, int]:
     """How often the data hold a row, where they may hold it more than once, as of ratings and of other small tables:
     how often it came within one epoch. Each time it may well have another label."""
-    loader = record.loaders[0] if record.loaders else None
-    total, differ = (loader.rows, loader.distinct) if loader is not None else (record.available, record.distinct)
+    total, differ = _size(record)
     if not total or differ >= FEW_TWICE * total:
         return {}
     ends, taken = [0], 0
@@ -350,15 +375,16 @@ def unrelated(record: ProgramRecord, least: int = 150) -> Iterator[Suspicion]:
     shown = (y[:, None] == np.unique(y)[None]).astype(float) if record.classes else y[:, None]
     alike = agreement(shown, nearest(x))
     if alike < 0.06:
+        where = orders.alone(record.lines.get("backward")) or _of_two_loaders(record)
         yield Suspicion(
             "labels-misaligned",
             f"The labels of rows that lie next to each other have a correlation of {alike:.2f}, for {len(first)} rows, "
             + ("and it learns next to nothing." if stands(record) else "and on other rows it is right by chance only."),
             "The labels have nothing to do with the inputs, as where one of them was shuffled or shifted alone.",
             "keep rows and labels together in all that sorts, shuffles or cuts them",
-            orders.alone(record.lines.get("backward")) or _of_two_loaders(record) or _rows_at(record),
+            where or _rows_at(record),
             certain=True,
-            confidence=0.5,
+            confidence=0.6 if where else orders.UNSEEN,
         )
 
 

@@ -12,7 +12,7 @@ from .. import labels as making
 from .. import orders
 from ..compare import chance, outcome, reached
 from ..history import early
-from ..matching import curve, held_out, hits, is_named, tell_apart, trained_rows
+from ..matching import curve, held_out, hits, is_named, ranks, tell_apart, trained_rows
 from ..record import HeldOutRecord, MatchRecord, ProgramRecord
 from ..rows import inside
 from ..suspicion import Suspicion
@@ -27,6 +27,7 @@ MANY, FEW_OF_CLASS = 100, 10  # rows of an evaluation, and of each class in it, 
 FAR_BELOW = 0.15  # of the answers: an evaluation that is so far below the rows of the training
 LEAST_WRONG, HALF_WRONG = 0.08, 0.55  # the shares of labels that may be wrong
 MANY_WRONG = 0.25  # of the answers, by which other rows are answered better than those of the training
+RANKED = 2.5  # deviations, see `ranks`
 OF_EACH = 8  # rows of each class on average, that show what is said in its place
 
 
@@ -328,6 +329,9 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
         return  # far below chance, it says something, if not this
     if any(accuracy is not None and accuracy > chance_level + 3 * spread for _, _, accuracy in curve(record)):
         return  # it said something of them once
+    if ranks(outputs, labels) > RANKED:
+        return  # it says the frequent class of all of them, and knows of which it may not be
+    where = orders.alone(record.lines.get("backward"))
     yield Suspicion(
         "labels-misaligned",
         f"Of {len(right)} rows of the evaluation, {share:.0%} of each class are answered rightly on average, which is "
@@ -335,10 +339,9 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
         "What it learnt of its rows says nothing of others: the labels have nothing to do with the inputs, as where "
         "one of them was shuffled or shifted alone.",
         "keep rows and labels together in all that sorts, shuffles or cuts them",
-        orders.alone(record.lines.get("backward"))
-        or (record.loaders[0].place if record.loaders else record.lines.get("rows") or record.loss.place),
+        where or (record.loaders[0].place if record.loaders else record.lines.get("rows") or record.loss.place),
         certain=True,
-        confidence=0.5,
+        confidence=0.6 if where else orders.UNSEEN,
     )
 
 
