@@ -78,8 +78,8 @@ def _slopes(kind: Any, args: list[Any], number: int, along: np.ndarray, step: fl
 
 
 def _line_of(kind: type[Any]) -> Place | None:
-    """The line of `backward` that computes, where there is one beside what it takes from its context, or that computes
-    what it gives back; else that of its `def`."""
+    """The line of `backward` that computes, where there is one beside what it takes from its context and the names that
+    it gives back, or that computes what it gives back; else that of its `def`."""
     function = getattr(kind, "backward", None)
     try:
         file = inspect.getsourcefile(function)  # type: ignore[arg-type]
@@ -91,6 +91,15 @@ def _line_of(kind: type[Any]) -> Place | None:
         return None
     computing = [s for s in written.body if not isinstance(s, ast.Expr) and "ctx.saved" not in ast.unparse(s)]
     last = computing[-1:]
+    if len(computing) == 2 and last and isinstance(last[0], ast.Return) and _hands_on(last[0].value):
+        filled = any(isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) for n in ast.walk(written))
+        computing = computing[:1] if isinstance(computing[0], ast.Assign) and not filled else computing
     by_last = last and isinstance(last[0], ast.Return) and isinstance(last[0].value, ast.BinOp | ast.Call)
     at = computing[0] if len(computing) == 1 else last[0] if by_last else written
     return file, first + at.lineno - 1
+
+
+def _hands_on(given: ast.expr | None) -> bool:
+    """Whether names alone are given back, or nothing."""
+    parts = given.elts if isinstance(given, ast.Tuple) else [given]
+    return all(isinstance(part, ast.Name | ast.Constant) for part in parts)

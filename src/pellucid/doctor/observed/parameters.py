@@ -21,6 +21,7 @@ from .record import ParameterRecord, Place, ProgramRecord
 from .ungraded import line_without_grad
 
 EARLY = 3  # updates of an optimiser, of which one has a gradient: the first of L-BFGS begins without
+ASKED = re.compile(r"\s*(for .*:\s*)?\w+\.requires_grad_\([^()]*\)\s*$")  # a gradient, for a tensor that is there
 MOST_HELD = 1000  # things in a list, in which a layer is looked for
 WIDEST = 512  # of a square weight whose largest singular value is computed
 
@@ -154,6 +155,8 @@ class ParameterNotes:
             while name in self.record.parameters:
                 name, n = f"{given} ({n})", n + 1
             self.names[id(parameter)] = name
+            if at is not None and ASKED.match(linecache.getline(*at)):  # what was made before
+                at = assigned(given.partition("[")[0]) or at
             at = at or assigned(name)
             values = array_of(parameter)
             self.first[id(parameter)] = values.copy()

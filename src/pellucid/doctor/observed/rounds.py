@@ -61,3 +61,18 @@ def _loops(file: str) -> list[tuple[int, int, int]]:
         if ranges:
             found.append((ranges[0].lineno, node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno))
     return sorted(found, key=lambda loop: (loop[1], -loop[2]))
+
+
+def left_at_once(place: Place | None) -> Place | None:
+    """The `return` or `break` that ends the loop around a line in its first round, as where it stands too far in."""
+    if place is None:
+        return None
+    try:
+        tree = ast.parse(text_of(Path(place[0])))
+    except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
+        return None
+    loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While)]
+    inside = [n for n in loops if n.body[0].lineno <= place[1] <= (n.body[-1].end_lineno or 0)]
+    innermost = max(inside, key=lambda loop: loop.lineno, default=None)
+    ends = [] if innermost is None else [s for s in innermost.body if isinstance(s, ast.Return | ast.Break)]
+    return (place[0], ends[0].lineno) if ends else None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..compare import falls, goes_far, outcome, stands
 from ..record import ProgramRecord
+from ..rounds import left_at_once
 from ..suspicion import Suspicion
 from ..treatments import ConstantRate, LearningRate, Longer, ScaleGradients, Treatment
 
@@ -81,7 +82,7 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
     treatments = _longer(record) if record.loss.kind and record.losses[-1] == min(record.losses) else []
     if not nothing and not treatments:
         return
-    gathered = len(record.steps) // updates
+    gathered, left = len(record.steps) // updates, left_at_once(record.lines.get("backward"))
     yield Suspicion(
         "too-few-updates",
         f"The program makes {updates} update{'s' if updates > 1 else ''} in all, and at the end "
@@ -92,10 +93,13 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
         )
         + (f" It calls backward() {len(record.steps)} times." if gathered >= GATHERED else ""),
         "Each update is a small step: hundreds of them are usual.",
-        f"optimizer.step() after fewer batches than {gathered}"
+        "this line behind the loop over the batches: in it, it ends the loop after the first of them"
+        if left
+        else f"optimizer.step() after fewer batches than {gathered}"
         if gathered >= GATHERED
         else "more epochs, or smaller batches",
-        (record.lines.get("step") if gathered >= GATHERED else None)
+        left
+        or (record.lines.get("step") if gathered >= GATHERED else None)
         or (record.loaders[0].place if record.loaders else optimizer),
         [] if nothing else treatments,
         certain=nothing,
