@@ -449,6 +449,27 @@ def test_first_weights_by_which_a_first_loss_is_far_above_that_of_a_guess() -> N
     assert list(model.first_weights(watched(characters(40**-0.5)))) == []
 
 
+@pytest.mark.parametrize(("size", "causes"), [(1.0, ["init-too-large"]), (0.02, [])])
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_table_that_is_the_output_layer_too(size: float, causes: list[str], tied: bool) -> None:
+    following = torch.arange(40)
+
+    def program() -> None:
+        table, layer, head = nn.Embedding(40, 64), nn.Linear(64, 64), nn.Linear(64, 40, bias=False)
+        nn.init.normal_(table.weight, std=size)
+        head.weight = table.weight if tied else head.weight
+        network = nn.Sequential(table, layer, head)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+        for _ in range(5):
+            optimizer.zero_grad()
+            x = table(following)
+            F.cross_entropy(head(x + layer(x)), (following + 1) % 40).backward()
+            optimizer.step()
+
+    found = list(model.first_weights(watched(program)))
+    assert [s.cause for s in found] == (causes if tied else [])
+
+
 @pytest.mark.parametrize(("layers", "causes"), [(1, []), (2, ["init-too-large"])])
 def test_one_layer_whose_weights_begin_large_is_no_fault(layers: int, causes: list[str]) -> None:
     x = torch.randn(60, 8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,8 +9,8 @@ import numpy as np
 
 from .. import fits
 from ..compare import chance, does_well, outcome, reached, recalls, stands
-from ..criterion import LINEAR, LOOKING_UP, SCANS, WEIGHTED
-from ..record import LossRecord, OpRecord, ParameterRecord, ProgramRecord, TermRecord
+from ..criterion import LINEAR, SCANS, WEIGHTED
+from ..record import LossRecord, OpRecord, ProgramRecord, TermRecord
 from ..suspicion import Suspicion
 from ..treatments import (
     FreshWeights,
@@ -29,6 +28,7 @@ from .data import MIXED
 from .gradients import HALF_WAY, ROUNDING
 from .rate import far_above_usual
 from .scale import LEARNT, scale
+from .weights import FADING, first_weights, is_table
 
 RECTIFIERS = ("relu", "relu6", "threshold")
 
@@ -38,13 +38,10 @@ APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay i
 USUAL_DECAY = 0.1  # at most, for weights that are decayed apart from the gradient
 HEAVY = 0.1  # a weight decay that costs even what is learnt something
 LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
-RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
 LONG_TIME = 15  # steps of a recurrence
 LONG = 5  # sigmoids in a row
 SAME = 1e-6  # of its mean, for the spread of numbers that are one number, by rounding
-FAR_OFF = 3.0  # times the loss of a guess
 NO_LINE = 0.1  # of the variance of targets, which a linear function explains
-FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
 
 
 def modes(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -98,7 +95,7 @@ def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     if any(op.key[0] in ("softmax", "log_softmax") and _over_one(op) for op in loss.chain):
         return  # always 1: said of the softmax
     off = next((op for op in loss.body if op.key[0] in RECTIFIERS and op.zero == 1.0), None)
-    weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and not _table(p.name)]
+    weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and not is_table(p.name)]
     if any(p.mean == 0 and p.std == 0 for p in weights) or any(0 < p.std * np.sqrt(p.fan_in) < FADING for p in weights):
         return  # weights that are all 0, or so small that nothing gets through: said elsewhere
     if off is None and any(_saturated(op) for op in loss.body):
@@ -277,61 +274,6 @@ def symmetric(record: ProgramRecord) -> Iterator[Suspicion]:
         record.lines.get("init") or (same or flat)[0].place,
         [FreshWeights()],
     )
-
-
-def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
-    """Weights at first that are far from 1 / √fan_in."""
-    weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std > SAME * abs(p.mean) and p.reached]
-    body = (record.start or record.loss).body
-    tables = {op.weight for op in body if op.key[0] == "embedding"}
-    tables |= {p.name for p in weights if _table(p.name) or RECURRENT.search(p.name)}
-    tables |= {op.weight for op in body if op.key[0] in LOOKING_UP}
-    fans = {p.name: _fan_in(p, body) for p in weights if p.name not in tables}
-    ratios = {p.name: p.std * np.sqrt(fans[p.name]) for p in weights if p.name not in tables}
-    alone = len({op.weight for op in body if op.key[0] in WEIGHTED and op.weight} - tables) == 1
-    large = [name for name, ratio in ratios.items() if ratio > 4]
-    small = [name for name, ratio in ratios.items() if ratio < FADING]
-    for cause, names, what in (("init-too-large", large, "large"), ("init-too-small", small, "small")):
-        if names:
-            name = names[0]
-            begins = _begins_far_off(record) if what == "large" else ""
-            if what == "large" and alone and not begins:
-                continue  # from one layer nothing blows up, and its weights come down wherever they begin
-            yield Suspicion(
-                cause,
-                f"The weights of {name} begin with a standard deviation of {record.parameters[name].std:.3g}, which is "
-                f"{ratios[name]:.3g} times 1/√{fans[name]}.{begins}",
-                f"Weights so {what} make signals {'blow up' if what == 'large' else 'fade'} from layer to layer.",
-                "the initialisation that the layers have by themselves, or nn.init.kaiming_uniform_",
-                record.lines.get("init") or record.parameters[name].place,
-                [FreshWeights()],
-                slightly=bool(begins),
-            )
-
-
-def _fan_in(parameter: ParameterRecord, body: list[OpRecord]) -> int:
-    """How many numbers a weight takes for each that it gives: by its first axis, where rows are multiplied with it as
-    it is, `x @ w`."""
-    by_right = any(
-        op.weight == parameter.name and op.key[0] in ("matmul", "mm") and op.inputs[-1:] == [parameter.shape]
-        for op in body
-    )
-    return parameter.shape[0] if by_right and len(parameter.shape) == 2 else parameter.fan_in
-
-
-def _begins_far_off(record: ProgramRecord) -> str:
-    """What is said of a classifier whose first loss is far above that of a guess; "" of others."""
-    shape = () if record.loss.prediction is None else record.loss.prediction.shape
-    if record.loss.kind not in ("cross_entropy", "nll_loss") or len(shape) < 2 or not record.losses:
-        return ""
-    guess = float(np.log(shape[1]))
-    if not FAR_OFF * guess < record.losses[0] < np.inf:
-        return ""
-    return f" The first loss is {record.losses[0]:.3g}, and that of a guess among {shape[1]} classes {guess:.3g}."
-
-
-def _table(name: str) -> bool:
-    return "emb" in name.lower() or "pos" in name.lower()
 
 
 def dropout(record: ProgramRecord) -> Iterator[Suspicion]:
