@@ -449,6 +449,22 @@ def test_first_weights_by_which_a_first_loss_is_far_above_that_of_a_guess() -> N
     assert list(model.first_weights(watched(characters(40**-0.5)))) == []
 
 
+def test_how_far_a_sum_of_distances_came_is_told_by_what_a_guess_has() -> None:
+    draw = np.random.default_rng(0)
+    y = draw.normal(size=(400, 1)) * 3 + 5
+
+    def ends_at(loss: float) -> ProgramRecord:
+        record = ProgramRecord(steps=[StepRecord(9000.0), *[StepRecord(loss) for _ in range(20)]], targets=[y])
+        record.loss.kind, record.loss.reduction = "l1_loss", "mean"
+        return record
+
+    guess = float(np.abs(y - np.median(y)).mean())
+    assert explained(ends_at(guess)) == pytest.approx(0.0, abs=1e-6)
+    assert explained(ends_at(0.0)) == pytest.approx(1.0)
+    assert explained(ends_at(guess / 2)) == pytest.approx(0.75)
+    assert better(ends_at(30 * guess), ends_at(guess / 10), strictly=True), "it fell far, and says less than a guess"
+
+
 @pytest.mark.parametrize(("size", "causes"), [(1.0, ["init-too-large"]), (0.02, [])])
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_table_that_is_the_output_layer_too(size: float, causes: list[str], tied: bool) -> None:

@@ -109,6 +109,9 @@ def explained(record: ProgramRecord, steps: int | None = None) -> float | None:
     end = outcome(record, steps)
     summed = record.loss.reduction == "sum"
     each = float(np.median([t.size for t in record.targets])) if summed else record.loss.scale
+    if record.loss.kind == "l1_loss":  # of distances, whose squares are as variances
+        guess = float(np.abs(targets - np.median(targets, 0)).mean())
+        return 1 - (end.loss / each / guess) ** 2 if guess > 0 and end.finite else None
     guess, least = _range(record.loss.kind, targets)
     return (guess - end.loss / each) / (guess - least) if guess > least and end.finite else None
 
