@@ -465,6 +465,25 @@ def test_how_far_a_sum_of_distances_came_is_told_by_what_a_guess_has() -> None:
     assert better(ends_at(30 * guess), ends_at(guess / 10), strictly=True), "it fell far, and says less than a guess"
 
 
+@pytest.mark.parametrize(("between", "learns"), [(False, True), (True, False)])
+def test_calls_behind_the_last_step_make_no_targets(between: bool, learns: bool) -> None:
+    x, y = torch.randn(60, 4), torch.randint(0, 2, (60,))
+
+    def program() -> None:
+        network = nn.Linear(4, 2)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(30):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), y).backward()
+            optimizer.step()
+            with torch.no_grad():
+                _ = [network(x[i : i + 1]) for i in range(3 * between)]
+        with torch.no_grad():
+            sum(int(network(x[i : i + 1]).argmax(1).item()) == int(y[i]) for i in range(60))
+
+    assert Search(cast(Any, None), watched(program)).learns == learns
+
+
 @pytest.mark.parametrize(("size", "causes"), [(1.0, ["init-too-large"]), (0.02, [])])
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_table_that_is_the_output_layer_too(size: float, causes: list[str], tied: bool) -> None:

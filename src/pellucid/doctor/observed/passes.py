@@ -183,6 +183,7 @@ class PassNotes:
         if record.first_bad and record.bad_at is None:
             record.bad_at = len(record.steps)
         record.steps.append(step)
+        record.asked = record.without_grad
 
     def _look(self, root: Any, call: LossCall | None) -> None:
         """The forward pass in full: what the loss is made of, and which parameters it reaches."""

@@ -315,6 +315,7 @@ class ProgramRecord:
     chosen: frozenset[float] = frozenset()  # the labels with which the place of the largest output was compared
     rounded: bool = False  # what the network gave was rounded to whole numbers under no_grad()
     without_grad: int = 0  # calls of networks under no_grad() since the first step
+    asked: int = 0  # … and before the last one
     refused: tuple[tuple[int, ...], float, float] | None = None  # see `criterion.refused`
     several: bool = False  # whether losses were called several times for one backward
     every: list[np.ndarray] = field(default_factory=list)  # … then all targets of a pass, where one line calls them

@@ -62,10 +62,11 @@ ENOUGH = 10  # backwards without which a run says nothing of how it learns
 
 def _makes_targets(record: ProgramRecord) -> bool:
     """Whether there are nearly as many calls under no_grad() whose result is compared with nothing as there are steps,
-    as of a network that plays a game, or says what its next state is worth."""
-    known = [h.accuracy is not None or h.loss is not None for h in record.held_out]
+    as of a network that plays a game, or says what its next state is worth. What is called once the last step was made
+    makes no targets."""
+    known = [h.accuracy is not None or h.loss is not None for h in record.held_out if h.step < len(record.steps)]
     compared = sum(known) / len(known) if known else 0.0
-    return (1 - compared) * record.without_grad > 0.9 * len(record.steps) > 0
+    return (1 - compared) * record.asked > 0.9 * len(record.steps) > 0
 
 
 class Search:
