@@ -45,6 +45,22 @@ def test_rows_that_come_twice_with_two_labels(torn: bool) -> None:
     assert [s.cause for s in data.conflicting(record)] == (["labels-misaligned"] if torn else [])
 
 
+@pytest.mark.parametrize(("middle", "causes"), [(True, []), (False, ["constant-target"])])
+def test_the_middle_of_what_is_said_at_first(middle: bool, causes: list[str]) -> None:
+    def program() -> None:
+        x = torch.randn(60, 6) + 1
+        network = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 4))
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        center = network(x).detach().mean(0) if middle else torch.tensor([3.0, -2.0, 1.0, 0.0])
+        for _ in range(3):
+            for rows in torch.randperm(60).split(20):
+                optimizer.zero_grad()
+                F.mse_loss(network(x[rows]), center.expand(20, 4)).backward()
+                optimizer.step()
+
+    assert [s.cause for s in data.constant(watched(program))] == causes
+
+
 def fitted(size: int, rows: int, residual: bool = False) -> None:
     target = torch.rand(1, size).expand(rows, size) if not residual else torch.zeros(rows, size)
     network = nn.Linear(6, size)

@@ -110,6 +110,26 @@ def asked_of_both(_: str) -> None:
     right(x[:170], y[:170])
 
 
+def one_after_the_other(_: str) -> None:
+    """Each batch is asked for before it is trained on, and all of them in the end."""
+    x = torch.randn(400, 8)
+    y = (x[:, 0] > 0).long()
+    network = nn.Linear(8, 2)
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+
+    def right(rows: Any, labels: Any) -> float:
+        with torch.no_grad():
+            return (network(rows).argmax(1) == labels).float().mean().item()
+
+    for rows in torch.arange(400).split(20):
+        right(x[rows], y[rows])
+        loss = F.cross_entropy(network(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    right(x, y)
+
+
 @pytest.mark.parametrize(
     ("program", "how", "rule", "cause"),
     [
@@ -119,6 +139,7 @@ def asked_of_both(_: str) -> None:
         (folds, "one network", splits.folds, "train-val-leak"),
         (folds, "one part", splits.folds, None),
         (asked_of_both, "", splits.folds, None),
+        (one_after_the_other, "", splits.folds, None),
         (words, "two", splits.other_words, "train-val-preprocessing-mismatch"),
         (words, "two", held_out.overfitted, None),
         (words, "one", splits.other_words, None),

@@ -52,7 +52,7 @@ def constant(record: ProgramRecord) -> Iterator[Suspicion]:
     """Targets of one value only."""
     if len(record.optimizers) != 1 or len(record.targets) < 2 or record.several:  # of which the last is kept
         return
-    if _of_pairs(record) or _is_one_picture(record) or _is_residual(record):
+    if _of_pairs(record) or _is_one_picture(record) or _is_residual(record) or _is_center(record):
         return  # the first of the others that a row is compared with is the one like it
     try:
         targets = np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim])
@@ -91,6 +91,14 @@ def _is_residual(record: ProgramRecord) -> bool:
     if last is None or prediction is None or last.weight or last.key[0] not in ("sub", "add"):
         return False
     return last.inputs == [prediction.shape] * 2 and not any(t.any() for t in record.targets)
+
+
+def _is_center(record: ProgramRecord) -> bool:
+    """Whether rows are drawn to the middle of what a network said of them at first, away from which others stay."""
+    said, target = record.loss.prediction, record.targets[0]
+    if said is None or said.shape != target.shape or said.ndim != 2 or min(said.shape) < 2 or record.classes:
+        return False
+    return bool((np.abs(said.mean(0) - target[0]) < said.std(0)).all())
 
 
 def _vary(record: ProgramRecord) -> bool:

@@ -110,7 +110,10 @@ def folds(record: ProgramRecord) -> Iterator[Suspicion]:
         steps = sorted({h.step for h in record.held_out if h.place == place})
         here = [h for h in record.held_out if h.place == place]
         first, last = (np.unique(np.concatenate([h.rows for h in here if h.step == s])) for s in (steps[0], steps[-1]))
-        if not steps[0] or len(last) < FEWEST or len(first) < FEWEST or inside(last, first).mean() > SHARED:
+        fewer, more = sorted((len(first), len(last)))
+        if not steps[0] or fewer < FEWEST or more > 2 * fewer:
+            continue  # folds are of one size
+        if inside(last, first).mean() > SHARED:
             continue
         pairs = ((first, steps[0]), (last, steps[-1]))
         seen = [float(inside(rows, _before(record, step)).mean()) for rows, step in pairs]
