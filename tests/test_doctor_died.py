@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pellucid.doctor import examine_script
+from pellucid.doctor.conditions import _is_of_labels
 from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.conditions.causes.died import alike
 from pellucid.doctor.conditions.causes.mixed import one_for_all
@@ -113,6 +114,19 @@ def test_a_share_of_the_passes_is_no_label() -> None:
 def test_labels_that_a_loss_alone_speaks_for(candidate: Candidate, guessed: bool) -> None:
     case = cast(Case, SimpleNamespace(candidate=candidate))
     assert Case.labels_are_guessed.fget(case) is guessed  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("cause", "verified", "left"),
+    [
+        ("class-imbalance", True, True),
+        ("labels-misaligned", False, True),
+        ("labels-misaligned", True, False),
+        ("dead-units", False, False),
+    ],
+)
+def test_what_is_nothing_without_labels(cause: str, verified: bool, left: bool) -> None:
+    assert _is_of_labels(Finding(cause, "error", 0.9, "", "", "", verified=verified)) is left
 
 
 @pytest.mark.parametrize(

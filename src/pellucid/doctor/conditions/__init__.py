@@ -62,6 +62,11 @@ def spoilt(session: TrainingSession) -> Finding | None:
 OF_LABELS = ("labels-misaligned", "output-range-mismatch", "labels-out-of-range")
 
 
+def _is_of_labels(found: Finding) -> bool:
+    """Whether a finding is nothing without labels: which actions are taken most, is no imbalance of classes."""
+    return found.cause == "class-imbalance" or (not found.verified and found.cause in OF_LABELS)
+
+
 def no_number(session: TrainingSession, study: SlopeStudy) -> Finding | None:
     """The line that makes a parameter or the loss NaN or infinite within one pass."""
     try:
@@ -184,7 +189,7 @@ def _ask(case: Case, when: str) -> bool:
             found = cause.find(case)
         except Lost:
             continue
-        if isinstance(found, Finding) and not found.verified and found.cause in OF_LABELS and case.labels_are_guessed:
+        if isinstance(found, Finding) and case.labels_are_guessed and _is_of_labels(found):
             continue
         if isinstance(found, Found):
             case.findings.append(found.finding)
