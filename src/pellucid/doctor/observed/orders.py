@@ -77,5 +77,29 @@ def _by_string(call: ast.Call) -> bool:
     return _called(call) == "sorted" and not call.keywords and bool(listed)
 
 
+def split_apart(place: Place | None) -> Place | None:
+    """The second of two calls of train_test_split that are given rows and labels each by itself, and draw an order of
+    their own; None where there are none, or more of them."""
+    if place is None:
+        return None
+    try:
+        tree = ast.parse(text_of(Path(place[0])))
+    except (OSError, SyntaxError, ValueError):
+        return None
+    calls = [n.value for n in ast.walk(tree) if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call)]
+    splits = [call for call in calls if ast.unparse(call.func).rsplit(".", 1)[-1] == "train_test_split"]
+    if len(splits) != 2 or any(len(call.args) != 1 or isinstance(call.args[0], ast.Starred) for call in splits):
+        return None
+    between = range(splits[0].lineno, splits[1].lineno)
+    seeds = (n for n in ast.walk(tree) if isinstance(n, ast.Call) and "seed" in ast.unparse(n.func))
+    if any(seed.lineno in between for seed in seeds):
+        return None
+    options = [{k.arg: ast.unparse(k.value) for k in call.keywords} for call in splits]
+    given = [each.get("random_state", "None") for each in options]
+    if any(each.get("shuffle") == "False" or None in each for each in options):
+        return None
+    return (place[0], splits[1].lineno) if given[0] != given[1] or given[0] == "None" else None
+
+
 def _is_called(node: ast.Attribute, calls: list[ast.Call]) -> bool:
     return any(call.func is node for call in calls)

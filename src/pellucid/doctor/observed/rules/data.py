@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,7 @@ MIXED = 1e-3  # of its spread, by which a row's output changes with the others
 AHEAD = 0.01  # of its spread, by which an output changes with what comes later
 OFTEN = 6  # times that each row was used
 FEW_TWICE = 0.9  # of the rows, that differ, where few are there more than once
+ERRORS = 2.5  # of a correlation, within which it is none
 FEWER = 100  # rows that say that labels have nothing to do with them, where an evaluation says so, too
 TIMES = 10  # as many rows as a data set says that it has, in its tables
 MOSTLY = 0.9  # of the rows, that classes with many rows have
@@ -357,9 +359,10 @@ def _taken_for_batch(record: ProgramRecord) -> Place | None:
     return None
 
 
-def unrelated(record: ProgramRecord, least: int = 150) -> Iterator[Suspicion]:
+def unrelated(record: ProgramRecord, least: int = 150, errors: float = 0.0) -> Iterator[Suspicion]:
     """Labels that say nothing of their rows, of which there are to be as many. For a program that learns nothing, or
-    only what is of no use for other rows, when nothing else was found."""
+    only what is of no use for other rows, when nothing else was found. Up to as many standard errors are taken for
+    chance."""
     pairs = _pairs(record)
     if (
         pairs is None
@@ -382,7 +385,7 @@ def unrelated(record: ProgramRecord, least: int = 150) -> Iterator[Suspicion]:
     x, y = np.concatenate(record.inputs)[first].astype(float), labels[first]
     shown = (y[:, None] == np.unique(y)[None]).astype(float) if record.classes else y[:, None]
     alike = agreement(shown, nearest(x))
-    if alike < 0.06:
+    if alike < max(0.06, errors / len(first) ** 0.5):
         where = orders.alone(record.lines.get("backward")) or _of_two_loaders(record)
         yield Suspicion(
             "labels-misaligned",
@@ -396,4 +399,18 @@ def unrelated(record: ProgramRecord, least: int = 150) -> Iterator[Suspicion]:
         )
 
 
-RULES = (not_finite, constant, conflicting, same_rows, in_order, ascending, mixed, foreseen)
+def split_apart(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Rows and labels that the program splits by two calls, each in an order of its own."""
+    at = orders.split_apart(record.lines.get("backward"))
+    for found in unrelated(record, FEWER, ERRORS) if at is not None else ():
+        yield replace(
+            found,
+            explanation="Rows and labels are split by two calls, and each puts them into an order of its own, so "
+            "labels belong to other rows.",
+            fix="split both by one call: x_train, x_test, y_train, y_test = train_test_split(x, y)",
+            place=at,
+            confidence=0.95,
+        )
+
+
+RULES = (not_finite, constant, conflicting, same_rows, in_order, ascending, mixed, foreseen, split_apart)
