@@ -32,10 +32,8 @@ FAR_MORE = 0.2  # right answers, as a share, of rows that are given one by one
 SOONER = 0.02  # of all answers of a run, that are right
 NO_LOWER, NO_MORE = 0.95, 0.02  # of an evaluation: the loss, and the share of right answers, that say that it gains
 FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
-NEAR, LEFT = (
-    0.9,
-    0.3,
-)  # of that way, short of which a run ends while its loss falls; what more updates leave of the rest
+NEAR = 0.9  # of that way, short of which a run ends while its loss falls
+LEFT = 0.3  # of the rest of it, that more updates leave at most
 
 
 def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) -> bool:

@@ -25,11 +25,8 @@ def alone(place: Place | None) -> Place | None:
     None where there is none, or several of which one cannot be told from the other. Where there is none, the names of
     files that are sorted as strings, whose labels are read from a table, are it: img_10 comes before img_2 there.
     """
-    if place is None:
-        return None
-    try:
-        tree = ast.parse(text_of(Path(place[0])))
-    except (OSError, SyntaxError, ValueError):
+    tree = _tree(place)
+    if place is None or tree is None:
         return None
     statements = [n for n in ast.walk(tree) if isinstance(n, ast.Assign | ast.Expr | ast.AugAssign | ast.Return)]
     lines = [node.lineno for node in statements if _draws(node) and (_labels_alone(node) or _one_of_two(node))]
@@ -77,14 +74,19 @@ def _by_string(call: ast.Call) -> bool:
     return _called(call) == "sorted" and not call.keywords and bool(listed)
 
 
+def _tree(place: Place | None) -> ast.Module | None:
+    """The file of a place, parsed; None where there is none, or where it is no Python."""
+    try:
+        return None if place is None else ast.parse(text_of(Path(place[0])))
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
 def split_apart(place: Place | None) -> Place | None:
     """The second of two calls of train_test_split that are given rows and labels each by itself, and draw an order of
     their own; None where there are none, or more of them."""
-    if place is None:
-        return None
-    try:
-        tree = ast.parse(text_of(Path(place[0])))
-    except (OSError, SyntaxError, ValueError):
+    tree = _tree(place)
+    if place is None or tree is None:
         return None
     calls = [n.value for n in ast.walk(tree) if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call)]
     splits = [call for call in calls if ast.unparse(call.func).rsplit(".", 1)[-1] == "train_test_split"]
