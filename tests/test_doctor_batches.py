@@ -104,3 +104,34 @@ def test_what_a_pass_adds(share: float, added: dict[str, float]) -> None:
     with pytest.raises(StopIteration) as end:
         steps.send(one(request.values["w.grad"]))
     assert {name: float(values[0]) for name, values in end.value.value.items()} == added
+
+
+BITS = """
+import numpy as np
+np.random.seed(0)
+X = np.random.randint(0, 2, (400, 7)).astype(float)
+Y = X.sum(axis=1, keepdims=True) / 7
+W1, b1 = np.random.randn(7, 10) * 0.4, np.zeros(10)
+W2, b2 = np.random.randn(10, 1) * 0.4, np.zeros(1)
+for epoch in range(30):
+    perm = np.random.permutation(400)
+    for k in range(0, 400, 20):
+        xb = X[perm[k:k + 20]]
+        yb = Y[perm[k:k + 20]]
+        h = np.tanh(xb @ W1 + b1)
+        d = (h @ W2 + b2 - yb) / 20
+        dh = d @ W2.T * (1 - h ** 2)
+        W2 -= 0.1 * h.T @ d
+        b2 -= 0.1 * d.sum(axis=0)
+        W1 -= 0.1 * xb.T @ dh
+        b1 -= 0.1 * dh.sum(axis=0)
+"""
+
+
+@pytest.mark.parametrize("taken", ["Y[perm[k:k + 20]]", "Y[perm[0:20]]"])
+def test_numbers_taken_by_other_indices_than_rows_that_come_again(taken: str, tmp_path: Path) -> None:
+    script = tmp_path / "bits.py"
+    script.write_text(BITS.replace("Y[perm[k:k + 20]]", taken))
+    report = examine_script(script, budget=40)
+    found = [(finding.cause, finding.code) for finding in report.findings if finding.severity == "error"]
+    assert found == ([] if "perm[k" in taken else [("labels-misaligned", f"yb = {taken}")])

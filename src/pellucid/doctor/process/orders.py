@@ -225,6 +225,26 @@ def out_of_order(sources: dict[str, str], names: set[str]) -> SourcePlace | None
     return _cut(sources, names)
 
 
+def taken_apart(sources: dict[str, str], inputs: str, labels: str) -> SourcePlace | None:
+    """Where labels are taken out of their array by another index than the inputs beside them out of theirs:
+    `xb = X[order[i:j]]`, `yb = y[i:j]`."""
+    for file, tree in trees(sources):
+        for block in (body for node in ast.walk(tree) if isinstance(body := getattr(node, "body", None), list)):
+            taken = {name: list(_indices(block, name.split(".")[-1])) for name in (inputs, labels)}
+            by = {index for index, _ in taken[inputs]}
+            for index, line in taken[labels]:
+                if by and index not in by:
+                    return SourcePlace(file, line)
+    return None
+
+
+def _indices(block: list[ast.stmt], name: str) -> Iterator[tuple[str, int]]:
+    """By which indices the statements of a block take rows out of an array of that name, and their lines."""
+    for part in (part for node in block if isinstance(node, ast.Assign) for part in ast.walk(node.value)):
+        if isinstance(part, ast.Subscript) and ast.unparse(part.value).split(".")[-1] == name:
+            yield ast.unparse(part.slice), part.lineno
+
+
 def _of_data(node: ast.AST, names: set[str]) -> bool:
     mentioned = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
     mentioned |= {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}

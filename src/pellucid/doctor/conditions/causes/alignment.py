@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ EXPLANATION = "The inputs are put into another order than the labels: each row g
 
 def find(case: Case) -> Finding | None:
     """What `_seen` says, and, where the right labels can be had, a training with them that has to be better."""
-    finding = _seen(case)
+    finding, source = _seen(case)
     held = together(case, case.data) if finding is not None and case.data is not None else None
     if finding is None or held is None or case.session.left() < 6:
         return finding
@@ -43,7 +44,7 @@ def find(case: Case) -> Finding | None:
     if not other.finite or not other.losses:
         return finding
     before = was.level_at(other.passes)
-    nowhere = not case.learns or case.as_is.level > NOWHERE * case.guess
+    nowhere = source is not None or not case.learns or case.as_is.level > NOWHERE * case.guess
     if was.losses == other.losses and nowhere:  # rows are torn apart where they are taken: nothing was put right
         return finding
     if not other.level + 2 * other.noise < before:
@@ -56,11 +57,12 @@ def find(case: Case) -> Finding | None:
     return finding
 
 
-def _seen(case: Case) -> Finding | None:
+def _seen(case: Case) -> tuple[Finding | None, Original | None]:
     """By the source and what the rows show, or by the rows alone: a row that comes again has another label then, or
-    labels have nothing in common with those of the nearest rows until they are shifted."""
+    labels have nothing in common with those of the nearest rows until they are shifted. And the arrays in which each
+    row has its own label, where these tell it."""
     if case.data is None:
-        return None
+        return None, None
     torn = orders.torn(case.sources)
     share = conflicting(case.data)
     said = ""
@@ -81,18 +83,19 @@ def _seen(case: Case) -> Finding | None:
             "passes saw have another label."
         )
     if not said:
-        return None
+        return None, None
     if torn is not None:
         where = {"file": torn.place.file, "line": torn.place.line}
-        return error("labels-misaligned", 0.93, said, EXPLANATION, torn.fix, **where)
+        return error("labels-misaligned", 0.93, said, EXPLANATION, torn.fix, **where), source
     label = called(case.data.keys.labels) or "the labels"
     finding = error(
         "labels-misaligned", 0.9, said, EXPLANATION, f"take inputs and {label} by the same indices, in the same order"
     )
     names = {called(key) for key in (case.data.keys.inputs, case.data.keys.labels) if key is not None}
     names |= {source.labels} if source is not None else set()
-    at(finding, orders.out_of_order(case.sources, names))
-    return finding
+    apart = orders.taken_apart(case.sources, source.inputs, source.labels) if source is not None else None
+    at(finding, apart or orders.out_of_order(case.sources, names))
+    return finding, source
 
 
 def conflicting(data: SeenData) -> float:
@@ -112,23 +115,37 @@ def changing(data: SeenData) -> bool:
     inputs = data.all("inputs")
     if inputs is None or len(labels) < 8 or not _tell_rows_apart(inputs):
         return False
+    return _steady(labels) is False
+
+
+def _steady(labels: dict[bytes, list[bytes]]) -> bool | None:
+    """Whether a row that comes again is far likelier to have its label than any other row would be; None where too few
+    come again to say so."""
     values = [label for found in labels.values() for label in found]
     kinds = {label: count / len(values) for label, count in Counter(values).items()}
-    if not 1 < len(kinds) <= len(labels):
-        return False
-    chance = sum(share**2 for share in kinds.values())
     pairs = [a == b for found in labels.values() for a, b in itertools.pairwise(found)]
-    return len(pairs) >= 8 and float(np.mean(pairs)) < chance + 0.5 * (1 - chance)
+    if not 1 < len(kinds) <= len(labels) or len(pairs) < 8:
+        return None
+    chance = sum(share**2 for share in kinds.values())
+    return float(np.mean(pairs)) >= chance + 0.5 * (1 - chance)
 
 
 def _labels_by_row(data: SeenData) -> dict[bytes, list[bytes]]:
+    batches = [(b.inputs, b.labels) for b in data.batches if b.inputs is not None and b.labels is not None]
+    return _by_row(
+        [pair for x, y in batches if len(x) == len(y) for pair in zip(_as_bytes(x), _as_bytes(y), strict=True)]
+    )
+
+
+def _by_row(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
     labels: dict[bytes, list[bytes]] = {}
-    for batch in data.batches:
-        if batch.inputs is None or batch.labels is None or len(batch.inputs) != len(batch.labels):
-            continue
-        for row, label in zip(batch.inputs, batch.labels, strict=True):
-            labels.setdefault(row.tobytes(), []).append(label.tobytes())
+    for row, label in pairs:
+        labels.setdefault(row, []).append(label)
     return labels
+
+
+def _as_bytes(rows: np.ndarray) -> list[bytes]:
+    return [row.tobytes() for row in rows]
 
 
 def _tell_rows_apart(inputs: np.ndarray) -> bool:
@@ -154,29 +171,43 @@ def _side_by_side(case: Case) -> Original | None:
     the inputs and those that were seen do not."""
     data = case.data
     inputs, labels = (data.all("inputs"), data.all("labels")) if data is not None else (None, None)
-    known = probe.classes(labels)
-    if inputs is None or labels is None or known is None or len(inputs) != len(known) or len(known) < FEWEST:
+    if inputs is None or labels is None or not FEWEST <= len(labels) == len(inputs):
         return None
-    if not _tell_rows_apart(inputs) or related(inputs, labels):
+    kinds, rows = _kinds(labels), _as_bytes(inputs)
+    if _go_together(inputs, labels, _by_row(zip(rows, kinds, strict=True))):
         return None
     scope, excluded = case.session.scope, frozenset(case.session.found.groups)
     held = [g for n, g in groups(leaves(scope)).items() if n not in excluded and g.shape and g.shape[0] >= FEWEST]
     arrays = [(g, g.read(scope).reshape(g.shape)) for g in held if g.size <= MOST]
-    seen = dict(zip((row.tobytes() for row in inputs), known, strict=True))
     for a, x in arrays:
-        rows = [row.tobytes() for row in x] if x.ndim == 2 and x.shape[1] == inputs.shape[1] else []
-        if len(set(rows) & seen.keys()) < max(FEWEST, 0.8 * len(seen)):
+        own = _as_bytes(x) if x.ndim == 2 and x.shape[1] == inputs.shape[1] else []
+        if len(set(own) & set(rows)) < min(max(FEWEST, 0.8 * len(set(rows))), len(set(rows))):
             continue
         for b, y in arrays:
-            own = probe.classes(y.reshape(len(y), -1)) if len(y) == len(x) and y.ndim <= 2 else None
-            if own is None or not np.array_equal(np.unique(own), np.unique(known)) or is_column(x, y):
+            theirs = _kinds(y.reshape(len(y), -1)) if len(y) == len(x) and y.ndim <= 2 else []
+            if len(set(theirs)) < 2 or not set(kinds) <= set(theirs) or is_column(x, y):
                 continue
-            if not related(x, y):
+            known = _by_row(zip(own, theirs, strict=True))
+            if not _go_together(x, y, known):
                 continue
-            share = float(np.mean([seen[row] != label for row, label in zip(rows, own, strict=True) if row in seen]))
+            share = float(
+                np.mean([kind not in known[row] for row, kind in zip(rows, kinds, strict=True) if row in known])
+            )
             if share > DIFFERENT:
                 return Original(a.name, b.name, share)
     return None
+
+
+def _kinds(labels: np.ndarray) -> list[bytes]:
+    """Labels as what can be compared: numbers of classes, also of one-hot rows, or the numbers that they are."""
+    classes = probe.classes(labels)
+    return _as_bytes(np.asarray(labels if classes is None else classes, dtype=float))
+
+
+def _go_together(inputs: np.ndarray, labels: np.ndarray, by_row: dict[bytes, list[bytes]]) -> bool:
+    """Whether labels are those of their rows: of measurements by the nearest other rows, of what comes again and again
+    by itself."""
+    return related(inputs, labels) if _tell_rows_apart(inputs) else _steady(by_row) is True
 
 
 def is_column(x: np.ndarray, y: np.ndarray) -> bool:
