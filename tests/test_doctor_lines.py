@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pellucid.check.autopsy.hypothesis import TapeCase
+from pellucid.check.autopsy.losses import losses
 from pellucid.check.record.recording import recording
+from pellucid.check.record.reverse import backward
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.operators import mistyped
 
@@ -154,6 +157,14 @@ def test_a_derivative_that_is_called_once_and_at_the_error(tmp_path: Path) -> No
     tape, given, moved, file = recorded(source, tmp_path)
     line = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dh ="))
     assert first_wrong(tape, ["w1", "b1"], given, moved, {file: source})[0] == (file, line)
+
+
+def test_what_a_loss_takes_is_behind_all_parameters(tmp_path: Path) -> None:
+    tape, *_ = recorded(PROGRAM, tmp_path)
+    case = TapeCase(backward(tape), [], [], {})
+    said = {hypothesis.node.site.line for hypothesis in losses(case) if hypothesis.node and hypothesis.node.site}
+    assert said <= {PROGRAM[: PROGRAM.index(text)].count("\n") + 1 for text in ("out =", "loss =")}
+    assert said
 
 
 GATE = """import numpy as np

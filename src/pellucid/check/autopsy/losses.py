@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def losses(case: TapeCase) -> Iterator[Hypothesis]:
     for node in case.tape.useful():
         for source in node.inputs:
             users.setdefault(source.index, []).append(node)
-    for outs in _outputs(case):
+    for outs in _outputs(case, _behind(case.tape.useful(), users)):
         owns = [case.adjoint(out) for out in outs]
         without = case.way.changed(Change(adjoints={out.index: np.zeros_like for out in outs}))
         truth = case.way.gradients()
@@ -68,14 +68,32 @@ def losses(case: TapeCase) -> Iterator[Hypothesis]:
                     )
 
 
-def _outputs(case: TapeCase) -> Iterator[list[TapeNode]]:
+def _behind(nodes: Sequence[TapeNode], users: dict[int, list[TapeNode]]) -> set[int]:
+    """The values on whose way to the loss no parameter comes in any more: what a loss takes. A hidden layer is none."""
+    found: set[int] = set()
+    for node in reversed(nodes):
+        if all(user.index in found and not any(map(_is_parameter, user.inputs)) for user in users.get(node.index, [])):
+            found.add(node.index)
+    return found
+
+
+def _is_parameter(node: TapeNode) -> bool:
+    return node.op == "parameter" or (len(node.inputs) == 1 and node.op == "move" and _is_parameter(node.inputs[0]))
+
+
+def _outputs(case: TapeCase, behind: set[int]) -> Iterator[list[TapeNode]]:
     """The last values that are arrays, the nearest to the loss first; the passes of a loop over samples together."""
     groups = sorted(case.loops().values(), key=lambda nodes: -nodes[-1].index)
     seen: set[bytes] = set()
     for nodes in groups:
         node = nodes[0]
         alone = node.value.size < 2 and len(nodes) < 2
-        if alone or node.op not in (*ELEMENTWISE, "matmul", "move", "einsum") or len({n.shape for n in nodes}) > 1:
+        if (
+            alone
+            or any(n.index not in behind for n in nodes)
+            or node.op not in (*ELEMENTWISE, "matmul", "move", "einsum")
+            or len({n.shape for n in nodes}) > 1
+        ):
             continue
         key = b"".join(n.value.tobytes() for n in nodes)
         if key in seen:
