@@ -21,13 +21,25 @@ def odd_minus(sources: dict[str, str], wrong: list[Group], right: list[Group]) -
     >>> text = "db += -2 * e\\ndm += 2 * x * e\\nb = b - lr * db\\nm = m - lr * dm"
     >>> odd_minus({"a.py": text}, [group("m")], [group("b")])
     ('a.py', 2)
+    >>> text = "e = y - p\\ndm = -x * e\\nb -= lr * e\\nm -= lr * dm"  # of e, from which dm is right, too
+    >>> odd_minus({"a.py": text}, [group("b")], [group("m")])
     """
     source = Assignments.of(sources)
     own, others = gradients_of(source, wrong), gradients_of(source, right)
+    own -= _read_for(source, others)
     found, usual = list(_begun(sources, own - others)), list(_begun(sources, others - own))
     if len({minus for _, minus in found}) == len({minus for _, minus in usual}) == 1 and found[0][1] != usual[0][1]:
         return found[0][0]
     return None
+
+
+def _read_for(source: Assignments, names: set[str]) -> set[str]:
+    """What these are computed from."""
+    known = set[str]()
+    while not names <= known:
+        known |= names
+        names = set[str]().union(*(a.sources for a in source.assignments if a.targets & names and not a.update))
+    return known
 
 
 def _begun(sources: dict[str, str], names: set[str]) -> Iterator[tuple[Line, bool]]:
