@@ -178,3 +178,51 @@ def test_a_step_of_no_length_is_told_where_nothing_ever_moves(sign: str, titles:
     assert [finding.title for finding in report.findings] == titles
     assert [finding.code for finding in report.findings] == ["net[k] -= 0.5 * grads[k]"] * len(titles)
     assert report.status == ("faults" if titles else "healthy")
+
+
+# The output is rounded before the derivative of its sigmoid is taken, which is 0 then.
+ROUNDED = """import numpy as np
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(90, 4))
+Y = (X[:, 0] > X[:, 1]).astype(float)
+
+
+class Unit:
+    def __init__(self):
+        self.w, self.b = rng.normal(size=4), 0.0
+
+    def says(self, x):
+        p = 1 / (1 + np.exp(-(x @ self.w + self.b)))
+        return {said}
+
+    def learn(self, x, y):
+        p = self.says(x)
+        d = (y - p) * {slope}
+        self.w += 0.1 * d * x
+        self.b += 0.1 * d
+
+
+unit = Unit()
+for epoch in range(20):
+    for x, y in zip(X, Y):
+        unit.learn(x, y)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("said", "slope", "found"),
+    [
+        ("float(p >= 0.5)", "p * (1 - p)", [("zero-gradient", 19)]),
+        ("float(p >= 0.5)", "1", []),  # a perceptron
+        ("p", "p * (1 - p)", []),
+    ],
+)
+def test_updates_of_a_single_unit_that_are_always_zero(
+    said: str, slope: str, found: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(ROUNDED.format(said=said, slope=slope))
+    report = examine_script(script, budget=200.0)
+    assert [(finding.mistake, finding.line) for finding in report.findings] == found, report.reason

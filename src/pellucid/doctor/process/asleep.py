@@ -21,16 +21,16 @@ FEWEST = 2  # of layers: a single one learns from 0
 MOMENTS = re.compile(r"(m|v|s|[mvs]_?[twdh]|vel\w*|mom\w*|cache)$", re.I)  # what an optimiser calls them
 
 
-def asleep(seen: Seen, scope: Scope) -> dict[str, Group]:
+def asleep(seen: Seen, scope: Scope, fewest: int = FEWEST) -> dict[str, Group]:
     """What has the names of weights, where there are several layers and no pass has moved it: all of them, with their
     biases, or those alone whose elements begin as one number."""
     moved = {name for _, names in seen.moves for name in names}
     every = {name: group for name, group in movers(scope).items() if is_named(name)}
     named = {name: group for name, group in every.items() if _is_matrix(name, group)}
     sides = {side for group in named.values() for side in group.shape}
-    named |= {name: group for name, group in every.items() if _is_vector(name, group, sides)}
+    named |= {name: group for name, group in every.items() if _is_vector(name, group, sides, fewest)}
     named = {name: group for name, group in named.items() if not _is_memory(name, group, every)}
-    if len(named) < FEWEST:
+    if len(named) < fewest:
         return {}
     still = {n: g for n, g in named.items() if n not in moved and _stands(seen.initial.get(n), g, scope)}
     if len(still) == len(named):
@@ -74,14 +74,35 @@ def woken(lab: Lab, values: dict[str, np.ndarray]) -> Work:
     return [n for n in both if not is_bias(n) and (first[n] & second[n]).any()]
 
 
+DRAWS, PASSES = 3, 12  # of random values, and from each of them: a unit that decides may be right about some samples
+
+
+def rests(lab: Lab, values: dict[str, Group]) -> Work:
+    """In a laboratory: whether no pass moves any of these, from several random values either."""
+    passes = 0
+    try:
+        for seed in range(DRAWS):
+            start = awake(values, seed)
+            for _ in range(PASSES):
+                outcome = yield Next(dict(start))
+                before = {**outcome.before, **start}
+                if any(n not in outcome.after or not np.array_equal(outcome.after[n], before[n]) for n in values):
+                    return False
+                start, passes = {}, passes + 1
+    except Ended:
+        pass
+    return passes >= PASSES
+
+
 def _is_matrix(name: str, group: Group) -> bool:
     """Whether it connects units with units: no vector, and no bias that is held as a row or a column."""
     return len(group.shape) > 1 and group.size > 1 and not (min(group.shape) == 1 and is_bias(name))
 
 
-def _is_vector(name: str, group: Group, sides: set[int]) -> bool:
-    """Whether it connects units with one unit: as long as a side of a matrix, and no bias."""
-    return len(group.shape) == 1 and group.size > 1 and group.size in sides and not is_bias(name)
+def _is_vector(name: str, group: Group, sides: set[int], fewest: int) -> bool:
+    """Whether it connects units with one unit: as long as a side of a matrix, where there is one, and no bias."""
+    fits = group.size in sides or (not sides and fewest == 1)
+    return len(group.shape) == 1 and group.size > 1 and fits and not is_bias(name)
 
 
 def is_bias(name: str) -> bool:

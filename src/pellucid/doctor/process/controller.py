@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.process import own_time
-from pellucid.doctor.process.asleep import asleep, awake, woken
+from pellucid.doctor.process.asleep import asleep, awake, rests, woken
 from pellucid.doctor.process.child import TIME_UP, ChildAnswer, Fork, Lost, fork, patience
 from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.instrument import made_anew
@@ -36,9 +36,11 @@ from pellucid.doctor.process.scout import (
     spoilt,
     stalled,
 )
+from pellucid.doctor.process.steps import root, step
 from pellucid.doctor.process.widen import widen
 from pellucid.doctor.report import Finding
 
+OFTEN = 40  # passes, after which the weights of a single layer that did not move are, too
 WATCHED = 4  # passes, after which weights that did not move are taken to sleep
 QUICK = 0.05  # seconds of a pass, of which everything may be tried twice
 LONG = 1.0  # seconds of a test that is not made again without a reason
@@ -91,6 +93,8 @@ class Controller:
             return
         if self.scout.head(number, lambda: self.program.scope(frame)) or self._may_sleep(number, frame):
             self._try(number, frame)
+        elif self.scout.loops[number].count == OFTEN:
+            self._look_for_rest(number, frame)
         if time.monotonic() > self.deadline or (self.waiting is not None and self.waiting.late()):
             raise Finished
 
@@ -109,6 +113,23 @@ class Controller:
         """Whether no pass moved what looks like weights, because of the values that they begin with."""
         seen = self.scout.loops[number]
         return seen.count == WATCHED and not seen.tested and bool(asleep(seen, self.program.scope(frame)))
+
+    def _look_for_rest(self, number: int, frame: FrameType) -> None:
+        """Note the weights, of a single layer too, that each of many passes updates and none of them moves."""
+        seen, loop = self.scout.loops[number], self.program.loops.loops[number]
+        resting = asleep(seen, self.program.scope(frame), 1)
+        names = {root(name) for name in resting}
+        if not resting or step(self.program.loops.sources, loop.file, loop.line, names) is None:
+            return
+        session = TrainingSession(self, number, frame)
+        own_time.stand_still()
+        try:
+            if session.lab(lambda lab: rests(lab, resting), resting, min(4.0, session.left() / 4)):
+                self.lifeless[number] = sorted(resting)
+        except (Forked, Lost):
+            return
+        finally:
+            own_time.go_on()
 
     def _try(self, number: int, frame: FrameType) -> None:
         session = TrainingSession(self, number, frame)
@@ -418,7 +439,7 @@ def of_one_call(session: TrainingSession) -> bool:
             return id(scope.get(path)) not in beyond
         return re.split(r"\[", show(path))[0] in loop.local
 
-    return all(passing(found.groups[name]) for name in found.parameters)
+    return all(passing(found.groups[name]) for name in found.parameters if name not in found.still)
 
 
 def _callers(frame: FrameType) -> Iterator[FrameType]:
