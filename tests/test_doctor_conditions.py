@@ -242,6 +242,19 @@ def test_the_output_and_the_label_that_a_loss_is_computed_from(summed):
     assert pair.factor == pytest.approx(1 / 8)
 
 
+def test_the_mean_over_a_last_batch_that_is_smaller_is_the_same_loss():
+    rng = np.random.default_rng(0)
+    series = []
+    for rows in (8, 8, 8, 3, 8):
+        X, said = rng.normal(size=(rows, 4)), rng.normal(size=(rows, 4))
+        loss = np.mean((said - X) ** 2)
+        series.append({("", "said"): [said], ("", "X"): [X], ("", "loss"): [np.array(loss)]})
+    depends, pairs = {("", "said"), ("", "loss")}, {("said", "X")}
+    pair = roles.pair_of(series, depends, frozenset(), Candidate("seen", ("", "loss")), pairs)
+    assert pair is not None
+    assert (pair.loss.kind, pair.factor) == ("squared", pytest.approx(2 / 32))
+
+
 @pytest.mark.parametrize("subtracted", [False, True])
 def test_zeros_are_labels_only_of_what_they_are_subtracted_from(subtracted):
     """The square of a residual is the squared error of it and 0, by whatever name: the last number of a loop, say."""

@@ -135,23 +135,37 @@ def _pair(
         values = np.array([candidate.value(seen) for seen in series])
         if not np.isfinite(values).all() or not (values != 0).all():
             continue
-        factors = own / values
+        whole = _of_whole_batches(series, candidate.output)
+        factors = own[whole] / values[whole]
         factor = float(factors.mean())
         off = float(np.abs(factors - factor).max() / abs(factor))
-        if off > CLOSE and not _goes_along(own, values):
+        if off > CLOSE and not _goes_along(own[whole], values[whole]):
             continue
         likely = candidate.label is not None and LABEL_NAME.search(candidate.label[1].lower()) is not None
         labels = [value for seen in series for value in seen.get(candidate.label or ("", ""), [])]
         beside = candidate.label is not None and (candidate.output[1], candidate.label[1]) in subtracted
         if not beside and not any(value.any() for value in labels):
             continue  # nothing, from which residuals differ by what they are
-        if factor <= 0 or off > min(PENALTY if likely else CLOSE, TOLD * float(np.ptp(own)) / abs(float(own.mean()))):
+        if factor <= 0 or off > min(PENALTY if likely else CLOSE, TOLD * _variation(own[whole])):
             continue
         if best is None or off < 0.1 * best[0]:
             best = off, Pair(candidate, factor)
             if off < SAME:
                 break
     return best[1] if best is not None else None
+
+
+def _of_whole_batches(series: list[Seen], output: Key) -> np.ndarray:
+    """The passes whose batches are as large as most: the last one of an epoch may be a rest, of which the mean is
+    another share of the sum."""
+    sizes = [sum(value.size for value in seen[output]) for seen in series]
+    usual = max(sizes, key=sizes.count)
+    whole = np.array([size == usual for size in sizes])
+    return whole if whole.sum() > 2 else np.ones(len(sizes), dtype=bool)
+
+
+def _variation(values: np.ndarray) -> float:
+    return float(np.ptp(values)) / abs(float(values.mean()))
 
 
 def _goes_along(own: np.ndarray, values: np.ndarray) -> bool:
