@@ -64,3 +64,33 @@ def test_labels_that_are_never_decided(
     script.write_text(PROGRAM.format(label=label, limit=limit, other=other))
     report = examine_script(script)
     assert [(finding.cause, finding.line) for finding in report.findings] == found
+
+
+SIGMOID = """import numpy as np
+
+rng = np.random.default_rng(0)
+data = np.concatenate([rng.normal(size=(80, 3)), np.zeros((80, 1))], axis=1)
+data[:, -1] = np.where(data[:, 0] > data[:, 1], {one}, {other})
+X, y = data[:, :-1], data[:, -1]
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+w = np.zeros(3)
+for epoch in range(200):
+    error = sigmoid(X @ w) - y
+    w = w - 0.1 / len(X) * X.T @ error
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("one", "other", "found"), [(8, 6, ["labels-out-of-range"]), (1, -1, ["labels-out-of-range"]), (1, 0, [])]
+)
+def test_labels_that_no_sigmoid_says(one: int, other: int, found: list[str], tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SIGMOID.format(one=one, other=other))
+    report = examine_script(script)
+    assert [finding.cause for finding in report.findings] == found, report.reason

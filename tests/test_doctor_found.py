@@ -94,7 +94,93 @@ for i in range(400):
     new = theta
 """
 
-PROGRAMS = {"apart": APART, "leaps": LEAPS, "clipped": CLIPPED, "by-functions": BY_FUNCTIONS}
+# A derivative of the two losses is written out, with 1 less the labels; their product is what a softmax gives.
+PRODUCT = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(120, 3))
+Y = np.eye(2)[(X[:, 0] * X[:, 1] > 0).astype(int)]
+
+
+class Net:
+    def __init__(self):
+        self.W1, self.b1 = rng.uniform(-1, 1, (3, 12)), np.zeros((1, 12))
+        self.W2, self.b2 = rng.uniform(-1, 1, (12, 2)), np.zeros((1, 2))
+
+    def sigmoid(self, z):
+        return 1 / (1 + np.exp(-z))
+
+    def softmax(self, z):
+        e = np.exp(z - np.max(z, axis=-1, keepdims=True))
+        return e / np.sum(e, axis=-1, keepdims=True)
+
+    def loss_gradient(self, h, y):
+        return -(h / y) + (1 - h) / (1 - y)
+
+    def fit(self, X, y):
+        for _ in range(2000):
+            hidden = self.sigmoid(X @ self.W1 + self.b1)
+            z = hidden @ self.W2 + self.b2
+            p = self.softmax(z)
+            d = self.loss_gradient(y, p) * self.softmax(z) * (1 - self.softmax(z))
+            dh = d @ self.W2.T * hidden * (1 - hidden)
+            self.W2 -= 0.01 * hidden.T @ d
+            self.b2 -= 0.01 * d.sum(0, keepdims=True)
+            self.W1 -= 0.01 * X.T @ dh
+            self.b1 -= 0.01 * dh.sum(0, keepdims=True)
+
+
+Net().fit(X, Y)
+"""
+
+# The states are made by a loop of its own, which moves a number in each step beside weights that stay as they are.
+RESERVOIR = """
+import numpy as np
+
+
+def onehot(symbol, size):
+    v = np.zeros(size)
+    v[symbol] = 1.0
+    return v
+
+
+def run(sequences, size, units=30, epochs=150, rate=0.2):
+    rng = np.random.default_rng(0)
+    W_rec = rng.normal(0, 1 / np.sqrt(units), (units, units))
+    W_in = rng.normal(0, 1, (units, size))
+    W_out = np.zeros((size, units))
+
+    def states_for(sequence):
+        u = np.zeros(units)
+        states = []
+        for t in range(len(sequence)):
+            u = 0.9 * u + W_rec @ np.tanh(u) + W_in @ onehot(sequence[t], size)
+            states.append(np.tanh(u))
+        return np.array(states)
+
+    for epoch in range(epochs):
+        for sequence in sequences:
+            S = states_for(sequence)
+            for t in range(len(sequence) - 1):
+                z = W_out @ S[t]
+                p = np.exp(z - z.max())
+                p /= p.sum()
+                W_out += rate * np.outer(onehot(sequence[t + 1], size) - p, S[t])
+    return W_out
+
+
+run([[i, 4, 5, 6, 7, 8, 9 + i] for i in range(4)], 13)
+"""
+
+PROGRAMS = {
+    "apart": APART,
+    "leaps": LEAPS,
+    "clipped": CLIPPED,
+    "by-functions": BY_FUNCTIONS,
+    "product": PRODUCT,
+    "reservoir": RESERVOIR,
+}
 
 
 @pytest.mark.slow
@@ -114,6 +200,8 @@ def test_a_right_program_is_healthy(name: str, tmp_path: Path) -> None:
         ("leaps", "t - 0.001 * g", "t + 0.001 * g"),
         ("clipped", "biases[i] += 0.005", "biases[i] -= 0.005"),
         ("by-functions", "np.subtract(new, np.mul", "np.add(new, np.mul"),
+        ("product", "self.W2 -=", "self.W2 +="),
+        ("reservoir", "W_out += rate", "W_out -= rate"),
     ],
     ids=PROGRAMS,
 )

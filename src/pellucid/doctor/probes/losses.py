@@ -309,7 +309,7 @@ def _all(
     ]
     decisions = {key[1] for key, series in seen.items() if all(np.isin(v, (-1.0, 0.0, 1.0)).all() for v in series)}
     known = {name for _, name in seen}
-    decided = {b for a, b in subtracted if b in decisions and (a in decisions or a not in known)}
+    decided = {b for a, b in subtracted if b in decisions and (a in decisions or a not in known) and not a[0].isdigit()}
     named = {
         key
         for key in labels

@@ -67,8 +67,9 @@ def _binary_labels(o: np.ndarray, y: np.ndarray) -> bool:
     return bool(np.isin(y, (0.0, 1.0)).all())
 
 
-def _labels01(o: np.ndarray, y: np.ndarray) -> bool:
-    return _unit(y)
+def _of_two(o: np.ndarray, y: np.ndarray) -> bool:
+    """Whether a sigmoid is to say these labels: shares, or two whole numbers, though it cannot say those beyond 1."""
+    return _unit(y) or bool(len(kinds := np.unique(y)) < 3 and np.equal(np.mod(kinds, 1), 0).all())
 
 
 def _distribution(o: np.ndarray, y: np.ndarray) -> bool:
@@ -81,9 +82,9 @@ PIECEWISE = ("hinge", "squared-hinge", "perceptron", "perceptron-01")  # without
 
 USUAL: dict[str, Usual] = {
     "squared": Usual("squared error", lambda o, y: 0.5 * ((o - y) ** 2).sum()),
-    "log": Usual("log loss", _binary, fits=_probabilities),
+    "log": Usual("log loss", _binary, fits=lambda o, y: _unit(o) and _of_two(o, y)),
     "cross": Usual("cross entropy", _cross, True, lambda o, y: _probabilities(o, y) and _distribution(o, y)),
-    "log-logits": Usual("log loss of the sigmoid", _binary_logits, fits=_labels01),
+    "log-logits": Usual("log loss of the sigmoid", _binary_logits, fits=_of_two),
     "cross-logits": Usual("cross entropy of the softmax", _cross_logits, True, _distribution),
     "nll": Usual(
         "negative log likelihood",

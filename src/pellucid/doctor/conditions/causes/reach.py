@@ -20,7 +20,7 @@ def find(case: Case) -> Finding | None:
     signed = [_of_signed_labels(case, key) for key in sorted(case.study.depends) if key in case.study.seen]
     if any(signed):
         return next(filter(None, signed))
-    finding = out_of_reach(case.first, case.last) or _beyond_a_sigmoid(case)
+    finding = _of_a_logit(case) or out_of_reach(case.first, case.last) or _beyond_a_sigmoid(case)
     if finding is not None:
         wrong_labels = classes(case.last.labels) is not None or _are_inputs(case.last)
         if wrong_labels and case.keys.labels is not None:
@@ -28,6 +28,25 @@ def find(case: Case) -> Finding | None:
         if finding.line is None and case.keys.outputs is not None:
             at(finding, outputs.activation(case.sources, case.keys.outputs))
     return finding
+
+
+def _of_a_logit(case: Case) -> Finding | None:
+    """Updates that follow the slope of a log loss exactly, a sigmoid less its label, where labels are not from 0 to 1:
+    for 6 and 8, every error is below 0, and the sigmoid goes to 1 for every row."""
+    y = case.data.all("labels") if case.data is not None else None
+    if case.candidate.kind not in ("log", "log-logits") or y is None or not np.isfinite(y).all():
+        return None
+    kinds, beyond = np.unique(y), (y > 1) | (y < 0)
+    if not case.output_is_known or len(kinds) != 2 or beyond.mean() < 0.1:
+        return None
+    return error(
+        "labels-out-of-range",
+        0.95,
+        f"The labels are {kinds[0]:g} and {kinds[1]:g}, and every update follows the difference of a sigmoid and its "
+        "label.",
+        "A sigmoid lies between 0 and 1: it cannot say these labels, and goes to its end for rows of both.",
+        f"give the training labels of 0 and 1: {case.keys.labels[1] if case.keys.labels else 'y'} == {kinds[1]:g}",
+    )
 
 
 def _beyond_a_sigmoid(case: Case) -> Finding | None:
