@@ -121,6 +121,21 @@ def test_all_tensors_wrong_and_the_scale_unknown():
     assert report.scale == pytest.approx(0.3)
 
 
+def test_a_derivative_that_is_taken_without_the_bias():
+    rng = np.random.default_rng(6)
+    p = {"w": rng.normal(size=(3, 4)), "b": rng.normal(size=4), "v": rng.normal(size=(4, 4)), "c": np.zeros(4)}
+
+    def two_layers(p):
+        z = X @ p["w"]
+        return np.mean((np.tanh(z + p["b"]) @ p["v"] + p["c"] - Y) ** 2)
+
+    h = np.tanh(X @ p["w"] + p["b"])
+    d = 2 * (h @ p["v"] + p["c"] - Y) / Y.size
+    dz = d @ p["v"].T * (1 - np.tanh(X @ p["w"]) ** 2)
+    report = examine(two_layers, p, {"w": X.T @ dz, "b": dz.sum(0), "v": h.T @ d, "c": d.sum(0)})
+    assert found(report) == dict.fromkeys(("w", "b"), "derivative-at-wrong-point")
+
+
 def test_weights_that_were_updated_before_they_were_used():
     p, lr = params(), 0.5
     given = grads(p)

@@ -227,7 +227,9 @@ def _elsewhere(case: TapeCase, group: list[Region], slopes: list[Array], called:
                 seen.add(slope.tobytes())
                 count += 1
                 values = [slope if member in shapes else own for member, own in zip(group, slopes, strict=True)]
-                yield hypothesis(STALE_VALUE, values, f"that of {line(node)}, which is another", 0.7)
+                part = any(node in member.start.inputs for member in group)  # such as a sum without its bias
+                mistake = DERIVATIVE_AT_WRONG_POINT if part else STALE_VALUE
+                yield hypothesis(mistake, values, f"that of {line(node)}, which is another", 0.7)
 
 
 def _errors(case: TapeCase, group: list[Region]) -> Iterator[tuple[list[Array], str]]:
