@@ -98,6 +98,10 @@ def test_two_mistakes_on_one_path():
     assert found(report) == dict.fromkeys(("W1", "b1"), "transpose")
     assert "second mistake: The gradient passes tanh" in report.findings[0].text
     assert report.findings[0].second == "missing-activation-derivative"
+    then = report.findings[0].then
+    assert then is not None and then.forward is not None
+    assert then.text.startswith("The gradient passes tanh")
+    assert "np.tanh(z1)" in Path(then.forward.file).read_text().splitlines()[then.forward.line - 1]
     report = examine(loss, params(), grads(params(), "tanh twice"))
     assert set(found(report).values()) <= {"constant-factor", "missing-activation-derivative"}
 

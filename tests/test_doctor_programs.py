@@ -305,6 +305,17 @@ for k in range(3000):
 
 
 @pytest.mark.slow
+def test_what_is_wrong_beside_an_early_update_comes_first(tmp_path: Path) -> None:
+    """Each of the two has its line; the derivative is taken at what came out of the sigmoid, as if it went in."""
+    early, derivative = "    syn1 += l1.T.dot(l2_delta)\n", "l1_error * sigmoid(l1, deriv=True)"
+    later = "l1_error * (lambda s: s * (1 - s))(sigmoid(l1))"
+    program = TWO_LAYERS.replace(early, "").replace("    l1_error =", early + "    l1_error =")
+    report = examined(tmp_path, program, derivative, later)
+    assert [finding.mistake for finding in report.findings] == ["derivative-at-wrong-point", "updated-too-early"]
+    assert [finding.code.split()[0] for finding in report.findings] == ["l1_delta", "l1_error"]
+
+
+@pytest.mark.slow
 def test_a_variable_of_a_closure_that_never_moves(tmp_path: Path) -> None:
     report = examined(tmp_path, CLOSURE)
     assert [finding.cause for finding in report.findings[:1]] == ["parameter-not-optimized"]

@@ -41,6 +41,7 @@ class Diagnosis:
     site: Site | None = field(default=None, repr=False, compare=False)  # of the forward step
     backward: Site | None = field(default=None, repr=False, compare=False)  # of the line that is wrong
     second: str = ""  # a further mistake on the same path, which is made as well
+    then: Diagnosis | None = field(default=None, repr=False, compare=False)  # the same, by itself
     wrong_value: Array | None = field(
         default=None, repr=False, compare=False
     )  # the first that is wrong on the way back
@@ -185,6 +186,9 @@ def _times_a_factor(
     return result
 
 
+AND_ANOTHER = " And a second mistake: "
+
+
 def _two_at_once(
     case: TapeCase, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float, budget: Budget
 ) -> dict[str, Diagnosis]:
@@ -194,13 +198,16 @@ def _two_at_once(
     result: dict[str, Diagnosis] = {}
     for best, first, second in trial.pairs():
         for name in sorted(best.explains - result.keys()):
-            said = f"{first.explanation} And a second mistake: {second.explanation}"
+            said = f"{first.explanation}{AND_ANOTHER}{second.explanation}"
             if not math.isclose(best.scale, 1.0, rel_tol=1e-3):
                 said += f" Beside that, it is {best.scale:.6g} times what it should be."
             own = Diagnosis(first.mistake, 0.7, said, f"{first.fix}; and {second.fix}", line(first.node))
             own.site = first.node.site if first.node is not None else None
             own.second = second.mistake
             own.wrong_value = _first_wrong(case.tape, case.way.change, first.change)
+            own.then = Diagnosis(second.mistake, 0.7, second.explanation, second.fix, line(second.node))
+            own.then.site = second.node.site if second.node is not None else None
+            own.then.wrong_value = _first_wrong(case.tape, case.way.change | first.change, second.change)
             result[name] = own
     return result
 

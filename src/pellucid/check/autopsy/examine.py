@@ -40,6 +40,7 @@ class TensorFinding:
         backward: the line of the backward pass that computes the first wrong value, where one computes just that.
         others: further mistakes that would give the same numbers.
         second: a further mistake on the same path, made as well; empty where there is none.
+        then: the same, with its own text and lines.
         evidence: the true gradient and the given one, divided by the common scale.
     """
 
@@ -53,6 +54,7 @@ class TensorFinding:
     others: list[str] = field(default_factory=list)
     second: str = ""
     evidence: Evidence | None = field(default=None, repr=False)
+    then: TensorFinding | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -285,18 +287,20 @@ def _ranked(found: Mapping[str, Diagnosis], evidence: Mapping[str, Evidence]) ->
             -diagnosis.confidence,
         )
 
-    return [
-        TensorFinding(
-            name,
-            found[name].mistake,
-            found[name].confidence,
-            found[name].explanation,
-            found[name].fix,
-            found[name].site,
-            found[name].backward,
-            list(found[name].others),
-            found[name].second,
-            evidence[name],
-        )
-        for name in sorted(found, key=rank)
-    ]
+    return [_told(name, found[name], evidence[name]) for name in sorted(found, key=rank)]
+
+
+def _told(name: str, said: Diagnosis, evidence: Evidence) -> TensorFinding:
+    return TensorFinding(
+        name,
+        said.mistake,
+        said.confidence,
+        said.explanation,
+        said.fix,
+        said.site,
+        said.backward,
+        list(said.others),
+        said.second,
+        evidence,
+        _told(name, said.then, evidence) if said.then is not None else None,
+    )

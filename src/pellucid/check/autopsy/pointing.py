@@ -19,7 +19,8 @@ def point_out(nodes: Sequence[TapeNode], diagnoses: Mapping[str, Diagnosis]) -> 
     The value is known up to transposition and axes of length 1, and, where no factor is the mistake itself, up to one:
     1/m may come at the end.
     """
-    for diagnosis in diagnoses.values():
+    both = [each for own in diagnoses.values() for each in (own, own.then) if each is not None]
+    for diagnosis in both:
         wanted = diagnosis.wrong_value
         if wanted is None or wanted.size < 3 or not wanted.any():
             continue

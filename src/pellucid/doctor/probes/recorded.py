@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.autopsy.examine import examine
+from pellucid.check.autopsy.diagnose import AND_ANOTHER
+from pellucid.check.autopsy.examine import TensorFinding, examine
 from pellucid.check.record.matrices import as_matrix
 from pellucid.check.record.plain import Untraceable, strip
 from pellucid.check.record.recording import recording
@@ -172,13 +173,9 @@ def autopsy(
     except TimeoutError:
         notes = [] if by_steps else [TOO_LONG]
         return Autopsy("wrong", by_steps, notes, True, first, lines, derived)
-    named = [
-        Named(
-            f.tensor, str(f.mistake), f.confidence, f.text, f.fix, place(f.forward, files), place(f.backward, files),
-            [str(o) for o in f.others], str(f.second),
-        )
-        for f in result.findings if f.tensor not in untold and f.tensor not in agreed
-    ]  # fmt: skip
+    told = [f for f in result.findings if f.tensor not in untold and f.tensor not in agreed]
+    named = [_of_finding(f, files) for found in told for f in (found, found.then) if f is not None]
+    named.sort(key=lambda item: item.mistake == EARLY)  # which holds a program back the least
     unknown = {item.tensor for item in named if item.mistake == "unknown"}
     if by_steps and len(left) < len(unknown):
         named = [*by_steps, *(item for item in named if item.tensor in left)]
@@ -187,6 +184,16 @@ def autopsy(
     pair = (candidate.output[1], candidate.label[1]) if squared and candidate.label is not None else ("", "")
     whole = meant(tape, nameless, given, moved, files, *pair) if nameless else ""
     return Autopsy(result.status, named, list(result.notes), agrees, first, lines, derived, whole)
+
+
+EARLY = "updated-too-early"
+
+
+def _of_finding(f: TensorFinding, files: Any) -> Named:
+    text = f.text.partition(AND_ANOTHER)[0] if f.then is not None else f.text
+    fix = f.fix.removesuffix(f"; and {f.then.fix}") if f.then is not None else f.fix
+    at, others = place(f.backward, files), [str(other) for other in f.others]
+    return Named(f.tensor, str(f.mistake), f.confidence, text, fix, place(f.forward, files), at, others, str(f.second))
 
 
 def _of_step(step: Step, files: Any) -> list[Named]:
