@@ -34,10 +34,12 @@ class BatchNotes:
         step.count = len(x)
         record.whole_numbers = not batch.is_floating_point()
         record.shape = tuple(x.shape[1:])
-        flat = x.reshape(len(x), -1)
-        record.bad_inputs = record.bad_inputs or not bool(np.isfinite(flat).all())
-        record.bad_targets = record.bad_targets or not bool(np.isfinite(target.astype(float)).all())
-        whole = target.ndim > 0 and len(target) >= len(x) and len(target) % len(x) == 0
+        flat = x.reshape(len(x), int(np.prod(x.shape[1:])))
+        # Of what is no number, a program may make more, as the states of a game.
+        if not record.steps or np.isfinite(record.steps[-1].loss):
+            record.bad_inputs |= not bool(np.isfinite(flat).all())
+            record.bad_targets |= not bool(np.isfinite(target.astype(float)).all())
+        whole = target.ndim > 0 and len(target) >= len(x) and len(target) % max(len(x), 1) == 0
         record.rows.append(numbers(given) if whole else np.empty(0))  # one after the other in one long row, or by time
         self._note_answers(call, step, whole)
         if self.kept < KEPT:

@@ -41,7 +41,7 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
     if now is None:
         return False
     if suspicion.without is not None:
-        return _others_fall(suspicion.without, was, now)
+        return _others_fall(suspicion.without, was, now, HALF if suspicion.strictly else LOWER)
     if suspicion.by_single and (alone := one_by_one(was, now)) and alone[1] - alone[0] > FAR_MORE:
         return True
     if suspicion.by_recall:
@@ -111,14 +111,14 @@ def sooner(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) 
     return suspicion.same_loss and b.loss <= a.loss and not losses[1] >= (1 - 2 * SOONER) * losses[0] > 0
 
 
-def _others_fall(key: tuple[str, int], was: ProgramRecord, now: ProgramRecord) -> bool:
+def _others_fall(key: tuple[str, int], was: ProgramRecord, now: ProgramRecord, by: float) -> bool:
     """Whether the other terms of a loss are clearly lower in the last pass that was looked at in both runs."""
     both = set(was.terms) & set(now.terms)
     if not both or max(both) < ENOUGH_OF_IT * max(was.terms):
         return False
     at = max(both)
     a, b = (sum(t.value for t in record.terms[at] if t.key != key) for record in (was, now))
-    return math.isfinite(b) and not a - b <= LOWER * abs(a)
+    return math.isfinite(b) and not a - b <= by * abs(a)
 
 
 def _recall(record: ProgramRecord) -> float:

@@ -137,7 +137,7 @@ class LossCall:
     def accuracy(self) -> float | None:
         """The share of right answers in the batch, where the targets are classes."""
         right = self.right()
-        return None if right is None else float(right.mean())
+        return None if right is None or not right.size else float(right.mean())
 
     def labels(self) -> np.ndarray | None:
         """The class of each row, where the targets are classes, one for a row."""

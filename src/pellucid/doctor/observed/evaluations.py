@@ -13,7 +13,7 @@ from pellucid.core import Interpreter, Tensor, below, no_grad, state
 from pellucid.errors import user_frame
 from pellucid.random import get_rng_state, set_rng_state
 
-from .arrays import array_of
+from .arrays import array_of, given_to
 from .batches import WIDTH
 from .criterion import LossCall
 from .matching import hits, matched
@@ -36,7 +36,8 @@ class EvaluationNotes:
         self.record, self.apart = record, apart
         self.loader: Any = None  # that gave a batch last
         self.batch: Any = None
-        self.made: dict[int, Place | None] = {}  # by the id of a loader, where it was made
+        self.made: dict[int, tuple[Place | None, frozenset[str]]] = {}  # by the id of a loader: see `was_made`
+        self.woken: tuple[Place | None, int] = (None, -1)  # where train() was called last, and at which step
         self._modes: set[int] = set()
         self._still: set[int] = set()  # networks that were called in eval()
         self._last_input: tuple[Any, int] = (None, -1)  # of an evaluation, and at which step
@@ -49,10 +50,19 @@ class EvaluationNotes:
         self._kept = 0
         self._sampled: dict[Place | None, tuple[int, int]] = {}  # by line: the step of its first evaluation, and rows
 
+    def was_made(self, loader: Any, at: Place | None) -> None:
+        """A loader is made: where, in what function, and what variables and attributes there hold its data set."""
+        frame, found = user_frame(), set[str]()
+        if frame is not None:
+            scopes = [frame.f_locals, *(vars(v) for v in list(frame.f_locals.values()) if hasattr(v, "__dict__"))]
+            found = {name for scope in scopes for name, value in list(scope.items()) if value is loader.dataset}
+            found.add(frame.f_code.co_name)
+        self.made[id(loader)] = at, frozenset(found)
+
     def note_mode(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> None:
         """Where a network is evaluated in train(), what difference that makes."""
-        given = args[0] if args else None
-        if not isinstance(given, Tensor):
+        given = next(iter(given_to(args, kwargs)), None)
+        if given is None:
             return
         before, step = self._last_input
         if given is before and step == len(self.record.steps):
@@ -64,7 +74,8 @@ class EvaluationNotes:
         if not layers and not self.record.dropout:
             return
         self._modes.add(id(module))
-        at, names = place(), sorted(set(layers)) or ["dropout()"]
+        at = self.woken[0] if self.woken[1] == len(self.record.steps) else place()
+        names = sorted(set(layers)) or ["dropout()"]
         differs = self.apart(lambda: _difference(call, module, args, kwargs))
         if differs is not None:
             self.record.evaluated.append(ModeRecord(at, names, differs))
@@ -86,8 +97,8 @@ class EvaluationNotes:
                 self.record.evaluated.append(ModeRecord(watching.at, ["dropout()"], differs, called=True))
         return result
 
-    def note(self, args: Any, output: Any) -> None:
-        """A network was called on rows."""
+    def note(self, args: tuple[Any, ...], output: Any) -> None:
+        """A network was called on rows: see `given_to`."""
         self._close()
         x = args[0] if args else None
         record = self.record
@@ -97,8 +108,8 @@ class EvaluationNotes:
             return
         flat = array_of(x).reshape(len(x), -1)
         noted = HeldOutRecord(len(record.steps), place(), numbers(args), self._names(x))
-        if any(part is x for part in _parts(self.batch)):
-            noted.source = self.made.get(id(self.loader))
+        if self._gave(x):
+            noted.source = self.made.get(id(self.loader), (None, None))[0]
         if record.held_out and record.held_out[-1].step != noted.step:
             for earlier in record.held_out:
                 earlier.inputs = earlier.outputs = earlier.target = None
@@ -143,7 +154,7 @@ class EvaluationNotes:
 
     def _names(self, x: Any) -> frozenset[str]:
         """What variables of the program's hold the rows, or the loader that gave them."""
-        found: set[str] = set()
+        found = set(self.made.get(id(self.loader), (None, ()))[1]) if self._gave(x) else set[str]()
         frame = user_frame()
         for _ in range(4):
             if frame is None:
@@ -154,6 +165,10 @@ class EvaluationNotes:
                         found.add(name)
             frame = frame.f_back
         return frozenset(found)
+
+    def _gave(self, x: Any) -> bool:
+        """Whether rows come from a loader as they are."""
+        return any(part is x for part in _parts(self.batch))
 
     def is_of(self, tensor: Any) -> bool:
         """Whether a tensor was computed from what the network gave in an evaluation."""

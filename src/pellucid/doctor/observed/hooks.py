@@ -146,8 +146,11 @@ def _modules(observer: Watching, hooks: Hooks) -> None:
 
     @functools.wraps(mode)
     def trained(module: Any, mode_: bool = True) -> Any:
-        if not observer.inside and not mode_ and (at := place()) is not None:
-            observer.stilled = at
+        if not observer.inside and (at := place()) is not None:
+            if mode_:
+                observer.evaluations.woken = at, len(observer.record.steps)
+            else:
+                observer.stilled = at
         return mode(module, mode_)
 
     hooks.set(Module, "train", trained)

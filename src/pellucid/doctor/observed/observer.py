@@ -17,7 +17,7 @@ from pellucid.nn import Module
 from pellucid.nn.modules import loss as losses
 
 from . import criterion, mixing, rounds
-from .arrays import array_of
+from .arrays import array_of, given_to
 from .aside import Aside
 from .batches import BatchNotes
 from .calling import CallingLines
@@ -145,6 +145,8 @@ class Observer(Interpreter):
             return below(self, op, args, kwargs)
         if not state.grad:
             result = below(self, op, args, kwargs)
+            if op.name in criterion.EDGES:
+                self.passes.note_beside(op.name, args, kwargs, result)
             if self.stack and self.looking:
                 self.parameters.note_ungraded(args)
             if self.record.steps:
@@ -237,7 +239,7 @@ class Observer(Interpreter):
                 self.calling.gave(at, mixing.first_of(result), len(self.record.steps))
                 return result
             if state.grad:
-                args = self._train_call(module, args)
+                args = self._train_call(module, args, kwargs)
             elif self.record.steps:
                 self.record.without_grad += 1
                 if id(module) in self.roots:
@@ -257,7 +259,7 @@ class Observer(Interpreter):
             self.passes.output = mixing.first_of(result)
             self.calling.gave(at, self.passes.output, len(self.record.steps))
             if len(self.passes.heads) < HEADS:
-                self.passes.heads.append((self.passes.output, args, module, before))
+                self.passes.heads.append((self.passes.output, given_to(args, kwargs), module, before))
         return result
 
     def _evaluation(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -267,20 +269,21 @@ class Observer(Interpreter):
             self.record.own_seconds += time.monotonic() - began
             result = self.evaluations.called(call, module, args, kwargs)
             began = time.monotonic()
-            self.evaluations.note(args, result)
+            self.evaluations.note(given_to(args, kwargs), result)
             self.record.own_seconds += time.monotonic() - began
         return result
 
-    def _train_call(self, module: Any, args: Any) -> Any:
+    def _train_call(self, module: Any, args: Any, kwargs: Any) -> Any:
         if any(True for _ in module.parameters()):
-            first = args[0] if args else None
+            given = given_to(args, kwargs)
+            first = given[0] if given else None
             if id(module) in self.roots and (
                 (self.passes.mode is False and module.training) or self.passes.is_other(module, first)
             ):
                 self.passes.forget()  # an evaluation without no_grad()
             self.roots.setdefault(id(module), module)
-            if self.passes.batch is None and isinstance(first, Tensor) and not first.requires_grad:
-                self.passes.given, self.passes.network = args, module
+            if self.passes.batch is None and first is not None and not first.requires_grad:
+                self.passes.given, self.passes.network = given, module
             self.passes.mode = bool(module.training)
             if not module.training and self.stilled is not None:
                 self.record.lines.setdefault("eval", self.stilled)
@@ -490,7 +493,7 @@ class Observer(Interpreter):
         first = next(iter(getattr(loader.dataset, "tensors", ())), None)
         apart, size = distinct(first) if isinstance(first, Tensor) else 0, int(loader.batch_size or 0)
         self.record.loaders.append(LoaderRecord(rows, size, shuffled, place(), apart, held(loader.dataset)))
-        self.evaluations.made[id(loader)] = self.record.loaders[-1].place
+        self.evaluations.was_made(loader, self.record.loaders[-1].place)
 
 
 def _last_norm(steps: list[StepRecord], parameters: list[Any]) -> Any:

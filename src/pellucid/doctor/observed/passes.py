@@ -17,6 +17,7 @@ from .batches import BatchNotes
 from .criterion import LossCall, SeenOp
 from .overlaps import overlap_of
 from .parameters import ParameterNotes
+from .places import place
 from .record import Place, ProgramRecord, StepRecord
 from .rows import distinct
 from .terms import terms_of
@@ -60,6 +61,8 @@ class PassNotes:
         self.output: Any = None  # what the outermost network gave last
         self.mode: bool | None = None  # of the network
         self.edge: tuple[str, Place | None] | None = None  # an op at the edge of its domain
+        # under no_grad(), the last op that left its domain, where, and at which step
+        self.beside: tuple[str, Place | None, int] = ("", None, -1)
         self.last_call: LossCall | None = None
         self.last_batch: Any = None
         self.pending: dict[int, tuple[Any, float]] = {}  # optimiser -> a parameter, and its gradient at the last step
@@ -91,6 +94,12 @@ class PassNotes:
         if len(self.met) < HEADS and (rows := criterion.rows_at_weights(name, args)) is not None:
             self.met.append(rows)
 
+    def note_beside(self, name: str, args: Any, kwargs: dict[str, Any], result: Any) -> None:
+        """An op under no_grad(), as of those that make a target: whether it makes NaN of finite numbers."""
+        seen = SeenOp((name, 0), args, kwargs, result, None, ())
+        if not seen.finite and criterion.off_domain(seen) and all(criterion.finite(a) for a in args):
+            self.beside = name, place(), len(self.record.steps)
+
     def note_time_first(self, layer: Any, args: tuple[Any, ...]) -> None:
         """A layer that takes its axis of time first is called: whether with that of the batch there."""
         given, at = args[0] if args else None, self.parameters.line_of(layer)
@@ -112,7 +121,7 @@ class PassNotes:
         """The calls of networks before this one were evaluations with a graph, which is known only now."""
         if first:
             _, args, self.network, losses = self.heads[first]
-            self.given = args if args and isinstance(args[0], Tensor) and not args[0].requires_grad else ()
+            self.given = args if args and not args[0].requires_grad else ()
             self.calls = self.calls[losses:]
 
     def end(self, root: Any, networks: list[Any], optimizers: int, looking: bool) -> None:
@@ -179,7 +188,10 @@ class PassNotes:
                     record.lines["looks ahead"] = seen[1]
         self.last_call, self.last_batch = call or self.last_call, self.batch
         if not np.isfinite(step.loss) and not record.first_bad:
-            record.first_bad = "loss"
+            record.first_bad, (name, at, made) = "loss", self.beside
+            if record.bad_targets and name and made == len(record.steps):  # the program made this target so
+                record.first_bad, record.bad_targets = name, False
+                record.lines |= {"first bad": at} if at is not None else {}
         if record.first_bad and record.bad_at is None:
             record.bad_at = len(record.steps)
         record.steps.append(step)
@@ -219,7 +231,8 @@ class PassNotes:
                 continue
             if criterion.off_domain(seen):
                 self.edge = (seen.key[0], seen.place)
-            if not seen.finite and all(criterion.finite(a) for a in seen.args):
+            given = criterion.tensors(seen.args)
+            if not seen.finite and given and all(criterion.finite(a) for a in given):
                 record.first_bad = seen.key[0] if criterion.off_domain(seen) else f"growth of {seen.key[0]}"
                 if seen.place:
                     record.lines["first bad"] = seen.place

@@ -37,7 +37,7 @@ def numbers(args: Sequence[Any]) -> np.ndarray:
 
 def _flat(tensor: Tensor) -> np.ndarray:
     array = array_of(tensor)
-    return array.reshape(len(array), -1)
+    return array.reshape(len(array), int(np.prod(array.shape[1:])))  # of no rows, too
 
 
 def inside(rows: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -199,8 +199,8 @@ class Search:
         found = {(f.cause, f.file, f.line) for f in (*settled, *(f for f, _ in self.unproved))}
         new: list[Suspicion] = []
         for rule in rules:
-            if rule is model.ignored and self.treatments:
-                continue  # it is measured on the network as it is written, without what a fork changes
+            if rule in (model.ignored, objective.given_up) and self.treatments:
+                continue  # it is asked of the program as it is written, without what a fork changes
             if rule is held_out.overfitted and any(isinstance(treatment, Longer) for treatment in self.treatments):
                 continue  # the program itself ends before that
             if rule in (*held_out.RULES, *splits.RULES) and any(treatment.of_function for treatment in self.treatments):

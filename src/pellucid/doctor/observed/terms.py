@@ -29,8 +29,9 @@ def terms_of(ops: list[SeenOp], root: Any, parameters: Container[object] = ()) -
 
 
 def _terms(
-    at: Any, made: dict[int, SeenOp], factor: float, depth: int, parameters: Container[object]
+    at: Any, made: dict[int, SeenOp], factor: float, depth: int, parameters: Container[object], whole: bool = True
 ) -> Iterator[TermRecord]:
+    """`whole`: no sum was met, so that a number that all is multiplied with is no part of a term."""
     seen = made.get(id(at))
     if seen is None or depth > DEEP or not isinstance(at, Tensor):
         return
@@ -38,14 +39,29 @@ def _terms(
     name = seen.key[0]
     if name in ("add", "sub") and len(inner) == 2:
         for number, part in enumerate(inner):
-            yield from _terms(part, made, -factor if name == "sub" and number else factor, depth + 1, parameters)
-    elif name in ("neg", *CONSTANT, *THROUGH) and len(inner) == 1 and _is_sum(inner[0], made, depth):
+            yield from _terms(part, made, -factor if name == "sub" and number else factor, depth + 1, parameters, False)
+    elif name in ("neg", *CONSTANT, *THROUGH) and len(inner) == 1 and _is_sum(inner[0], made, depth, whole):
         turned = name == "neg" or (name == "sub" and inner[0] is seen.args[-1])
         shrunk = at.numel() / max(inner[0].numel(), 1) if name == "sum" else 1.0
-        yield from _terms(inner[0], made, (-factor if turned else factor) / shrunk, depth + 1, parameters)
+        yield from _terms(inner[0], made, (-factor if turned else factor) / shrunk, depth + 1, parameters, whole)
+    elif whole and (times := _times(seen, inner)) and _is_sum(inner[0], made, depth, whole):
+        yield from _terms(inner[0], made, factor * times, depth + 1, parameters)
     elif at.numel():
         value = factor * float(array_of(at).mean())
         yield TermRecord(seen.key, seen.place, value, _of_weights(seen, made, parameters))
+
+
+def _times(seen: SeenOp, inner: list[Any]) -> float:
+    """What an op multiplies the one tensor with that has a gradient, where that is a number; 0 for others."""
+    if seen.key[0] not in ("mul", "div", "true_divide") or len(inner) != 1 or len(seen.args) != 2:
+        return 0.0
+    divides = seen.key[0] != "mul"
+    other = next((a for a in seen.args if a is not inner[0]), None)
+    if isinstance(other, Tensor):
+        other = float(array_of(other).reshape(())) if other.numel() == 1 else None
+    if not isinstance(other, int | float) or not other or (divides and seen.args[0] is not inner[0]):
+        return 0.0
+    return 1 / float(other) if divides else float(other)
 
 
 def _of_weights(last: SeenOp, made: dict[int, SeenOp], parameters: Container[object]) -> bool:
@@ -66,7 +82,7 @@ def _of_weights(last: SeenOp, made: dict[int, SeenOp], parameters: Container[obj
     return True
 
 
-def _is_sum(at: Any, made: dict[int, SeenOp], depth: int) -> bool:
+def _is_sum(at: Any, made: dict[int, SeenOp], depth: int, whole: bool) -> bool:
     """Whether two terms with gradients meet behind what they pass alike."""
     seen = made.get(id(at))
     for _ in range(DEEP - depth):
@@ -75,7 +91,7 @@ def _is_sum(at: Any, made: dict[int, SeenOp], depth: int) -> bool:
         inner = [t for t in tensors(seen.args) if t.requires_grad]
         if seen.key[0] in ("add", "sub") and len(inner) == 2:
             return True
-        if seen.key[0] not in ("neg", *CONSTANT, *THROUGH) or len(inner) != 1:
+        if len(inner) != 1 or not (seen.key[0] in ("neg", *CONSTANT, *THROUGH) or (whole and _times(seen, inner))):
             return False
         seen = made.get(id(inner[0]))
     return False

@@ -13,7 +13,7 @@ from ..criterion import BINARY, DISTANCES, SCANS, SHAPING, SQUARES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, LogProbabilities, SameShape, Treatment
-from .objective import apart, bottomless, climbing, over_rows, punishing, scaled
+from .objective import apart, bottomless, climbing, one_for_all, over_rows, punishing, scaled
 
 BEYOND = 0.25  # of the variance of targets, that an output cannot reach
 UNITY = 0.01  # by which a sum of probabilities may differ from 1
@@ -483,6 +483,7 @@ RULES = (
     apart,
     bottomless,
     broadcast,
+    one_for_all,
     nll_of_no_logs,
     normalised_twice,
     cut_logits,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..compare import stands
+from ..criterion import DISTANCES
 from ..record import ProgramRecord, TermRecord
 from ..suspicion import Suspicion
 from ..treatments import Descend, Negate, Scale, ScaleGradients
@@ -15,6 +16,7 @@ BOTTOMLESS = 1.0  # times the size of all other terms, which one that falls with
 OUTWEIGHS = 1.0  # times a loss, for what is added to it
 SMALLER = 0.01  # times what is added to a loss, that is tried
 SAME = 1e-4  # of a loss, by which rounding may differ
+GONE, STAYS = 0.1, 0.7  # of what it was: what a term falls to, and what the others come to at least from then on
 LOOKS = 3  # passes that were looked at, from which the direction of a policy is known
 
 
@@ -117,6 +119,67 @@ def apart(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def one_for_all(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A distance of several predictions, as of the steps of a sequence, to one target: of a program that says no more
+    than the mean of all of them."""
+    loss = record.start or record.loss
+    if loss.kind not in DISTANCES or loss.prediction is None or loss.target is None or len(record.optimizers) != 1:
+        return
+    said, asked = loss.prediction.shape, loss.target.shape
+    fewer = loss.target.ndim > 0 and loss.target.size < loss.prediction.size
+    if not fewer or said != np.broadcast_shapes(said, asked) or not stands(record):
+        return
+    if np.ptp(np.concatenate([target.ravel() for target in record.targets]).astype(float)) == 0:
+        return  # what all are to be, as of a discriminator
+    yield Suspicion(
+        "silent-broadcast-loss",
+        f"The prediction is {said} and the target {asked}: one target is taken for all of "
+        f"{loss.prediction.size // max(loss.target.size, 1)} predictions.",
+        "The target broadcasts, so each prediction is drawn to it, whichever one it is meant for; the best that can be "
+        "learnt is a mean.",
+        "a target for each prediction, or of the predictions only that which has one, as the last: prediction[-1:]",
+        loss.place,
+        certain=True,
+        confidence=0.85,
+    )
+
+
+def given_up(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A term of a loss that is no known one, which falls to nothing while the others stay as they are."""
+    if (
+        record.loss.kind
+        or len(record.optimizers) != 1
+        or record.rewarded
+        or record.weighed
+        or len(record.terms) < LOOKS
+    ):
+        return
+    passes = [record.terms[at] for at in sorted(record.terms)][1:]  # in the first, ops are counted from the data on
+    if any([t.key for t in terms] != [t.key for t in passes[-1]] for terms in passes):
+        return
+    if any(not 0 <= t.value < np.inf or t.of_weights for terms in passes for t in terms):
+        return
+    for last in passes[-1]:
+        own = [term.value for terms in passes for term in terms if term.key == last.key]
+        rest = [sum(term.value for term in terms if term.key != last.key) for terms in passes]
+        gone = [other for value, other in zip(own, rest, strict=True) if value <= GONE * max(own)]
+        if last.value > GONE * max(own) or rest[-1] < STAYS * gone[0] or rest[0] < GONE * max(own):
+            continue  # or what falls is what is to be learnt, and the others rise for it
+        yield Suspicion(
+            "loss-reduction-scale",
+            f"The loss is a sum of {len(passes[-1])} terms, of which this one goes from {max(own):.3g} to "
+            f"{last.value:.3g}, and the others stay at {rest[-1]:.3g}. At a hundredth of it, they fall.",
+            "The network makes this term small, and gives the others up for that: it is too large beside them, as a "
+            "sum over all rows is beside a number for each of them.",
+            f"{SMALLER:g} * …, or the same for both: for each row its own, sum(dim=-1)",
+            last.place,
+            [Scale(frozenset((last.key,)), SMALLER)],
+            without=last.key,
+            strictly=True,
+            confidence=0.85,
+        )
+
+
 def outweighed(record: ProgramRecord) -> Iterator[Suspicion]:
     """A mean over all numbers of a batch, with a term beside it that is a sum, of a network that learns nothing: as of
     a variational autoencoder."""
@@ -184,4 +247,4 @@ def _beside(record: ProgramRecord) -> list[list[TermRecord]]:
     return found
 
 
-CONDITIONS = (outweighed,)
+CONDITIONS = (outweighed, given_up)

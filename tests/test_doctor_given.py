@@ -1,0 +1,184 @@
+"""What a network is called with, whatever it lies in, and what a loss makes of it: each kind wrong and right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import pellucid as torch
+from pellucid import nn, optim
+from pellucid.doctor.observed.confirmation import confirms
+from pellucid.doctor.observed.rules import data, held_out, loss, model, numbers, objective
+from pellucid.nn import functional as F
+from pellucid.utils.data import DataLoader, TensorDataset, random_split
+from tests.watching import watched
+
+
+class Two(nn.Module):
+    """Two halves of a row, in a list, a dict, or by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right, self.out = nn.Linear(4, 8), nn.Linear(4, 8), nn.Linear(16, 2)
+        self.drop = nn.Dropout(0.6)
+
+    def forward(self, parts: Any = None, **named: Any) -> Any:
+        left, right = (named or parts).values() if named or isinstance(parts, dict) else parts
+        return self.out(self.drop(torch.cat([F.relu(self.left(left)), F.relu(self.right(right))], 1)))
+
+
+CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "list": lambda network, a, b: network([a, b]),
+    "dict": lambda network, a, b: network({"a": a, "b": b}),
+    "name": lambda network, a, b: network(a=a, b=b),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("woken", [False, True], ids=["right", "train() in the evaluation"])
+def test_the_mode_of_an_evaluation_of_several_tensors(call: Callable[[Any, Any, Any], Any], woken: bool) -> None:
+    line = 0
+
+    def program() -> None:
+        nonlocal line
+        x = torch.randn(160, 8)
+        y = (x[:, 0] + x[:, 5] > 0).long()
+        network = Two()
+        optimizer = optim.Adam(network.parameters(), lr=0.01)
+        for _ in range(20):
+            network.train()
+            for start in range(0, 120, 40):
+                rows = slice(start, start + 40)
+                optimizer.zero_grad()
+                F.cross_entropy(call(network, x[rows, :4], x[rows, 4:]), y[rows]).backward()
+                optimizer.step()
+            network.eval()
+            with torch.no_grad():
+                if woken:
+                    network.train()
+                call(network, x[120:, :4], x[120:, 4:])
+
+    record = watched(program)
+    line = program.__code__.co_firstlineno + 16
+    assert [(s.cause, s.place) for s in model.modes(record)] == [("train-eval-mode", (__file__, line))] * woken
+    assert len(record.rows[0]) == 40 and len(record.held_out) == 20
+
+
+class Parts:
+    """The parts of a data set, and the loaders of them, as a trainer asks for them."""
+
+    def __init__(self, right: bool) -> None:
+        x = torch.randn(200, 6)
+        self.whole = TensorDataset(x, (x[:, 0] > 0).long())
+        first, self.kept = random_split(self.whole, [150, 50])
+        self.first = first if right else self.whole
+
+    def first_loader(self) -> Any:
+        return DataLoader(self.first, batch_size=25, shuffle=True)
+
+    def validation_loader(self) -> Any:
+        return DataLoader(self.kept, batch_size=25)
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["right", "the whole is trained on"])
+def test_rows_are_named_by_what_makes_their_loader(right: bool) -> None:
+    def evaluate(network: Any, loader: Any) -> None:
+        with torch.no_grad():
+            for x, y in loader:
+                (network(x).argmax(1) == y).float().mean()
+
+    def program() -> None:
+        parts, network = Parts(right), nn.Linear(6, 2)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(5):
+            for x, y in parts.first_loader():
+                optimizer.zero_grad()
+                F.cross_entropy(network(x), y).backward()
+                optimizer.step()
+            evaluate(network, parts.first_loader())
+            evaluate(network, parts.validation_loader())
+
+    assert [s.cause for s in held_out.leak(watched(program))] == ["train-val-leak"] * (not right)
+
+
+def sequences(right: bool, noisy: bool = True) -> None:
+    """Walks, of which each number is to be said by that before: of all of them, or of the last."""
+    network = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))
+    optimizer = optim.Adam(network.parameters(), lr=0.02)
+    for _ in range(150):
+        x = torch.randn(9, 1) if noisy else torch.ones(9, 1)
+        said = network(x[:8])
+        optimizer.zero_grad()
+        F.mse_loss(said, 2 * x[:8] if right else 2 * x[7:8]).backward()
+        optimizer.step()
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize(("right", "noisy"), [(True, True), (False, True), (False, False)])
+def test_one_target_for_all_steps_of_a_sequence(right: bool, noisy: bool) -> None:
+    record = watched(lambda: sequences(right, noisy))
+    wrong = not right and noisy  # where all are to be one number, one says it
+    assert [s.cause for s in loss.one_for_all(record)] == ["silent-broadcast-loss"] * wrong
+
+
+class Code(nn.Module):
+    """A code of rows, whose spread is to be 1: for each row, or the sum over all of them for each row once more."""
+
+    def __init__(self, right: bool) -> None:
+        super().__init__()
+        self.to_code, self.back, self.right = nn.Linear(6, 4), nn.Linear(2, 6), right
+
+    def forward(self, x: Any) -> Any:
+        mean, log = self.to_code(x).chunk(2, 1)
+        recon = (self.back(mean + torch.randn_like(mean) * torch.exp(0.5 * log)) - x).pow(2).sum(1)
+        far = 1 + log - mean.pow(2) - log.exp()
+        apart = -0.5 * (far.sum(1) if self.right else torch.sum(far))
+        return (recon + apart).sum() / torch.ones(len(x)).sum()
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["right", "a sum over the batch"])
+def test_a_term_that_the_others_are_given_up_for(right: bool) -> None:
+    def program() -> None:
+        hidden = torch.randn(200, 2)
+        x = torch.cat([hidden, hidden, hidden], 1) + 0.05 * torch.randn(200, 6)
+        network = Code(right)
+        optimizer = optim.Adam(network.parameters(), lr=0.01)
+        for _ in range(120):
+            for rows in torch.randperm(200).split(100):
+                optimizer.zero_grad()
+                network(x[rows]).backward()
+                optimizer.step()
+
+    record = watched(program)
+    found = list(objective.given_up(record))
+    assert [s.cause for s in found] == ["loss-reduction-scale"] * (not right)
+    assert all(confirms(s, record, watched(program, *s.treatments)) for s in found)
+
+
+@pytest.mark.parametrize("where", ["in the data", "under no_grad()"])
+def test_a_target_that_is_no_number_is_laid_to_what_makes_it(where: str) -> None:
+    def program() -> None:
+        x, network = torch.rand(100, 3), nn.Linear(3, 1)
+        x[60, 0] = 1.5 if where == "under no_grad()" else float("nan")
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        for rows in torch.arange(100).split(10):
+            with torch.no_grad():
+                target = torch.log(1 - x[rows, :1].clamp(max=2) + 4 * (x[rows, :1] < 1.5))
+            optimizer.zero_grad()
+            F.mse_loss(network(x[rows]), target).backward()
+            optimizer.step()
+
+    record = watched(program)
+    told = [s.cause for rule in (data.not_finite, numbers.domain) for s in rule(record)]
+    assert told == (["log-of-zero"] if where == "under no_grad()" else ["non-finite-data"])
+
+
+def test_a_batch_of_no_rows_is_watched() -> None:
+    def program() -> None:
+        x, y, network = torch.randn(7, 3), torch.zeros(7).long(), nn.Linear(3, 2)
+        for start in (0, 4, 8):
+            F.cross_entropy(network(x[start : start + 4]), y[start : start + 4]).backward()
+
+    assert [len(batch) for batch in watched(program).inputs] == [4, 3, 0]
