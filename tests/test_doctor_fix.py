@@ -163,11 +163,11 @@ def test_a_copy_is_written_only_if_the_doctor_calls_it_healthy(tmp_path: Path) -
     report.findings[0].file = str(script)
     tried: list[str] = []
 
-    def examine(path: Path, seconds: float, status: str = "healthy") -> Report:
-        tried.append(path.read_text())
+    def examine(source: str, seconds: float, status: str = "healthy") -> Report:
+        tried.append(source)
         return Report(status, [])
 
-    fix(report, script, lambda path, seconds: examine(path, seconds, "inconclusive"), 60)
+    fix(report, script, lambda source, seconds: examine(source, seconds, "inconclusive"), 60)
     assert report.fix is not None
     assert "path" not in report.fix
     assert len(tried) > 1
@@ -218,7 +218,7 @@ def test_a_copy_that_learns_no_better_is_not_written_and_what_was_seen_is_told(t
     report.findings[0].file = str(script)
 
     def examine(reached: float) -> Any:
-        return lambda path, seconds: Report("healthy", facts=of_run(reached, 0.02, 0.98).facts)
+        return lambda source, seconds: Report("healthy", facts=of_run(reached, 0.02, 0.98).facts)
 
     fix(report, script, examine(0.1), 60)
     assert "path" not in (report.fix or {}) and list(tmp_path.iterdir()) == [script]
@@ -235,15 +235,15 @@ def test_two_faults_are_repaired_one_after_the_other(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text("w += 0.1 * w\nb += 0.1 * b\n")
 
-    def examine(path: Path, seconds: float = 0) -> Report:
-        lines = [i for i, line in enumerate(path.read_text().splitlines(), 1) if "+=" in line]
+    def examine(source: str, seconds: float = 0) -> Report:
+        lines = [i for i, line in enumerate(source.splitlines(), 1) if "+=" in line]
         if not lines:
             return Report("healthy")
-        found = Finding("sign", "error", 1, "", "", "", str(path), lines[0])
+        found = Finding("sign", "error", 1, "", "", "", str(script), lines[0])
         found.tensors = [{"name": str(i), "verdict": "sign"} for i in lines]
         return Report("faults", [found])
 
-    report = examine(script)
+    report = examine(script.read_text())
     fix(report, script, examine, 60)
     assert (tmp_path / "train.fixed.py").read_text() == "w -= 0.1 * w\nb -= 0.1 * b\n"
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from pellucid.doctor.finding import Finding
 
 
 def statement_at(tree: ast.Module, line: int) -> ast.stmt | None:
@@ -25,6 +28,16 @@ def diff(before: str, changed: str, script: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def around(sources: Mapping[str, str], finding: Finding, lines: int = 4) -> list[tuple[int, str]]:
+    """The lines of the source near a finding, with their numbers; what all of them are indented by is taken away."""
+    if finding.file is None or finding.line is None or finding.file not in sources:
+        return []
+    text = sources[finding.file].splitlines()
+    first = max(finding.line - lines, 1)
+    near = textwrap.dedent("\n".join(text[first - 1 : finding.line + lines])).split("\n")
+    return list(enumerate(near, first))
+
+
 class Text:
     """A source whose expressions can be replaced where they are written, the rest as it was."""
 
@@ -35,11 +48,11 @@ class Text:
     def of(self, node: ast.expr) -> str:
         return ast.get_source_segment(self.source, node) or ast.unparse(node)
 
-    def with_expression(self, node: ast.expr, new: str) -> str:
+    def with_expression(self, node: ast.expr | ast.stmt, new: str) -> str:
         start, end = self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
         return self.source[:start] + new + self.source[end:]
 
-    def with_expressions(self, pairs: Iterable[tuple[ast.expr, str]]) -> str:
+    def with_expressions(self, pairs: Iterable[tuple[ast.expr | ast.stmt, str]]) -> str:
         """With several expressions replaced, none of them within another."""
         source = self
         for node, new in sorted(pairs, key=lambda pair: (pair[0].lineno, pair[0].col_offset), reverse=True):

@@ -1,16 +1,16 @@
 """`--fix`: a copy of the program with the repair in it, beside the script, offered only if the doctor finds it healthy.
 
-Each repair is tried as a program of its own, in the folder of the script, under the same arguments. One that leaves
-another fault is kept for the next round, as a program may have two; one that changes nothing for the better is dropped:
-both programs are run, from the same random numbers, for as many steps, and what they come to is compared and reported.
+Each repair is examined as if it stood in the script, under the same arguments. One that leaves another fault is kept
+for the next round, as a program may have two; one that changes nothing for the better is dropped: both programs are
+run, from the same random numbers, for as many steps, and what they come to is compared and reported.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+from pellucid.doctor.again import Examine
 from pellucid.doctor.edits import diff
 from pellucid.doctor.notebook import Book, is_notebook
 from pellucid.doctor.repairs import repairs, together
@@ -23,8 +23,6 @@ WORSE = 0.05  # of the way from a guess to all that can be known, by which a rep
 GAINED = 0.1  # of it, by which one that still does little more than guess has to come further
 OF_CLASSES = ("class-imbalance",)  # where the share of right answers says nothing of the rare classes
 OF_LENGTH = ("overfitting",)  # which ends a training earlier
-
-Examine = Callable[[Path, float], Report]
 
 
 class Exists(Exception):
@@ -57,12 +55,7 @@ def fix(report: Report, script: Path, examine: Examine, budget: float) -> None:
             if left < 4:
                 break
             tried += 1
-            try:
-                _write(path, script, before, changed)
-                other = examine(path, left)
-            finally:
-                path.unlink(missing_ok=True)
-            _called(other, path, script)
+            other = examine(changed, left)
             if other.status == "healthy" and comes_further(report, other):
                 _write(path, script, before, changed)
                 report.fix = {"path": str(path), "diff": diff(before, changed, script), "tried": tried}
@@ -141,13 +134,6 @@ def _wrong(report: Report) -> int:
 
 def _of(finding: Finding, script: Path) -> bool:
     return finding.file is not None and Path(finding.file).resolve() == script.resolve()
-
-
-def _called(report: Report, path: Path, script: Path) -> None:
-    """The findings of the copy are about the same lines of the script."""
-    for finding in report.findings:
-        if finding.file is not None and Path(finding.file).resolve() == path.resolve():
-            finding.file = str(script)
 
 
 def _write(path: Path, script: Path, before: str, changed: str) -> None:

@@ -23,7 +23,7 @@ def instead(finding: Finding, source: str) -> str:
     if kind in ("sign", "loss-sign-flipped"):
         if "absolute" in finding.fix:  # no sign of it is right
             return ""
-        changed = _other_sign(statement, text)
+        changed = other_sign(statement, text)
     elif kind == "missing-broadcast-sum":
         changed = _with_axis(statement, text, finding.fix)
     else:
@@ -35,7 +35,7 @@ def _code(line: str) -> str:
     return re.sub(r"\s+#[^'\"]*$", "", line.strip())
 
 
-def _other_sign(statement: ast.stmt, text: Text) -> str | None:
+def other_sign(statement: ast.stmt, text: Text) -> str | None:
     """`-=` for `+=`, `w + step` for `w - step`, `out - y` for `y - out`, a minus away or, of a product, put before."""
     value = getattr(statement, "value", None)
     if not isinstance(value, ast.expr):

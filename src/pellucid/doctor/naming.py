@@ -262,15 +262,15 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         changed = next(item for item, old in zip(result.named, by_one_pass, strict=True) if item != old)
         finding.explanation, finding.fix = changed.text, changed.fix
     finding.details = [vars(item) for item in result.named]
-    kinds = list(dict.fromkeys(item.mistake for item in result.named))
+    kinds = list(dict.fromkeys((item.mistake, item.backward if result.apart else None) for item in result.named))
     whole = replace(finding, notes=[], details=[])
     more: list[Finding] = []
     for kind in kinds:
-        own = [item for item in result.named if item.mistake == kind]
+        own = [item for item in result.named if item.mistake == kind[0] and kind[1] in (None, item.backward)]
         other = finding if kind == kinds[0] else replace(whole)
-        if kind == kinds[0] or kind != "unknown":
+        if kind == kinds[0] or kind[0] != "unknown":
             _of_autopsy(other, own, result, session, judgement, seen, alone=len(kinds) == 1)
-        if other is not finding and kind != "unknown":
+        if other is not finding and kind[0] != "unknown":
             more.append(other)
     return more
 

@@ -8,6 +8,75 @@ from collections.abc import Iterator
 
 from pellucid.doctor.edits import Text, statement_at
 from pellucid.doctor.finding import Finding
+from pellucid.doctor.instead import other_sign
+
+ALIKE = ", and the other updates alike"
+OF_DERIVATIVE = re.compile(r"deriv|prime|grad|slope|^d_?(?=[a-z])|_d$|der$|backward", re.IGNORECASE)
+
+
+def as_said(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """The statement that the fix consists of in the place of the one that stands there, and updates beside it alike."""
+    said, alike, _ = finding.fix.partition(ALIKE)
+    new = _parsed(said)
+    if new is None or not isinstance(statement, ast.Assign | ast.AugAssign) or type(new) is not type(statement):
+        return
+    if ast.unparse(_target(new)) != ast.unparse(_target(statement)):
+        return
+    pairs: list[tuple[ast.expr | ast.stmt, str]] = [(statement, said)]
+    for other in _beside(text, statement) if alike else []:
+        turned = other_sign(other, Text(text.source))
+        if turned is not None:
+            pairs.append((other, turned.splitlines()[other.lineno - 1].strip()))
+    yield text.with_expressions(pairs)
+
+
+def _parsed(said: str) -> ast.Assign | ast.AugAssign | None:
+    try:
+        body = ast.parse(said).body
+    except SyntaxError:
+        return None
+    return body[0] if len(body) == 1 and isinstance(body[0], ast.Assign | ast.AugAssign) else None
+
+
+def _target(statement: ast.Assign | ast.AugAssign) -> ast.expr:
+    return statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+
+
+def _beside(text: Text, statement: ast.stmt) -> list[ast.stmt]:
+    """The other steps by the same sign, in the block of a step."""
+    for node in ast.walk(ast.parse(text.source)):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and any(getattr(s, "lineno", 0) == statement.lineno for s in body):
+            steps = [s for s in body if _step(s) is not None and s.lineno == s.end_lineno]
+            return [s for s in steps if s.lineno != statement.lineno and _sign(s) == _sign(statement)]
+    return []
+
+
+def _sign(step: ast.stmt) -> type[ast.AST]:
+    if isinstance(step, ast.AugAssign):
+        return type(step.op)
+    value = step.value if isinstance(step, ast.Assign) else None
+    return type(value.op) if isinstance(value, ast.BinOp) else type(step)
+
+
+def by_helper(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`d * sigmoid_derivative(z)` with what comes out of the activation, `a = sigmoid(z)`, where the helper is written
+    for that, or the other way round."""
+    calls = [n for n in ast.walk(ast.parse(text.source)) if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call)]
+    given_input = "is given its input" in finding.explanation
+    for call in [n for n in ast.walk(statement) if isinstance(n, ast.Call) and len(n.args) == 1 and not n.keywords]:
+        if not OF_DERIVATIVE.search(ast.unparse(call.func).split(".")[-1]):
+            continue
+        taken = ast.unparse(call.args[0])
+        for forward in calls:
+            called, passed = forward.value, forward.targets[0]
+            if not isinstance(called, ast.Call) or len(called.args) != 1 or called.keywords:
+                continue
+            goes_in, comes_out = ast.unparse(called.args[0]), ast.unparse(passed)
+            if given_input and goes_in == taken != comes_out:
+                yield text.with_expression(call.args[0], comes_out)
+            elif not given_input and comes_out == taken != goes_in:
+                yield text.with_expression(call.args[0], goes_in)
 
 
 def from_list(finding: Finding, text: Text) -> Iterator[str]:

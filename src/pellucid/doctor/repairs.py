@@ -17,7 +17,9 @@ from pellucid.doctor.finding import Finding
 from pellucid.doctor.patches import PATCHES
 from pellucid.doctor.patches_backward import (
     as_outer,
+    as_said,
     before_line,
+    by_helper,
     from_list,
     multiplied,
     over_classes,
@@ -49,6 +51,7 @@ def repairs(finding: Finding, source: str) -> Iterator[str]:
         made.append(text.after(statement, str(finding.patch["insert"])))
     if finding.patch and "before" in finding.patch:
         made.append(before_line(source, int(finding.patch["line"]), str(finding.patch["before"])))
+    made += as_said(finding, statement, text)
     for make in (*PATCHES.get(kind, ()), *makers.get(kind, ())):
         made += list(make(finding, statement, text))
     seen = {source}
@@ -63,13 +66,13 @@ def together(findings: list[Finding], source: str, each: int = 1) -> Iterator[st
     made = [source]
     for finding in findings:
         changed = [
-            repaired for program in made for repaired in list(repairs(_moved(finding, source, program), program))[:each]
+            repaired for program in made for repaired in list(repairs(moved(finding, source, program), program))[:each]
         ]
         made = changed or made
     yield from (program for program in dict.fromkeys(made) if program != source)
 
 
-def _moved(finding: Finding, source: str, changed: str) -> Finding:
+def moved(finding: Finding, source: str, changed: str) -> Finding:
     """A finding at the line where its own is in a program that was changed."""
     if finding.line is None or source == changed:
         return finding
@@ -430,7 +433,7 @@ OF_MISTAKE = {
     "constant-factor": (_other_factor,),
     "batch-factor": (_other_factor,),
     "missing-activation-derivative": (_with_slope,),
-    "derivative-at-wrong-point": (_at_output,),
+    "derivative-at-wrong-point": (by_helper, _at_output),
     "transpose": (_turned,),
     "missing-broadcast-sum": (_summed,),
     "zero-gradient": (_moved_too,),

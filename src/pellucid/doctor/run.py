@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast, overload
 
+from pellucid.doctor.again import look_again
 from pellucid.doctor.examination import Options
 from pellucid.doctor.examination import examine as examine_session
 from pellucid.doctor.find import NoProgram, find
@@ -57,14 +58,22 @@ def examine_script(
     report = _examined(path, args, loss, budget)
     if Path(script).is_dir():
         report.facts["script"] = str(path)
+    known: dict[str, Report] = {}
+
+    def examined(source: str, seconds: float) -> Report:
+        if source not in known:
+            known[source] = _examined(path, args, loss, seconds, source)
+        return known[source]
+
+    look_again(report, path, examined, started + budget)
     if fix:
-        left = budget - (time.monotonic() - started)
-        repair(report, path, lambda copy, seconds: _examined(copy, args, loss, seconds), left)
+        repair(report, path, examined, budget - (time.monotonic() - started))
     report.seconds = time.monotonic() - started
     return report
 
 
-def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float) -> Report:
+def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float, source: str | None = None) -> Report:
+    """The report on a program, or on what it would be if this `source` stood in it."""
     if not hasattr(os, "fork"):
         raise NoProgram(
             "pellucid doctor forks the program that it examines, which this system cannot: use Linux, macOS, or WSL."
@@ -72,6 +81,7 @@ def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float) 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "report.json"
         asked = {"script": str(path), "args": list(args), "loss": loss, "budget": budget, "out": str(out)}
+        asked["source"] = source
         ends = time.monotonic() + budget
         asked["until"] = ends - SPARED
         environment = dict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import linecache
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from pellucid.doctor.notebook import Book, is_notebook
 
 ABOVE = 4  # folders above a program, in which it may be meant to be a module
+_changed: dict[Path, str] = {}  # programs that are examined as if another text stood in them
 
 
 def text_of(path: Path) -> str:
@@ -20,10 +22,19 @@ def text_of(path: Path) -> str:
     Raises:
         OSError, SyntaxError, ValueError: it cannot be read.
     """
+    if path in _changed:
+        return _changed[path]
     if is_notebook(path):
         return Book(path).source
     with tokenize.open(path) as file:
         return file.read()
+
+
+def as_if(text: str, path: Path) -> None:
+    """From here on, in this process, whoever asks for the text of a file is given this one. The file stays as it is."""
+    _changed[path] = text
+    lines = text.splitlines(keepends=True)
+    linecache.cache[str(path)] = (len(text), None, lines, str(path))
 
 
 def encoded(text: str, like: Path) -> bytes:

@@ -10,7 +10,6 @@ import json
 import re
 import signal
 import sys
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from pellucid.doctor import lifeless, outside, stopped
 from pellucid.doctor.conditions.causes import class_numbers
+from pellucid.doctor.edits import around
 from pellucid.doctor.ended import ended_with
 from pellucid.doctor.examination import Options, examine
 from pellucid.doctor.finding import place
@@ -33,6 +33,7 @@ from pellucid.doctor.process.program import UserProgram, silence
 from pellucid.doctor.process.rebound import Rebound, rebound
 from pellucid.doctor.progress import NO_BACKWARD, NO_LOOP
 from pellucid.doctor.report import Finding, Report
+from pellucid.doctor.sources import as_if
 
 # An engine of the program's own makes some ten thousand nodes in a pass: to go through all of them again after each 700
 # takes four fifths of the time.
@@ -55,6 +56,8 @@ def main() -> None:
     deadline = started + float(asked["budget"]) * 0.9
     framework = bool(asked.get("framework"))
     program = UserProgram(Path(asked["script"]), list(asked["args"]))
+    if asked.get("source") is not None:
+        as_if(asked["source"], program.script)
     options = Options(asked.get("loss"), float(asked["budget"]))
     reports: list[Report] = []
     alone: list[float] = []  # seconds that the program ran by itself, without what was looked at in between
@@ -120,16 +123,6 @@ def longer(reason: str, budget: float) -> str:
     ('give it more, --budget 300', 'give it more, --budget 1200')
     """
     return re.sub(r"--budget 300\b", f"--budget {max(300, round(4 * budget))}", reason) if budget >= 300 else reason
-
-
-def around(sources: dict[str, str], finding: Finding, lines: int = 4) -> list[tuple[int, str]]:
-    """The lines of the source near a finding, with their numbers; what all of them are indented by is taken away."""
-    if finding.file is None or finding.line is None or finding.file not in sources:
-        return []
-    text = sources[finding.file].splitlines()
-    first = max(finding.line - lines, 1)
-    near = textwrap.dedent("\n".join(text[first - 1 : finding.line + lines])).split("\n")
-    return list(enumerate(near, first))
 
 
 def _of_waiting(controller: Controller) -> Report | None:

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from pellucid.doctor.sources import text_of
+
 from .record import Place
 
 
@@ -18,7 +20,7 @@ def made_at(loss: Place | None) -> Place | None:
     if loss is None:
         return None
     try:
-        tree = ast.parse(Path(loss[0]).read_text(encoding="utf-8"))
+        tree = ast.parse(text_of(Path(loss[0])))
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
         return None
     name = _given(tree, loss[1])

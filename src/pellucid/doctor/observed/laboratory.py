@@ -148,11 +148,11 @@ class ScriptLaboratory(Laboratory):
 
     def patched(self, source: str, steps: int, seconds: float) -> ProgramRecord | None:
         """The record of a run of the script as if this stood in it; None where it gave none."""
-        self.source = source
+        own, self.source = self.source, source
         try:
             return self.run((), steps, seconds)
         finally:
-            self.source = None
+            self.source = own
 
     def _program(self, end: ChildAnswer, treatments: Sequence[Treatment], steps: int, seconds: float) -> None:
         """In the fork: the program from its first line; it does not return."""

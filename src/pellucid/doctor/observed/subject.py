@@ -13,6 +13,7 @@ from pellucid.doctor import subject as by_hand
 from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.program import silence
 from pellucid.doctor.progress import NO_BACKWARD
+from pellucid.doctor.sources import as_if
 
 from .examination import report_on
 from .laboratory import ScriptLaboratory
@@ -29,6 +30,9 @@ def main() -> None:
         deadline, Path(asked["script"]).resolve(), list(asked["args"]), loss=asked["loss"] or ""
     )
     laboratory.ends = float(asked["until"])
+    if asked.get("source") is not None:
+        laboratory.source = asked["source"]
+        as_if(asked["source"], laboratory.script)
     report = report_on(laboratory)
     if report.reason == NO_BACKWARD:
         sys.argv[1] = json.dumps({**asked, "budget": deadline - time.monotonic(), "framework": True})

@@ -6,6 +6,7 @@ import ast
 import functools
 from pathlib import Path
 
+from pellucid.doctor.sources import text_of
 from pellucid.errors import in_package, user_frame
 
 from .places import place
@@ -31,7 +32,7 @@ def line_without_grad() -> Place | None:
 def _blocks(file: str) -> list[tuple[int, int, int]]:
     """By block without gradients, the inner ones first: the line that says so, and the first and the last in it."""
     try:
-        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+        tree = ast.parse(text_of(Path(file)))
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
         return []
     found: list[tuple[int, int, int]] = []

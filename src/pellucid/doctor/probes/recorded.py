@@ -71,6 +71,7 @@ class Autopsy:
     first_wrong: tuple[str, int] | None = None  # the line of the backward pass, by the values on the tape
     lines: dict[str, tuple[str, int]] = field(default_factory=dict)  # of each tensor that is off by a factor
     derived: bool = False  # whether the gradient that goes wrong is multiplied by a derivative elsewhere
+    apart: bool = False  # whether mistakes of one kind in several lines are several
     meant: str = ""  # what to write for the first wrong gradient, where no mistake has a name
 
 
@@ -177,13 +178,16 @@ def autopsy(
     named = [_of_finding(f, files) for found in told for f in (found, found.then) if f is not None]
     named.sort(key=lambda item: item.mistake == EARLY)  # which holds a program back the least
     unknown = {item.tensor for item in named if item.mistake == "unknown"}
+    apart = bool(by_steps) and not left and any(item.second for item in named)
+    if apart:  # each of the two by itself, with its line
+        named = by_steps
     if by_steps and len(left) < len(unknown):
         named = [*by_steps, *(item for item in named if item.tensor in left)]
     nameless = [n for n in wrong if all(item.tensor != n or item.mistake == "unknown" for item in named)]
     squared = candidate.kind == "squared" and candidate.label is not None and not candidate.also
     pair = (candidate.output[1], candidate.label[1]) if squared and candidate.label is not None else ("", "")
     whole = meant(tape, nameless, given, moved, files, *pair) if nameless else ""
-    return Autopsy(result.status, named, list(result.notes), agrees, first, lines, derived, whole)
+    return Autopsy(result.status, named, list(result.notes), agrees, first, lines, derived, apart, whole)
 
 
 EARLY = "updated-too-early"

@@ -24,6 +24,7 @@ from pellucid.check.mistakes import (
     MISSING_ACTIVATION_DERIVATIVE,
     MISSING_STEP,
     STALE_VALUE,
+    WRONG_LOSS,
 )
 from pellucid.check.record.reverse import Change, ReversePass, backward, contributions
 from pellucid.check.record.tape import Site, Tape, TapeNode
@@ -186,12 +187,21 @@ class _Search:
                     altered = way.changed(hypothesis.change)
                 except (ValueError, IndexError):  # the shapes do not allow this mistake here
                     continue
-            explained = sum(fits(altered[n], self.given[n]) for n in altered if n in self.left)
+            named = [n for n in altered if n in self.left and fits(altered[n], self.given[n])]
+            explained = len(named)
             spoilt = [n for n in altered if not fits(altered[n], truth[n])]
-            if not spoilt or any(n in fine for n in spoilt) or not (explained or local):
+            enough = explained or local
+            if hypothesis.mistake == WRONG_LOSS:  # some usual loss of some constant gives any few numbers
+                enough = any(_tells(self.given[n]) for n in named)
+            if not spoilt or any(n in fine for n in spoilt) or not enough:
                 continue
             best = max((explained, hypothesis, spoilt), best, key=_score)
         return best
+
+
+def _tells(gradient: np.ndarray) -> bool:
+    """Whether a gradient has three different numbers: of two, and of one that is repeated, many are multiples."""
+    return len(np.unique(np.round(gradient / (np.abs(gradient).max(initial=0) or 1.0), 9))) > 2
 
 
 def _of_guess(hypothesis: Hypothesis) -> bool:

@@ -1,0 +1,137 @@
+"""What else is wrong: the program is examined again as a whole, with what was found put right in its source.
+
+One fault hides another: beside a wrong gradient nobody sees that the rows are sorted, and what ends a program says
+nothing of its rate. So what can be written as a change of the source is, and the changed program is examined as the
+first one was. What is found there is true of the program, too, if the change put right what it was to, and no more.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pellucid.doctor.edits import around
+from pellucid.doctor.repairs import moved, repairs, together
+from pellucid.doctor.report import Finding, Report
+from pellucid.doctor.sources import text_of
+
+Examine = Callable[[str, float], Report]  # of the program as if this text stood in it, within some seconds
+
+MOST = 3  # faults that are told
+ROUNDS = 2
+TRIED = 3  # changes that may put right what was found
+LONGER = 1.2  # times the seconds of the first examination, for another one
+ALARMS = ("error", "warning")
+# what a program computes is another thing with these mended: a gradient that was right is not right for that
+OF_THE_NETWORK = (
+    "activation-before-loss", "double-softmax", "no-nonlinearity", "output-range-mismatch", "softmax-single-unit",
+    "softmax-wrong-axis",
+)  # fmt: skip
+OF_SIZE = ("batch-factor", "constant-factor")  # a gradient of another size goes with another rate
+OF_LENGTH = ("too-few-updates", "lr-too-high", "lr-too-low", "late-instability")
+SEEN_AGAIN = "This was seen in a run of the program with what stands above put right, as it says there."
+
+
+def look_again(report: Report, script: Path, examine: Examine, ends: float) -> None:
+    """Put into a report of faults what is found once they are put right, by the lines of the script as it is.
+
+    `ends`: when the time is up, by `time.monotonic`.
+    """
+    if report.status != "faults" or script.suffix != ".py":
+        return
+    source, now = text_of(script), report
+    for _ in range(ROUNDS):
+        wrong = faults_of(now, script)
+        if not wrong or len([f for f in report.findings if f.severity == "error"]) >= MOST:
+            return
+        for changed in itertools.islice(changes(wrong, source), TRIED):
+            left = ends - time.monotonic()
+            if left < LONGER * report.seconds:
+                return
+            other = examine(changed, left)
+            if is_put_right(wrong, other, changed_lines(source, changed)):
+                break
+        else:
+            return
+        _enter(report, further(wrong, other), script, changed)
+        source, now = changed, other
+
+
+def faults_of(report: Report, script: Path) -> list[Finding]:
+    """The errors whose line is in the script; where there is none, the warnings."""
+    here = [f for f in report.findings if f.file is not None and Path(f.file).resolve() == script.resolve()]
+    return [f for f in here if f.severity == "error"] or [f for f in here if f.severity == "warning"]
+
+
+def changes(wrong: list[Finding], source: str) -> Iterator[str]:
+    """The program with all of these put right, or the first one alone."""
+    if len(wrong) > 1:
+        yield from together(wrong, source)
+    yield from repairs(wrong[0], source)
+
+
+def changed_lines(source: str, changed: str) -> set[int]:
+    """The lines of a changed program that are new in it."""
+    matcher = difflib.SequenceMatcher(a=source.splitlines(), b=changed.splitlines(), autojunk=False)
+    new = [range(start, end) for kind, _, _, start, end in matcher.get_opcodes() if kind != "equal"]
+    return {line + 1 for lines in new for line in lines}
+
+
+def is_put_right(wrong: list[Finding], other: Report, new: Collection[int] = ()) -> bool:
+    """Whether a changed program has none of these faults any more: of gradients, whether fewer tensors are wrong, and
+    none that was right. Of the lines that are `new` in it nothing may be told."""
+    if other.status == "inconclusive":
+        return False
+    alarms = [f for f in other.findings if f.severity in ALARMS]
+    if any(f.severity == "error" and f.line in new for f in alarms):
+        return False
+    before, after = _tensors(wrong), _tensors(alarms)
+    if not (after < before if before else True):
+        return False
+    others = {f.title for f in wrong if not f.tensors}
+    return not any(f.title in others for f in alarms)
+
+
+def _tensors(findings: list[Finding]) -> set[str]:
+    """The names of the tensors whose gradient is wrong."""
+    return {t["name"] for f in findings for t in f.tensors if t.get("verdict") not in ("right", "unknown")}
+
+
+def further(wrong: list[Finding], other: Report) -> list[Finding]:
+    """What is found in the changed program and holds for the program as it is."""
+    network = any(f.cause in OF_THE_NETWORK for f in wrong)
+    size = any(f.mistake in OF_SIZE for f in wrong)
+    found: list[Finding] = []
+    for finding in other.findings:
+        named = finding.cause == "wrong-backward" and finding.mistake not in ("", "unknown")
+        shown = finding.verified or named or finding.verified is None
+        if finding.severity != "error" or not shown:
+            continue
+        if (network and finding.cause == "wrong-backward") or (size and finding.cause in OF_LENGTH):
+            continue
+        found.append(finding)
+    return found
+
+
+def _enter(report: Report, found: list[Finding], script: Path, changed: str) -> None:
+    """Add findings of the changed program behind the errors of the report, but for what is said there."""
+    source = text_of(script)
+    known = [f for f in report.findings if f.severity in ALARMS]
+    causes = {f.cause for f in known if f.cause != "wrong-backward"}
+    at = sum(f.severity == "error" for f in report.findings)
+    for finding in found:
+        of_script = finding.file is not None and Path(finding.file).resolve() == script.resolve()
+        own = moved(finding, changed, source) if of_script else finding
+        same = any((f.title, f.file, f.line) == (own.title, own.file, own.line) for f in known)
+        if same or own.cause in causes:
+            continue
+        own = replace(own, notes=[*own.notes, SEEN_AGAIN])
+        if of_script and own.file is not None and own.line is not None:
+            own.code = source.splitlines()[own.line - 1].strip()
+            own.around = around({own.file: source}, own)
+        report.findings.insert(at, own)
+        at += 1

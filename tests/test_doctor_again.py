@@ -1,0 +1,153 @@
+"""What the doctor finds once the first fault is put right: the changed program, examined as a whole."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pellucid.doctor import Report, examine_script
+from pellucid.doctor.again import SEEN_AGAIN, changed_lines, further, is_put_right, look_again
+from pellucid.doctor.report import Finding
+from pellucid.doctor.sources import as_if, text_of
+
+SOURCE = "w += 0.1 * dw\nprint(w)\nx = load()\n"
+
+
+def found(cause: str, line: int = 1, severity: str = "error", mistake: str = "", wrong: str = "") -> Finding:
+    tensors = [{"name": name, "verdict": "across"} for name in wrong]
+    return Finding(cause, severity, 0.9, "", "", "", "train.py", line, mistake=mistake, tensors=tensors)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "other", "right"),
+    [
+        ([found("loss-sign-flipped")], Report("healthy"), True),
+        ([found("loss-sign-flipped")], Report("inconclusive"), False),
+        ([found("loss-sign-flipped")], Report("faults", [found("loss-sign-flipped", 3)]), False),
+        ([found("labels-misaligned")], Report("faults", [found("wrong-backward", wrong="W")]), True),
+        ([found("wrong-backward", wrong="Wb")], Report("faults", [found("wrong-backward", 3, wrong="b")]), True),
+        ([found("wrong-backward", wrong="b")], Report("faults", [found("wrong-backward", 3, wrong="W")]), False),
+        ([found("wrong-backward", wrong="b")], Report("faults", [found("wrong-backward", 3, wrong="b")]), False),
+        ([found("wrong-backward", wrong="b")], Report("faults", [found("unshuffled-data", 3)]), True),
+    ],
+)
+def test_a_change_puts_right_what_it_is_to_and_breaks_nothing(wrong, other, right) -> None:
+    assert is_put_right(wrong, other) is right
+
+
+def test_a_change_is_none_where_its_own_line_is_told_of_next() -> None:
+    new = changed_lines(SOURCE, SOURCE.replace("0.1", "0.2") + "y = x\n")
+    assert new == {1, 4}
+    first, other = found("lr-too-low"), Report("faults", [found("wrong-backward", 1, wrong="w")])
+    assert not is_put_right([first], other, new)
+    assert is_put_right([first], Report("faults", [found("wrong-backward", 3, wrong="w")]), new)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "holds"),
+    [
+        (found("wrong-backward", wrong="W"), found("unshuffled-data"), True),
+        (found("wrong-backward", wrong="W"), found("unshuffled-data", severity="warning"), False),
+        (found("wrong-backward", wrong="W"), replace(found("lr-too-high"), verified=False), False),
+        (found("wrong-backward", wrong="W"), replace(found("lr-too-high"), verified=True), True),
+        (found("wrong-backward", wrong="W", mistake="batch-factor"), found("lr-too-high"), False),
+        # without its last activation a program has another gradient
+        (found("output-range-mismatch"), found("wrong-backward", mistake="sign", wrong="W"), False),
+        (found("labels-misaligned"), found("wrong-backward", mistake="sign", wrong="W"), True),
+    ],
+)
+def test_what_is_told_of_the_changed_program_and_holds_for_the_program(first, second, holds) -> None:
+    assert bool(further([first], Report("faults", [second]))) is holds
+
+
+def told(source: str, script: Path) -> Report:
+    """A doctor that sees sorted rows only where the sign is right."""
+    if "w +=" in source:
+        line = source.splitlines().index("w += 0.1 * dw") + 1
+        first = replace(found("loss-sign-flipped", line), file=str(script), fix="w -= 0.1 * dw")
+        return Report("faults", [first, replace(first, cause="class-imbalance", severity="info")])
+    at = source.splitlines().index("x = load()") + 1
+    return Report("faults", [replace(found("unshuffled-data", at), file=str(script), code="")])
+
+
+def test_a_second_fault_is_told_by_its_line_in_the_program_as_it_is(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SOURCE)
+    report = told(SOURCE, script)
+    asked: list[str] = []
+
+    def examine(source: str, seconds: float) -> Report:
+        asked.append(source)
+        return told(source, script)
+
+    look_again(report, script, examine, time.monotonic() + 60)
+    assert asked == [SOURCE.replace("+=", "-=")]
+    assert [(f.cause, f.severity) for f in report.findings] == [
+        ("loss-sign-flipped", "error"), ("unshuffled-data", "error"), ("class-imbalance", "info"),
+    ]  # fmt: skip
+    assert (report.findings[1].line, report.findings[1].code) == (3, "x = load()")
+    assert report.findings[1].notes == [SEEN_AGAIN]
+
+
+def test_nothing_is_asked_where_there_is_no_time_or_nothing_wrong(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SOURCE)
+
+    def examine(source: str, seconds: float) -> Report:
+        raise AssertionError("this was not to be asked")
+
+    look_again(Report("healthy"), script, examine, time.monotonic() + 60)
+    late = told(SOURCE, script)
+    late.seconds = 10.0
+    look_again(late, script, examine, time.monotonic() + 5)
+    elsewhere = replace(late.findings[0], file="net.py")
+    look_again(Report("faults", [elsewhere]), script, examine, time.monotonic() + 60)
+
+
+def test_a_text_is_read_in_the_place_of_a_file(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("a = 1\n")
+    as_if("b = 2\n", script)
+    assert text_of(script) == "b = 2\n"
+    assert script.read_text() == "a = 1\n"
+
+
+@pytest.mark.slow
+def test_two_mistakes_of_one_backward_pass_are_both_named(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(XOR)
+    report = examine_script(script, budget=120)
+    errors = [(f.mistake, f.code) for f in report.findings if f.severity == "error"]
+    assert errors == [
+        ("derivative-at-wrong-point", "hidden_delta = hidden_error * slope(hidden_error)"),
+        ("missing-broadcast-sum", "bias_hidden += np.sum(hidden_delta)"),
+    ]
+
+
+XOR = """
+import numpy as np
+np.random.seed(1)
+X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+y = np.array([[0], [1], [1], [0]])
+W1, W2 = np.random.rand(2, 2), np.random.rand(2, 1)
+bias_hidden, bias_output = np.random.rand(1, 2), np.random.rand(1, 1)
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+def slope(x):
+    return x * (1 - x)
+
+for epoch in range(10000):
+    hidden = sigmoid(np.dot(X, W1) + bias_hidden)
+    output = sigmoid(np.dot(hidden, W2) + bias_output)
+    error = y - output
+    delta = error * slope(output)
+    hidden_error = delta.dot(W2.T)
+    hidden_delta = hidden_error * slope(hidden_error)
+    W2 += hidden.T.dot(delta)
+    W1 += X.T.dot(hidden_delta)
+    bias_output += np.sum(delta, axis=0, keepdims=True)
+    bias_hidden += np.sum(hidden_delta)
+"""
