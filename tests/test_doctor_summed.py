@@ -11,6 +11,7 @@ import pytest
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.slopes import _directions
+from pellucid.doctor.rules.cells import table
 from pellucid.doctor.rules.gradient import Judgement
 from pellucid.doctor.rules.summed import over_units
 
@@ -69,3 +70,23 @@ def test_the_axis_is_that_of_the_samples_and_a_kink_hides_one_direction_only() -
     found = over_units(judgement, study, groups)
     assert found is not None
     assert found[2].endswith("np.sum(…, axis=0, keepdims=True)")
+
+
+@pytest.mark.parametrize(("clipped", "state"), [(False, "across"), (True, "silent")])
+def test_one_number_for_all_units_is_cut_only_where_other_gradients_are_cut_there_too(
+    clipped: bool, state: str
+) -> None:
+    """In a program that clips something, such as the scores of a sigmoid."""
+    rng = np.random.default_rng(0)
+    passes: list[StudiedPass] = []
+    for i in range(4):
+        bias = rng.normal(size=5)
+        slopes = {"w": rng.normal(size=6), "b": bias}
+        given = {"w": slopes["w"], "b": np.full(5, 3.0 if clipped else bias.sum())}
+        entry = StudiedPass(i, slopes={LOSS: slopes}, clips=True)
+        for name, values in given.items():
+            entry.directions[name] = np.eye(values.size)
+            entry.gradient[name] = entry.given[name] = RATE * values
+            entry.update[name], entry.values[name] = -RATE * values, rng.normal(size=values.size)
+        passes.append(entry)
+    assert {cell.state for cell in table(passes, LOSS)["b"]} == {state}

@@ -130,7 +130,10 @@ def _without_clipped(passes: list[StudiedPass], candidate: Candidate, cells: dic
     for entry in passes:
         for gradient in entry.gradient.values():
             size = np.abs(gradient)
-            counts[f"{size.max(initial=0):.6e}"] += int((size >= size.max(initial=0) * (1 - 1e-8)).sum())
+            largest = size.max(initial=0)
+            # what is one number for all units, and in one place alone, is the sum of all of them
+            one = size.size > 2 and not np.ptp(gradient)
+            counts[f"{largest:.6e}"] += 1 if one else int((size >= largest * (1 - 1e-8)).sum())
     cut = [
         (i, name)
         for i, entry in enumerate(passes)
