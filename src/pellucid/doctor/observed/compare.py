@@ -212,6 +212,13 @@ def says_nothing(was: ProgramRecord, now: ProgramRecord) -> bool:
     return not now.ended and not now.error and not now.behind and is_too_short(was, now) and outcome(now).finite
 
 
+def other_targets(was: ProgramRecord, now: ProgramRecord) -> bool:
+    """Whether the same inputs have other targets in another run: the network makes them, as in a clustering, and a loss
+    that falls further may be one of targets that all became the same."""
+    both = zip(was.inputs, now.inputs, was.targets, now.targets, strict=False)
+    return any(np.array_equal(x, again) and not np.array_equal(y, other) for x, again, y, other in both)
+
+
 def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False, same_loss: bool = True) -> bool:
     """Whether a run came further than another in as many steps, beyond noise.
 

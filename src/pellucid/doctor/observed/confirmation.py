@@ -112,13 +112,15 @@ def sooner(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) 
 
 
 def _others_fall(key: tuple[str, int], was: ProgramRecord, now: ProgramRecord, by: float) -> bool:
-    """Whether the other terms of a loss are clearly lower in the last pass that was looked at in both runs."""
+    """Whether the other terms of a loss are clearly lower in the last pass that was looked at in both runs, and with
+    the other sign of its term it has a bottom: of the logarithm of a variance, neither sign has one."""
     both = set(was.terms) & set(now.terms)
     if not both or max(both) < ENOUGH_OF_IT * max(was.terms):
         return False
     at = max(both)
     a, b = (sum(t.value for t in record.terms[at] if t.key != key) for record in (was, now))
-    return math.isfinite(b) and not a - b <= by * abs(a)
+    has_bottom = now.steps[at].loss > -abs(b) if at < len(now.steps) else True
+    return has_bottom and math.isfinite(b) and not a - b <= by * abs(a)
 
 
 def _recall(record: ProgramRecord) -> float:

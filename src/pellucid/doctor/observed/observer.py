@@ -114,8 +114,9 @@ class Observer(Interpreter):
         """What was noted, once nothing more is to come."""
         record = self.record
         with self.aside():
-            self.parameters.finish(list(self.roots.values()), [optimizer for optimizer, _ in self.optimizers.values()])
             roots = list(self.roots.values())
+            self.passes.finish()
+            self.parameters.finish(roots, [optimizer for optimizer, _ in self.optimizers.values()])
             record.final = self.apart(lambda: mixing.final(roots, record, self.passes.last_call, self.treatments))
             if self.passes.last_batch is not None and stands(record):
                 batch, as_at_first = self.passes.last_batch, self.parameters.as_at_first

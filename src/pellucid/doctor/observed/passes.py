@@ -19,7 +19,7 @@ from .overlaps import overlap_of
 from .parameters import ParameterNotes
 from .places import place
 from .record import Place, ProgramRecord, StepRecord
-from .rows import distinct
+from .rows import distinct, numbers
 from .terms import terms_of
 
 TAKING = ("part", "index", "index_select")  # ops that take rows
@@ -107,6 +107,11 @@ class PassNotes:
             return
         if given.dim() == 3 and self.batch.dim() >= 2 and given.shape[:2] == self.batch.shape[:2]:
             self.record.lines.setdefault("time first", at)
+
+    def finish(self) -> None:
+        """Nothing more is to come: what a network was called with after the last backward, gradients and all."""
+        if isinstance(self.batch, Tensor) and self.batch.dim():
+            self.record.afterwards = numbers(self.given)
 
     def forget(self) -> None:
         """The next pass begins."""

@@ -310,6 +310,7 @@ class ProgramRecord:
     unused: tuple[int, int] | None = None  # of a network that learns nothing: see `mixing.unused`
     final: FinalRecord | None = None
     held_out: list[HeldOutRecord] = field(default_factory=list)
+    afterwards: np.ndarray = field(default_factory=lambda: np.empty(0))  # rows that a network is called with at the end
     matched: MatchRecord | None = None
     clips: list[ClipRecord] = field(default_factory=list)
     chosen: frozenset[float] = frozenset()  # the labels with which the place of the largest output was compared

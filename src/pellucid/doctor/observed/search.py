@@ -16,6 +16,7 @@ from .compare import (
     is_too_short,
     is_worse,
     may_fall,
+    other_targets,
     outcome,
     reached,
     says_nothing,
@@ -335,7 +336,9 @@ class Search:
                 suspicions = [s for s in suspicions if s.direction <= 0]  # of steps that a fork made short
             runs = self._try_rates(suspicions) if rules[0] is rate.near else self._try(suspicions)
             confirmed = [
-                (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
+                (s, r)
+                for s, r in zip(suspicions, runs, strict=True)
+                if r is not None and confirms(s, self.current, r) and not (of_rate and other_targets(self.current, r))
             ]
             self._did_not_help(suspicions, runs)
             if not of_rate:

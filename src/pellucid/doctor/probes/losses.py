@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.probes.other_names import is_parameter
+from pellucid.doctor.probes.other_names import is_likelihood, is_parameter
 from pellucid.doctor.probes.penalties import Penalties, numbers_of
 from pellucid.doctor.probes.usual import DECIDED, SIGNED, USUAL, aligned, signs, stacked
 from pellucid.doctor.process.alike import same_series
@@ -226,10 +226,11 @@ def candidates(
         if np.isfinite(before) and np.isfinite(after) and before != after:
             # of one sample whose label is 1, two usual losses may be the same by chance
             kept.setdefault((candidate.kind, f"{before:.11e}", f"{after:.11e}"), candidate)
-            if candidate.is_seen and candidate.named > 0 and max(before, after) < 0:  # a likelihood: which one, is seen
+            falls = candidate.named > 0 and max(before, after) < 0
+            if candidate.is_seen and (falls or is_likelihood(candidate.output)):  # which one, is seen
                 kept.setdefault(("turned", f"{before:.11e}", f"{after:.11e}"), replace(candidate, turned=True))
     found = list(kept.values())
-    likely = [c for c in found if c.named > 0 or (c.output in running and c.named == 0)]
+    likely = [c for c in found if c.named > 0 or (c.output in running and c.named == 0) or c.turned]
     if len(likely) >= ENOUGH:  # then a pair whose names say nothing is by chance
         found = likely
     if wanted is not None:

@@ -1,7 +1,8 @@
-"""Numbers that are those of the parameters: other names for them, which are no outputs."""
+"""What the name of a number says of it, or its value: one of the parameters by another name, or a likelihood."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -10,6 +11,19 @@ from pellucid.doctor.process.watch import Key
 
 Seen = dict[Key, list[np.ndarray]]
 ENOUGH_VALUES = 20  # that are those of parameters, to tell another name of one
+
+
+# What is to rise, whatever its sign: that of numbers, by their density, goes beyond 0.
+LIKELIHOOD = re.compile(r"(^|_)(log_?lik(e|elihood)?|m?ll|lml|elbo|evidence|lower_?bound)(_|$)", re.I)
+
+
+def is_likelihood(key: Key) -> bool:
+    """Whether a number is called a likelihood, or what it is bounded by.
+
+    >>> [name for name in ("lml", "log_lik", "self.elbo", "nll", "all", "loss") if is_likelihood(("", name))]
+    ['lml', 'log_lik', 'self.elbo']
+    """
+    return LIKELIHOOD.search(key[1].rpartition(".")[2]) is not None
 
 
 def is_parameter(

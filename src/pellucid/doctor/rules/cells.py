@@ -21,13 +21,14 @@ class TensorCell:
     """One tensor in one pass: `given ≈ ratio · slope`, but for `residual`, a share of given.
 
     `state`: "silent" (both zero), "zero" (no update where there is a slope), "drift" (an update where there is no
-    slope), "along" (one factor), "across" (another direction).
+    slope), "along" (one factor), "across" (another direction). `size`: the length of the slope, where it is known.
     """
 
     state: str
     ratio: float = math.nan
     residual: float = 0.0
     cosine: float = math.nan
+    size: float = math.nan
 
 
 def table(passes: list[StudiedPass], candidate: Candidate) -> dict[str, list[TensorCell]]:
@@ -111,8 +112,8 @@ def cell(entry: StudiedPass, candidate: Candidate, name: str, still: np.ndarray 
         (own, decay), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
         rest = math.sqrt(float(((g - own * s - decay * w) ** 2).sum()) / gg)
         if rest < WRONG / 10 and own and (own < 0 or decay > 0):
-            return TensorCell("along", float(own), rest, cosine)
-    return TensorCell("along" if residual < WRONG else "across", ratio, residual, cosine)
+            return TensorCell("along", float(own), rest, cosine, math.sqrt(ss))
+    return TensorCell("along" if residual < WRONG else "across", ratio, residual, cosine, math.sqrt(ss))
 
 
 def _stands_still(entry: StudiedPass) -> bool:

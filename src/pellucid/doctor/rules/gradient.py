@@ -167,6 +167,8 @@ def residual(found: Judgement) -> float:
 
 def explains_some(found: Judgement) -> bool:
     """Whether the loss explains all of a tensor that is more than one number, in most passes, and not by chance."""
+    if not found.candidate.is_seen and _at_any_rate(found):
+        return False
     agreeing = 0
     for name, row in found.cells.items():
         telling = [c for c in row if c.state not in ("silent", "drift")]
@@ -176,9 +178,19 @@ def explains_some(found: Judgement) -> bool:
     return agreeing > 1
 
 
+def _at_any_rate(found: Judgement) -> bool:
+    """Whether the rate of each pass is another, up the slope in some and down in others: where a pass depends on its
+    parameters by one number alone, as a score of one row, every loss of it has a slope of that direction."""
+    known = sorted(abs(ratio) for ratio in found.ratios if math.isfinite(ratio))
+    return _both_ways(found) and len(known) > 2 and not near(known[0], known[-1], 0.5)
+
+
 def _is_steady(found: Judgement, telling: list[TensorCell]) -> bool:
-    """Whether a single number, which is a multiple of any other, is the same multiple of its slope in many passes."""
+    """Whether a single number, which is a multiple of any other, is the same multiple of its slope in many passes that
+    differ: those of a training that came to rest say one thing many times."""
     ratios = [c.ratio for c in telling if c.state == "along"]
+    if all(math.isfinite(c.size) for c in telling) and len({f"{c.size:.6e}" for c in telling}) < SEVERAL:
+        return False
     return len(ratios) >= SEVERAL and found.candidate.kind not in PIECEWISE and all(near(r, ratios[0]) for r in ratios)
 
 

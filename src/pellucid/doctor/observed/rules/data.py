@@ -15,6 +15,7 @@ from .. import labels as making
 from .. import orders
 from ..compare import stands
 from ..record import Place, ProgramRecord
+from ..rows import inside
 from ..suspicion import Suspicion
 from ..treatments import BatchFirst, Shuffle
 
@@ -225,19 +226,32 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     by_chance = total * (1 - np.exp(-len(rows) / total))  # rows that differ, where as many are drawn from all of them
     if len(rows) >= OFTEN * distinct and 1 < distinct < 0.5 * by_chance and len(record.rows) >= 10:
+        alone = _asks_of_no_other(record)
         yield Suspicion(
             "low-coverage",
             f"In {len(record.rows)} steps {distinct} different rows of {total} were used, {len(rows) / distinct:.0f} "
             "times each.",
-            "The network sees the same part of the data again and again, and never the rest.",
+            "All steps see one batch, and the network is asked of no other rows: it is shown that it can learn these."
+            if alone
+            else "The network sees the same part of the data again and again, and never the rest.",
             "return len(self.x) in __len__ of the data set: it says how many rows a DataLoader takes"
             if short
             else "set the seed once, before the loop: each draw is the same here"
             if "seed" in record.lines
             else "take the next batch in each step: for x, y in loader: …",
             record.lines.get("seed") or _rows_at(record),
-            certain=True,
+            certain=not alone,
+            otherwise="info" if alone else "",
         )
+
+
+def _asks_of_no_other(record: ProgramRecord) -> bool:
+    """Whether every step sees one batch, and the network says nothing of any other rows: who wants it to know others
+    looks at how well it does. To fit one batch is the first thing that is tried of a network, on purpose."""
+    first = np.sort(rounded(record.rows[0]))
+    one = all(np.array_equal(first, np.sort(rounded(batch))) for batch in record.rows[1:])
+    asked = [*(h.rows for h in record.held_out), record.afterwards]
+    return one and "seed" not in record.lines and all(inside(rows, record.rows[0]).all() for rows in asked)
 
 
 def in_order(record: ProgramRecord) -> Iterator[Suspicion]:
