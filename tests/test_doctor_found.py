@@ -173,6 +173,43 @@ def run(sequences, size, units=30, epochs=150, rate=0.2):
 run([[i, 4, 5, 6, 7, 8, 9 + i] for i in range(4)], 13)
 """
 
+# What is predicted stands nowhere: each of its parts is subtracted from what is left of the labels.
+PARTS = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+x = rng.uniform(-3, 3, 40)
+y = 0.3 + 1.5 * np.sin(1.2 * x) + 0.1 * rng.normal(size=40)
+w = np.array([-0.2, 1.0, 0.9, 0.2])
+for _ in range(500):
+    w0_grad = -2 * np.sum(y - w[0] - w[1] * np.sin(w[2] * x + w[3]))
+    w1_grad = -2 * np.sum((y - w[0] - w[1] * np.sin(w[2] * x + w[3])) * np.sin(w[2] * x + w[3]))
+    w2_grad = -2 * np.sum((y - w[0] - w[1] * np.sin(w[2] * x + w[3])) * w[1] * x * np.cos(w[2] * x + w[3]))
+    w3_grad = -2 * np.sum((y - w[0] - w[1] * np.sin(w[2] * x + w[3])) * w[1] * np.cos(w[2] * x + w[3]))
+    w = w - 0.001 * np.array([w0_grad, w1_grad, w2_grad, w3_grad])
+"""
+
+# All weights decay but the intercept, which is the first of them.
+INTERCEPT = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X = np.column_stack([np.ones(120), rng.normal(size=(120, 5))])
+y = (X @ np.array([0.8, 2.0, -1.0, 0.5, 0.0, 0.0]) + 0.3 * rng.normal(size=120) > 0).astype(float)
+theta = np.zeros(6)
+
+
+def gradient(theta, X, y, strength):
+    h = 1 / (1 + np.exp(-(X @ theta)))
+    penalty = theta.copy()
+    penalty[0] = 0
+    return X.T @ (h - y) / len(y) + strength * penalty / len(y)
+
+
+for epoch in range(800):
+    theta = theta - 0.5 * gradient(theta, X, y, 2.0)
+"""
+
 PROGRAMS = {
     "apart": APART,
     "leaps": LEAPS,
@@ -180,6 +217,8 @@ PROGRAMS = {
     "by-functions": BY_FUNCTIONS,
     "product": PRODUCT,
     "reservoir": RESERVOIR,
+    "parts": PARTS,
+    "intercept": INTERCEPT,
 }
 
 
@@ -202,6 +241,8 @@ def test_a_right_program_is_healthy(name: str, tmp_path: Path) -> None:
         ("by-functions", "np.subtract(new, np.mul", "np.add(new, np.mul"),
         ("product", "self.W2 -=", "self.W2 +="),
         ("reservoir", "W_out += rate", "W_out -= rate"),
+        ("parts", "w = w - 0.001", "w = w + 0.001"),
+        ("intercept", "theta - 0.5", "theta + 0.5"),
     ],
     ids=PROGRAMS,
 )

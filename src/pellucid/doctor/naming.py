@@ -51,7 +51,9 @@ def by_another_loss(
     Those come first of which the program subtracts a label, and the usual ones.
     """
     others = [found for found in gradient.ranked(seen) if found.wrong and found.candidate.kind in PLAUSIBLE]
-    others = [found for found in others if found.candidate.named > 0 and not found.candidate.frozen]
+    others = [
+        found for found in others if found.candidate.named > 0 and not (found.candidate.frozen or found.candidate.both)
+    ]
     others.sort(key=lambda found: (-found.candidate.named, _order(found.candidate, seen)))
     for found in others[: 3 * OTHERS]:
         accumulating = backward.findings(found, seen, session.found, set())

@@ -143,7 +143,9 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
             case.as_is = case.was = case.run(Remedy(), ENOUGH, more, case.asked)
     session.ended_by = (case.as_is.passes, case.as_is.ended_by)
     case.frozen = case.run(Remedy(scale=0.0), case.burst, 1.5)
-    if case.keys.labels is not None and not case.candidate.frozen:  # what a pass computes is no data
+    if case.keys.labels is not None and not (
+        case.candidate.frozen or case.candidate.both
+    ):  # what a pass computes is no data
         seen = session.lab(
             lambda lab: probe.observe(lab, case.keys, case.candidate, 400, 2.0), session.found.groups, 4.0
         )

@@ -50,6 +50,7 @@ class Candidate:
     Attributes:
         which: of a series of values, "first", "last" or "all".
         frozen: the label depends on the parameters too, and is taken for a constant, as in Q-learning.
+        both: it depends on them and counts, as what is left of the label where a part of the output was subtracted.
         also: further pairs of an output and a label, where a program has a number of its own for each: o1, o2, …
     """
 
@@ -58,6 +59,7 @@ class Candidate:
     label: Key | None = None
     which: str = "all"
     frozen: bool = False
+    both: bool = False
     also: tuple[tuple[Key, Key], ...] = ()
     plus: tuple[Key, ...] = ()  # further numbers that are seen, where a program never adds the parts of its loss up
     weights: Key | None = None  # how much each row counts
@@ -116,7 +118,7 @@ class Candidate:
     def value(self, seen: Seen, plain: Seen | None = None) -> float:
         """The loss of what was seen; nan where it was not seen. A label is constant, and taken from the pass as it is:
         that of a network which is copied now and then depends on the parameters in the passes that copy it."""
-        if plain is not None and self.label in plain and self.output in seen:
+        if plain is not None and not self.both and self.label in plain and self.output in seen:
             seen = {**seen, self.label: plain[self.label]}
         with np.errstate(all="ignore"):
             return float(self.compute(seen))
@@ -325,6 +327,8 @@ def _all(
             alike = len(seen[output]) == len(seen[other]) and seen[output][0].size == seen[other][0].size
             if other != output and alike and (output[1], other[1]) in subtracted:
                 yield Candidate("squared", output, other, frozen=True, subtracted=True)
+                if (output, other) <= (other, output):  # of y - a * x - b, what is subtracted from what is left of y
+                    yield Candidate("squared", output, other, both=True, subtracted=True)
     alone: dict[tuple[str, ...], list[tuple[Key, Key]]] = {}
     for output in outputs:
         for label in labels:

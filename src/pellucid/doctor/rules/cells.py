@@ -105,10 +105,10 @@ def cell(entry: StudiedPass, candidate: Candidate, name: str, still: np.ndarray 
     residual = math.sqrt(max(0.0, float(((g - ratio * s) ** 2).sum())) / gg)
     cosine = float(s @ g) / math.sqrt(ss * gg)
     # weights that decay beside: given ≈ ratio · slope + decay · weight; by its sign, of few numbers, all passes tell
-    for signs in (False, True) if residual >= WRONG and len(s) >= 4 else ():
+    for signs, spared in BESIDE if residual >= WRONG and len(s) >= 4 else ():
         if signs and np.count_nonzero(entry.update[name]) <= FEW:
             break
-        w = _weights(entry, name, signs)[fine]
+        w = _weights(entry, name, signs, spared)[fine]
         (own, decay), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
         rest = math.sqrt(float(((g - own * s - decay * w) ** 2).sum()) / gg)
         if rest < WRONG / 10 and own and (own < 0 or decay > 0):
@@ -242,9 +242,15 @@ def _explained(
     return [TensorCell("along", float(ratio), rests[i], c.cosine) if i in rests else c for i, c in enumerate(row)]
 
 
-def _weights(entry: StudiedPass, name: str, signs: bool = False) -> np.ndarray:
+# What decays, weights or their signs; and the intercept among them that does not: the first of them, or the last.
+BESIDE = ((False, None), (False, 0), (False, -1), (True, None))
+
+
+def _weights(entry: StudiedPass, name: str, signs: bool = False, spared: int | None = None) -> np.ndarray:
     """The weights along the directions, or their signs; of an embedding, only the rows that the pass moved decay."""
     values = np.sign(entry.values[name]) if signs else entry.values[name]
+    if spared is not None:
+        values = np.where(np.arange(values.size) == spared % max(values.size, 1), 0.0, values)
     return entry.directions[name] @ np.where(entry.update[name] != 0, values, 0.0)
 
 
