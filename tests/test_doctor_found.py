@@ -210,6 +210,25 @@ for epoch in range(800):
     theta = theta - 0.5 * gradient(theta, X, y, 2.0)
 """
 
+# Data, predictions and weights are what pandas holds.
+TABLES = """
+import numpy as np
+import pandas as pd
+
+rng = np.random.default_rng(0)
+data = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
+data["y"] = 0.7 * data.a - 1.2 * data.b + 0.1 * rng.normal(size=60)
+features = data[["a", "b", "c"]]
+y = data.y
+w = pd.Series(0.1, index=features.columns)
+slope = 0.0
+for i in range(400):
+    predicted = features.dot(w) + slope
+    error = predicted - y
+    w = w - 0.1 * features.mul(error, axis=0).mean()
+    slope = slope - 0.1 * error.mean()
+"""
+
 PROGRAMS = {
     "apart": APART,
     "leaps": LEAPS,
@@ -219,14 +238,23 @@ PROGRAMS = {
     "reservoir": RESERVOIR,
     "parts": PARTS,
     "intercept": INTERCEPT,
+    "tables": TABLES,
 }
+
+
+def written(name: str, folder: Path, right: str = "", wrong: str = "") -> Path:
+    if name == "tables":
+        pytest.importorskip("pandas")
+    assert right in PROGRAMS[name]
+    program = folder / "train.py"
+    program.write_text(PROGRAMS[name].replace(right, wrong) if right else PROGRAMS[name])
+    return program
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_right_program_is_healthy(name: str, tmp_path: Path) -> None:
-    program = tmp_path / "train.py"
-    program.write_text(PROGRAMS[name])
+    program = written(name, tmp_path)
     report = examine_script(program)
     assert report.status == "healthy", report.reason or [(f.title, f.line) for f in report.findings]
 
@@ -243,11 +271,10 @@ def test_a_right_program_is_healthy(name: str, tmp_path: Path) -> None:
         ("reservoir", "W_out += rate", "W_out -= rate"),
         ("parts", "w = w - 0.001", "w = w + 0.001"),
         ("intercept", "theta - 0.5", "theta + 0.5"),
+        ("tables", "predicted - y", "y - predicted"),
     ],
     ids=PROGRAMS,
 )
 def test_the_same_with_a_sign_that_is_wrong_is_not(name: str, right: str, wrong: str, tmp_path: Path) -> None:
-    program = tmp_path / "train.py"
-    program.write_text(PROGRAMS[name].replace(right, wrong))
-    assert right in PROGRAMS[name]
+    program = written(name, tmp_path, right, wrong)
     assert examine_script(program).status == "faults"

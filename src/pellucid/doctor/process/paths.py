@@ -62,7 +62,7 @@ class Scope:
             if kind == "cell":
                 value = value.__closure__[value.__code__.co_freevars.index(key)]
             else:
-                value = getattr(value, key) if kind == "attr" else value[key]
+                value = getattr(value, key) if kind in ("attr", TABLE) else value[key]
         return value
 
     def put(self, path: Path, value: Any) -> None:
@@ -77,7 +77,10 @@ class Scope:
                 self.objects[key] = value
             return
         owner = self.get(path[:-1])
-        if kind == "attr":
+        if kind == TABLE:
+            named = {"columns": owner.columns} if hasattr(owner, "columns") else {"name": owner.name}
+            self.put(path[:-1], type(owner)(value, index=owner.index, **named))
+        elif kind == "attr":
             if isinstance(owner, tuple):
                 self.put(path[:-1], owner._replace(**{key: value}))  # type: ignore[attr-defined]
             elif isinstance(owner, CellType):
@@ -108,9 +111,23 @@ def show(path: Path) -> str:
             text = key[1]
         elif kind in ("local", "object"):
             text = str(key)
-        elif key != "cell_contents":
+        elif key != "cell_contents" and kind != TABLE:
             text += f"[{key!r}]" if kind == "item" else f".{key}"
     return text
+
+
+TABLE = "table"  # the step from what pandas holds to its numbers
+
+
+def numbers_of_table(value: Any) -> Any:
+    """The numbers of a Series of pandas, or of a DataFrame that holds one kind of numbers; None of anything else."""
+    kind = type(value)
+    if kind.__name__ not in ("Series", "DataFrame") or kind.__module__.partition(".")[0] != "pandas":
+        return None
+    if kind.__name__ == "DataFrame" and (len(value.columns) > LONGEST or len({*value.dtypes}) != 1):
+        return None
+    found = value.values
+    return found if is_array(found) else None
 
 
 NUMBERS = (float, int, np.floating, np.integer)
@@ -187,6 +204,8 @@ def children(value: Any, modules: Any) -> Iterator[tuple[Step | None, Any]]:
             for name, item in list(vars(value).items()):
                 if not name.startswith("__") and not callable(item) and not isinstance(item, property | staticmethod):
                     yield ("attr", name), item
+    elif (held := numbers_of_table(value)) is not None:
+        yield (TABLE, "values"), held
     elif is_users(value, modules):
         engine = is_node(value)  # what else it holds is the graph behind it
         for name, item in attributes(value):

@@ -29,6 +29,7 @@ from pellucid.doctor.process.paths import (
     is_number,
     is_users,
     leaves,
+    numbers_of_table,
     show,
 )
 
@@ -258,6 +259,8 @@ def _parts(name: str, value: Any, modules: Any, depth: int = 0) -> Iterator[tupl
     """The numbers and arrays of a value: itself, or the items of a tuple, a list, a dict, the data of an object."""
     if is_leaf(value):
         yield name, value
+    elif (held := numbers_of_table(value)) is not None:
+        yield name, held
     elif depth < 2:
         if isinstance(value, tuple | list) and len(value) <= MOST_ITEMS:
             for i, item in enumerate(value):
