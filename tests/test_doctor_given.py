@@ -9,6 +9,7 @@ import pytest
 
 import pellucid as torch
 from pellucid import nn, optim
+from pellucid.doctor.observed.compare import outcome
 from pellucid.doctor.observed.confirmation import confirms
 from pellucid.doctor.observed.rules import data, held_out, loss, model, numbers, objective
 from pellucid.nn import functional as F
@@ -160,7 +161,7 @@ def test_a_term_that_the_others_are_given_up_for(right: bool) -> None:
 @pytest.mark.parametrize("where", ["in the data", "under no_grad()"])
 def test_a_target_that_is_no_number_is_laid_to_what_makes_it(where: str) -> None:
     def program() -> None:
-        x, network = torch.rand(100, 3), nn.Linear(3, 1)
+        x, network = 1 * torch.rand(100, 3), nn.Linear(3, 1)
         x[60, 0] = 1.5 if where == "under no_grad()" else float("nan")
         optimizer = optim.SGD(network.parameters(), lr=0.01)
         for rows in torch.arange(100).split(10):
@@ -172,6 +173,7 @@ def test_a_target_that_is_no_number_is_laid_to_what_makes_it(where: str) -> None
 
     record = watched(program)
     told = [s.cause for rule in (data.not_finite, numbers.domain) for s in rule(record)]
+    assert record.bad_at == 6
     assert told == (["log-of-zero"] if where == "under no_grad()" else ["non-finite-data"])
 
 
@@ -182,3 +184,35 @@ def test_a_batch_of_no_rows_is_watched() -> None:
             F.cross_entropy(network(x[start : start + 4]), y[start : start + 4]).backward()
 
     assert [len(batch) for batch in watched(program).inputs] == [4, 3, 0]
+
+
+def two_losses(how: str) -> Callable[[], None]:
+    """A class and a number for each row, by two heads whose losses are added."""
+
+    def program() -> None:
+        x = torch.randn(200, 6)
+        kinds, sizes = (x[:, 0] > 0).long() + (x[:, 1] > 1), x[:, :1] + 1
+        network, kind, size = nn.Linear(6, 16), nn.Linear(16, 3), nn.Linear(16, 1)
+        optimizer = optim.Adam([*network.parameters(), *kind.parameters(), *size.parameters()], lr=0.01)
+        for _ in range(40):
+            for rows in torch.randperm(200).split(20):
+                hidden = torch.tanh(network(x[rows]))
+                said = kind(hidden)
+                said = F.softmax(said, 1) if how == "softmax" else F.relu(said) if how == "relu" else said
+                of_class = F.cross_entropy(said, kinds[rows])
+                loss = of_class + F.mse_loss(size(hidden), sizes[rows])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+
+    return program
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"), [("right", ""), ("softmax", "double-softmax"), ("relu", "activation-before-loss")]
+)
+def test_each_of_several_losses_is_looked_at(how: str, cause: str) -> None:
+    record = watched(two_losses(how))
+    found = [s for rule in loss.RULES for s in rule(record)]
+    assert [s.cause for s in found] == [cause] * bool(cause)
+    assert all(outcome(watched(two_losses(how), *s.treatments)).loss < outcome(record).loss for s in found)

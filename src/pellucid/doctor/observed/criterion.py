@@ -59,9 +59,13 @@ class SeenOp:
     module: tuple[Any, ...]
     called: Place | None = None
 
+    def __post_init__(self) -> None:
+        self.version = self.output._version if isinstance(self.output, Tensor) else 0
+
     @property
     def finite(self) -> bool:
-        return finite(self.output)
+        """Whether it gave no NaN and no infinity; what the program wrote into its result later is not its own."""
+        return finite(self.output) or self.output._version != self.version
 
     @property
     def output(self) -> Any:

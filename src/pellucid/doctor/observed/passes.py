@@ -23,6 +23,7 @@ from .rows import distinct, numbers
 from .terms import terms_of
 
 TAKING = ("part", "index", "index_select")  # ops that take rows
+OTHERS = 4  # losses of a pass beside the last one, that are looked at
 HEADS = 20  # rows that meet weights, which are kept of a pass
 MULTIPLYING = ("mul", "div", "true_divide", "neg")
 FORESEEING = (20, 150, 400)  # backwards after which it is asked whether a network sees what it is to say
@@ -246,6 +247,10 @@ class PassNotes:
         self._note_unused(root)
         self._note_cut(root)
         self._note_left_out(root)
+        for other in self.calls[: -1 if call is self.calls[-1] else None] if self.calls else ():
+            known = other.place is None or other.place in record.others or len(record.others) >= OTHERS
+            if record.steps and not known and other.place != (call.place if call is not None else None):
+                record.others[other.place] = criterion.describe(other, self.seen, self.parameters.names)
         if call is not None:
             described = criterion.describe(call, self.seen, self.parameters.names)
             if described.chain or described.body or not record.loss.kind:

@@ -277,6 +277,7 @@ class ProgramRecord:
     steps: list[StepRecord] = field(default_factory=list)
     loss: LossRecord = field(default_factory=LossRecord)  # as it was looked at last
     start: LossRecord | None = None  # and at first
+    others: dict[Place, LossRecord] = field(default_factory=dict)  # losses of the same pass, by their lines
     parameters: dict[str, ParameterRecord] = field(default_factory=dict)
     optimizers: list[OptimizerRecord] = field(default_factory=list)
     loaders: list[LoaderRecord] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -477,7 +478,16 @@ def _to_unit(low: float, high: float) -> str:
     return f"target = {f'({moved})' if low and over else moved}{over}"
 
 
+def _of_others(record: ProgramRecord) -> Iterator[Suspicion]:
+    """What is wrong with a loss that is computed beside the last one in each pass, and added to it."""
+    for other in record.others.values():
+        asked = replace(record, loss=other, start=None)
+        for rule in (broadcast, nll_of_no_logs, normalised_twice, cut_logits, no_logarithms):
+            yield from rule(asked)
+
+
 RULES = (
+    _of_others,
     punishing,
     over_rows,
     apart,
