@@ -307,7 +307,19 @@ def test_what_is_computed_without_gradients(head: str, lines: list[int], tmp_pat
     script = tmp_path / "train.py"
     script.write_text(ENCODED.replace("HEAD", head))
     record = watched(lambda: runpy.run_path(str(script)))
-    assert [said.place for said in gradients.no_history(record)] == [(str(script), line) for line in lines]
+    found = [said for said in gradients.no_history(record) if said.certain]
+    assert [said.place for said in found] == [(str(script), line) for line in lines]
+
+
+@pytest.mark.parametrize("meant", [True, False], ids=["the head alone", "all of it"])
+def test_features_without_gradients_that_an_optimiser_is_to_train(meant: bool) -> None:
+    source = ENCODED.replace("HEAD", "self.say(self.encode(x))").replace("range(30)", "range(300)")
+    source = source.replace("net.parameters()", "net.say.parameters()") if meant else source
+    record = watched(written(source))
+    found = [(said.cause, said.certain, said.place) for said in gradients.no_history(record)]
+    assert found == ([] if meant else [("detached-gradient", False, ("train.py", 13))])
+    for said in gradients.no_history(record):
+        assert confirms(said, record, watched(written(source), *said.treatments))
 
 
 LAST_OF_ALL = """import pellucid as torch

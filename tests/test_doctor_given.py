@@ -216,3 +216,21 @@ def test_each_of_several_losses_is_looked_at(how: str, cause: str) -> None:
     found = [s for rule in loss.RULES for s in rule(record)]
     assert [s.cause for s in found] == [cause] * bool(cause)
     assert all(outcome(watched(two_losses(how), *s.treatments)).loss < outcome(record).loss for s in found)
+
+
+@pytest.mark.parametrize("edge", [0.5, 0.0], ids=["right", "as of logits"])
+def test_answers_that_are_told_as_of_logits(edge: float) -> None:
+    def program() -> None:
+        x_train, x_test = torch.randn(200, 2), torch.randn(80, 2)
+        y_train, y_test = ((x[:, :1] > 0).float() for x in (x_train, x_test))
+        network = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1))
+        optimizer = optim.Adam(network.parameters(), lr=0.01)
+        for _ in range(20):
+            for rows in torch.randperm(200).split(20):
+                optimizer.zero_grad()
+                F.mse_loss(network(x_train[rows]), y_train[rows]).backward()
+                optimizer.step()
+        with torch.no_grad():
+            ((network(x_test) > edge).float() == y_test).float().mean()
+
+    assert [s.cause for s in held_out.decided(watched(program))] == ["wrong-loss-for-task"] * (edge == 0.0)

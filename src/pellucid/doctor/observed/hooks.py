@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import pellucid.optim as optim
-from pellucid.core import Tensor, state
+from pellucid.core import Tensor, no_grad, state
 from pellucid.nn import Module, Parameter, init, utils
 from pellucid.nn import functional as F
 from pellucid.nn.modules import loss as losses
@@ -228,6 +228,16 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
                 return tensor
         return result
 
+    enter = no_grad.__enter__
+
+    @functools.wraps(enter)
+    def entered(mode: Any) -> None:
+        trains = state.grad and bool(observer.stack) and not observer.inside
+        enter(mode)
+        if trains and not state.grad and not all(treatment.detaches() for treatment in observer.treatments):
+            state.grad = True
+
+    hooks.set(no_grad, "__enter__", entered)
     freeze = Tensor.requires_grad_
 
     @functools.wraps(freeze)

@@ -247,10 +247,10 @@ class PassNotes:
         self._note_unused(root)
         self._note_cut(root)
         self._note_left_out(root)
-        for other in self.calls[: -1 if call is self.calls[-1] else None] if self.calls else ():
-            known = other.place is None or other.place in record.others or len(record.others) >= OTHERS
-            if record.steps and not known and other.place != (call.place if call is not None else None):
-                record.others[other.place] = criterion.describe(other, self.seen, self.parameters.names)
+        for other in self.calls if record.steps else ():
+            at = other.place if call is not None and other.place != call.place else None
+            if at is not None and at not in record.others and len(record.others) < OTHERS:
+                record.others[at] = criterion.describe(other, self.seen, self.parameters.names)
         if call is not None:
             described = criterion.describe(call, self.seen, self.parameters.names)
             if described.chain or described.body or not record.loss.kind:

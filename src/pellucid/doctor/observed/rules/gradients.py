@@ -68,11 +68,12 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
 
 
 def _without_grad(record: ProgramRecord) -> Iterator[Suspicion]:
-    """Most of a network that is computed under no_grad(), where it is to be trained, and learns nothing."""
+    """What is computed under no_grad(), where an optimiser is to train it: most of a network that learns nothing, or
+    what a fork shows to be wanted."""
     known = [p for p in record.parameters.values() if p.known and not p.frozen and not p.loaded]
     lost = [p for p in known if p.ungraded and not p.reached and not p.moved]
     at_work = [p for p in known if p.ungraded or p.used or p.reached]
-    if len(record.steps) < 4 or len(lost) <= HALF_WAY * len(at_work) or not stands(record):
+    if len(record.steps) < 4 or not lost:
         return
     yield Suspicion(
         "detached-gradient",
@@ -81,7 +82,8 @@ def _without_grad(record: ProgramRecord) -> Iterator[Suspicion]:
         "What is computed under no_grad() has no gradient: it stays as it was at first.",
         "leave no_grad() out of what is trained: it is for evaluations, and for targets",
         record.lines.get("no grad") or lost[0].place,
-        certain=True,
+        [Attached()],
+        certain=len(lost) > HALF_WAY * len(at_work) and stands(record),
     )
 
 

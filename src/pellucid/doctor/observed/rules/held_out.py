@@ -11,6 +11,7 @@ import numpy as np
 from .. import labels as making
 from .. import orders
 from ..compare import chance, outcome, reached
+from ..criterion import DISTANCES
 from ..history import early
 from ..matching import curve, held_out, hits, is_named, ranks, tell_apart, trained_rows
 from ..record import HeldOutRecord, MatchRecord, ProgramRecord
@@ -24,6 +25,7 @@ FEW = 20
 LEARNT = -0.6  # minus the square error over the variance of the targets, for a network that says something of them
 LEARNS = 0.1  # of the way from chance to all answers right, on the rows of the training
 MANY, FEW_OF_CLASS = 100, 10  # rows of an evaluation, and of each class in it, that say something
+DECIDES = 0.8  # of the answers, that outputs tell rightly
 FAR_BELOW = 0.15  # of the answers: an evaluation that is so far below the rows of the training
 LEAST_WRONG, HALF_WRONG = 0.08, 0.55  # the shares of labels that may be wrong
 MANY_WRONG = 0.25  # of the answers, by which other rows are answered better than those of the training
@@ -116,6 +118,30 @@ def renumbered(record: ProgramRecord) -> Iterator[Suspicion]:
         next((h.place for h in reversed(last)), None),
         certain=True,
         confidence=0.95,
+    )
+
+
+def decided(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A network that is drawn to 0 and 1 by a distance, whose answers are told as of logits: by what lies above 0."""
+    last = [h for h in held_out(record) if h.outputs is not None and h.target is not None and h.accuracy is not None]
+    joined = _joined(last) if record.loss.kind in DISTANCES and last else None
+    if joined is None or joined[0].size != joined[1].size or set(np.unique(joined[1])) != {0.0, 1.0}:
+        return
+    outputs, labels = joined[0].ravel(), joined[1]
+    told = sum((h.accuracy or 0.0) * len(h.rows) for h in last) / sum(len(h.rows) for h in last)
+    would = float(((outputs > 0.5) == (labels > 0.5)).mean())
+    if would - told < FAR_BELOW or would < DECIDES:
+        return
+    yield Suspicion(
+        "wrong-loss-for-task",
+        f"{record.loss.kind} draws the outputs to 0 and 1, and the program takes {told:.0%} of them for right answers "
+        f"in its evaluation; by what is above 0.5, {would:.0%} are.",
+        "The answers are told as of logits, which are above 0 for a yes, or of their sigmoid, and the loss makes "
+        "numbers from 0 to 1 of them.",
+        "binary_cross_entropy_with_logits, for which a yes is above 0; or answers by output > 0.5",
+        record.loss.place,
+        certain=True,
+        confidence=0.9,
     )
 
 
@@ -345,4 +371,4 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
-RULES = (leak, renumbered, prepared, mislabelled, learnt_by_heart, overfitted)
+RULES = (leak, renumbered, decided, prepared, mislabelled, learnt_by_heart, overfitted)

@@ -16,7 +16,7 @@ from .treatment import Treatment
 
 @dataclass
 class Attached(Treatment):
-    """Within a network, detach() cuts nothing."""
+    """Within a network, neither detach() nor no_grad() cuts anything."""
 
     def detaches(self) -> bool:
         return False

@@ -67,7 +67,7 @@ class Treatment:
         return True
 
     def detaches(self) -> bool:
-        """Whether detach() within a network cuts the graph."""
+        """Whether detach() and no_grad() within a network cut the graph."""
         return True
 
     def after_backward(self, parameters: list[Any], optimizers: int) -> None:
