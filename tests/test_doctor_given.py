@@ -234,3 +234,30 @@ def test_answers_that_are_told_as_of_logits(edge: float) -> None:
             ((network(x_test) > edge).float() == y_test).float().mean()
 
     assert [s.cause for s in held_out.decided(watched(program))] == ["wrong-loss-for-task"] * (edge == 0.0)
+
+
+@pytest.mark.parametrize("kind", ["one-hot", "class", "number", "one number for each row"])
+def test_one_row_without_an_axis_for_the_batch(kind: str) -> None:
+    def program() -> None:
+        x = torch.randn(40, 6)
+        network = nn.PReLU() if kind.startswith("one number") else nn.Linear(6, 1 if kind == "number" else 3)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for step in range(40):
+            row = x[step]
+            label = (row[0] > 0).long() + (row[1] > 0)
+            optimizer.zero_grad()
+            if kind == "one-hot":
+                F.mse_loss(network(row), F.one_hot(label, 3).float()).backward()
+            elif kind == "class":
+                F.cross_entropy(network(row), label).backward()
+            elif kind == "number":
+                F.mse_loss(network(row), row[:1]).backward()
+            else:
+                F.mse_loss(network(row), 2 * row).backward()
+            optimizer.step()
+
+    record = watched(program)
+    of_classes, many = kind in ("one-hot", "class"), kind == "one number for each row"
+    assert record.classes == of_classes
+    assert len(record.inputs) == 40 and {len(batch) for batch in record.inputs} == {6 if many else 1}
+    assert {len(target) for target in record.targets} == {6 if many else 1}

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core import Tensor
+
 from .arrays import array_of
 from .criterion import LossCall
 from .record import ProgramRecord, StepRecord
@@ -30,6 +32,9 @@ class BatchNotes:
         target, batch = call.target_array(), given[0] if given else None
         if batch is None or target is None or batch.dim() == 0:
             return
+        if call.single:
+            given = tuple(a[None] if isinstance(a, Tensor) and a.dim() else a for a in given)
+            batch = given[0]
         x = array_of(batch)
         step.count = len(x)
         record.whole_numbers = not batch.is_floating_point()

@@ -78,6 +78,7 @@ class LossCall:
 
     Attributes:
         unit: its value over what the loss gave, where a treatment brings what is compared to another scale.
+        single: it is of one row, without an axis for the batch, which its arrays get here.
     """
 
     kind: str
@@ -87,6 +88,7 @@ class LossCall:
     place: Place | None
     value: float | None = None
     unit: float = 1.0
+    single: bool = False
 
     @classmethod
     def of(cls, kind: str, args: Any, kwargs: Any, result: Any, at: Place | None) -> LossCall | None:
@@ -103,14 +105,28 @@ class LossCall:
     def target_array(self) -> np.ndarray | None:
         if not isinstance(self.target, Tensor) or self.target.requires_grad:
             return None
-        return array_of(self.target)
+        return array_of(self.target)[None] if self.single else array_of(self.target)
+
+    def given_array(self) -> np.ndarray:
+        return array_of(self.prediction)[None] if self.single else array_of(self.prediction)
+
+    def is_of_row(self, batch: Any) -> bool:
+        """Whether what is compared was made of one row of several numbers, and not of one number for each row."""
+        if (
+            not isinstance(batch, Tensor)
+            or not isinstance(self.prediction, Tensor)
+            or not isinstance(self.target, Tensor)
+        ):
+            return False
+        rows = batch.is_floating_point() and batch.dim() == 1
+        return rows and self.prediction.dim() < 2 > self.target.dim() and self.prediction.shape != batch.shape
 
     def right(self) -> np.ndarray | None:
         """For each answer of the batch whether it is right, where the targets are classes."""
         target = self.target_array()
         if target is None or not isinstance(self.prediction, Tensor):
             return None
-        given = array_of(self.prediction)
+        given = self.given_array()
         if self.kind in ("cross_entropy", "nll_loss", LIKELIHOOD):
             if given.ndim < 2:
                 return None
@@ -130,7 +146,7 @@ class LossCall:
         target = self.target_array()
         if self.reduction != "mean" or target is None or not self.value or not isinstance(self.prediction, Tensor):
             return 1.0
-        given = array_of(self.prediction)
+        given = self.given_array()
         if given.shape != target.shape or self.kind != "mse_loss":
             return 1.0
         mean = float(((given.astype(float) - target) ** 2).mean()) * self.unit
@@ -222,7 +238,7 @@ def describe(call: LossCall, ops: list[SeenOp], names: dict[int, str]) -> LossRe
     made = producers(ops)
     record = LossRecord(call.kind, call.place, call.reduction, call.scale())
     if isinstance(call.prediction, Tensor):
-        record.prediction = array_of(call.prediction).copy()
+        record.prediction = call.given_array().copy()
     target = call.target_array()
     record.target = None if target is None else target.copy()
     for seen in ops:

@@ -154,6 +154,8 @@ class PassNotes:
         self.written = call is not None and not self.calls
         if call is not None and not self.given:
             self.given = criterion.inputs_of(call, self.met)
+        if call is not None:
+            call.single = call.is_of_row(self.batch)
         if call is not None and call.value is not None and len(self.calls) < 2:
             step.factor = loss * call.unit / call.value if call.value else None
             step.loss = call.value
