@@ -1,4 +1,5 @@
-"""What a network is called with, whatever it lies in, and what a loss makes of it: each kind wrong and right."""
+"""What a network is called with, whatever it lies in, what it keeps of it, and what a loss makes of it: each kind wrong
+and right."""
 
 from __future__ import annotations
 
@@ -261,3 +262,34 @@ def test_one_row_without_an_axis_for_the_batch(kind: str) -> None:
     assert record.classes == of_classes
     assert len(record.inputs) == 40 and {len(batch) for batch in record.inputs} == {6 if many else 1}
     assert {len(target) for target in record.targets} == {6 if many else 1}
+
+
+class First(nn.Module):
+    """Which of two kinds a sequence is, as its first step says, and nothing after it."""
+
+    def __init__(self, cell: type[Any]) -> None:
+        super().__init__()
+        self.inner, self.head = cell(2, 24, batch_first=True), nn.Linear(24, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.inner(x)[0][:, -1])
+
+
+@pytest.mark.parametrize(("cell", "steps", "told"), [(nn.RNN, 100, True), (nn.RNN, 20, False), (nn.GRU, 100, False)])
+def test_a_plain_recurrence_that_forgets_its_first_step(cell: type[Any], steps: int, told: bool) -> None:
+    def program() -> None:
+        x = 0.5 * torch.randn(400, steps, 2)
+        y = (torch.rand(400) > 0.5).long()
+        x[:, 0, 0] += 2 * y.float() - 1
+        network = First(cell)
+        optimizer = optim.Adam(network.parameters(), lr=0.003)
+        for _ in range(15):
+            for rows in torch.randperm(400).split(25):
+                optimizer.zero_grad()
+                F.cross_entropy(network(x[rows]), y[rows]).backward()
+                optimizer.step()
+
+    record = watched(program)
+    found = list(model.forgetful(record))
+    assert [s.cause for s in found] == ["vanishing-gradients"] * told
+    assert all(confirms(s, record, watched(program, *s.treatments)) for s in found)

@@ -17,6 +17,7 @@ from ..treatments import (
     LearningRate,
     LessDropout,
     NoWeightDecay,
+    Orthogonal,
     Rectify,
     Replace,
     Scale,
@@ -28,7 +29,7 @@ from .data import MIXED
 from .gradients import HALF_WAY, ROUNDING
 from .rate import far_above_usual
 from .scale import LEARNT, scale
-from .weights import FADING, first_weights, is_table
+from .weights import FADING, RECURRENT, first_weights, is_table
 
 RECTIFIERS = ("relu", "relu6", "threshold")
 
@@ -387,6 +388,29 @@ def fading(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
+def forgetful(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A plain recurrence over many steps that learns nothing, and does with weights that keep the length of a state."""
+    body = (record.start or record.loss).body
+    scan = next((op for op in body if op.key[0] == "rnn_scan" and op.inputs[0][0] >= LONG_TIME), None)
+    square = [
+        p for p in record.parameters.values() if RECURRENT.search(p.name) and p.shape[0] == p.shape[1] and p.known
+    ]
+    kept = [p for p in square if "weight_hh" in p.name]
+    if scan is None or not kept or not stands(record):
+        return
+    steps, share = scan.inputs[0][0], kept[0].std * np.sqrt(kept[0].fan_in)
+    yield Suspicion(
+        "vanishing-gradients",
+        f"A plain RNN goes over {steps} steps. The weights of its state, of {kept[0].std:.3g} each, leave about "
+        f"{share:.2g} of it from one step to the next; drawn as a turn, which leaves all of it, they learn.",
+        "What comes early, and the slopes that lead back to it, fade with each step.",
+        "nn.LSTM or nn.GRU in its place; or nn.init.orthogonal_(rnn.weight_hh_l0), and shorter sequences",
+        scan.place,
+        [Orthogonal(frozenset(p.name for p in kept))],
+        strictly=True,
+    )
+
+
 def _gradient(record: ProgramRecord, op: OpRecord) -> float:
     parameter = record.parameters[op.weight]
     return parameter.gradient / max(np.sqrt(float(np.prod(parameter.shape))), 1.0)
@@ -433,5 +457,5 @@ def _weights_for(loss: LossRecord, counts: dict[int, int]) -> str:
 
 WEIGHABLE = ("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
 STATED = (ignored, partly_ignored, modes, linear, symmetric)
-CONDITIONS = (first_weights, scale, dropout, decay, penalty, dead, fading)
+CONDITIONS = (first_weights, scale, dropout, decay, penalty, dead, fading, forgetful)
 ANYHOW = (failed_classes, decay)  # asked of what does well, too

@@ -13,7 +13,7 @@ from .loss import (
     WeighClasses,
     Within,
 )
-from .network import Attached, BatchFirst, Contract, FreshWeights, LessDropout, Rectify, Replace, TrainMode
+from .network import Attached, BatchFirst, Contract, FreshWeights, LessDropout, Orthogonal, Rectify, Replace, TrainMode
 from .treatment import Treatment
 from .updates import (
     Clip,
@@ -51,6 +51,7 @@ __all__ = [
     "NoClip",
     "NoWeightDecay",
     "OptimizeAll",
+    "Orthogonal",
     "Rectify",
     "Replace",
     "SameShape",

@@ -109,6 +109,24 @@ class Contract(Treatment):
 
 
 @dataclass
+class Orthogonal(Treatment):
+    """Before the first pass, square weights are drawn as a turn, which keeps the length of what it turns."""
+
+    names: frozenset[str]
+    done: bool = False
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        draw = np.random.default_rng(0)
+        with no_grad():
+            for name, parameter in [] if self.done else module.named_parameters():
+                if name in self.names:
+                    turn = np.linalg.qr(draw.normal(size=tuple(parameter.shape)))[0]
+                    parameter.copy_(parameter.new_tensor(turn.astype(array_of(parameter).dtype)))
+        self.done = True
+        return args
+
+
+@dataclass
 class BatchFirst(Treatment):
     """Recurrences and attention take their first axis for that of the batch."""
 
