@@ -8,6 +8,7 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.again import SEEN_AGAIN, changed_lines, further, is_put_right, look_again
+from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.doctor.sources import as_if, text_of
 
@@ -151,3 +152,53 @@ for epoch in range(10000):
     bias_output += np.sum(delta, axis=0, keepdims=True)
     bias_hidden += np.sum(hidden_delta)
 """
+
+
+TOO_EARLY = """def train(self, x, t):
+    h = self.W1 @ x
+    h = h + self.b1
+    o = self.W2 @ f(h)
+    d = t - o
+    self.W2 += 0.1 * np.outer(d, h)
+    self.b2 += 0.1 * d
+    dh = self.W2.T @ d
+    self.W1 += 0.1 * np.outer(dh, x)
+    self.b1 += 0.1 * dh
+    print(self.W1, self.b1)
+"""
+
+
+def test_an_update_that_comes_too_early_is_put_behind_the_others() -> None:
+    finding = Finding("wrong-backward", "error", 1, "", "", "", "t.py", 6, mistake="updated-too-early")
+    (made,) = repairs(finding, TOO_EARLY)
+    line = "    self.W2 += 0.1 * np.outer(d, h)\n"
+    assert made == TOO_EARLY.replace(line, "").replace("0.1 * dh\n", "0.1 * dh\n" + line)
+
+
+HELPED = """a1 = sigmoid(z1)
+z2 = a1 @ W2
+out = sigmoid(z2)
+d2 = (out - y) * sigmoid_prime(z2)
+d1 = d2 @ W2.T * sigmoid_prime(a1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "old", "new"),
+    [
+        (4, "is written for its output, a·(1 − a), and is given its input.", "prime(z2)", "prime(out)"),
+        (5, "is taken at its output, and must be taken at its input.", "prime(a1)", "prime(z1)"),
+    ],
+)
+def test_a_helper_is_given_the_other_side_of_the_activation(line, said, old, new) -> None:
+    mistake = "derivative-at-wrong-point"
+    finding = Finding("wrong-backward", "error", 1, "", f"The derivative {said}", "", "t.py", line, mistake=mistake)
+    assert next(repairs(finding, HELPED)) == HELPED.replace(old, new)
+
+
+def test_the_line_that_the_fix_says_is_written_and_updates_beside_it_alike() -> None:
+    source = "for i in range(9):\n    W += 0.1 * X.T @ d\n    b += 0.1 * d.sum(0)\n    n -= 1\n"
+    finding = Finding("loss-sign-flipped", "error", 1, "", "", "W -= 0.1 * X.T @ d", "t.py", 2)
+    assert next(repairs(finding, source)) == source.replace("W +=", "W -=")
+    alike = replace(finding, fix=f"{finding.fix}, and the other updates alike")
+    assert next(repairs(alike, source)) == source.replace("+=", "-=")

@@ -197,6 +197,38 @@ def _step(node: ast.stmt) -> ast.expr | None:
     return None
 
 
+def at_the_end(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """The updates of a block behind the last of them, where what is computed between them reads what they change."""
+    for node in ast.walk(ast.parse(text.source)):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list) or all(s.lineno != statement.lineno for s in body):
+            continue
+        steps = [s for s in body if _step(s) is not None and sum(_stores(o, _target(s)) for o in body) == 1]
+        until = body.index(steps[-1]) + 1 if steps else 0
+        early = [s for s in steps if _is_read(_target(s), body[body.index(s) + 1 : until])]
+        if early:
+            taken = {line for s in early for line in range(s.lineno, (s.end_lineno or s.lineno) + 1)}
+            end = steps[-1].end_lineno or steps[-1].lineno
+            head = [line for i, line in enumerate(text.lines[:end], 1) if i not in taken]
+            last = "" if head[-1].endswith("\n") else "\n"
+            yield "".join([*head, last, *(text.lines[line - 1] for line in sorted(taken)), *text.lines[end:]])
+        return
+
+
+def _stores(statement: ast.stmt, target: ast.expr) -> bool:
+    """Whether a statement gives a value to this."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    targets = [statement.target] if isinstance(statement, ast.AugAssign) else targets
+    return any(ast.unparse(one) == ast.unparse(target) for one in targets)
+
+
+def _is_read(target: ast.expr, behind: list[ast.stmt]) -> bool:
+    """Whether what is stored to here is read in the statements behind."""
+    name = ast.unparse(target)
+    loads = (n for s in behind for n in ast.walk(s) if isinstance(getattr(n, "ctx", None), ast.Load))
+    return any(ast.unparse(node) == name for node in loads)
+
+
 def times_gradient(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """In a rule of an engine of one's own, `out.data` where the gradient of the output belongs."""
     value = statement.value if isinstance(statement, ast.Assign | ast.AugAssign) else None

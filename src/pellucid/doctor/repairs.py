@@ -18,6 +18,7 @@ from pellucid.doctor.patches import PATCHES
 from pellucid.doctor.patches_backward import (
     as_outer,
     as_said,
+    at_the_end,
     before_line,
     by_helper,
     from_list,
@@ -440,6 +441,7 @@ OF_MISTAKE = {
     "dropped-term": (with_unread,),
     "missing-step": (times_gradient, with_unread),
     "outer-product": (as_outer,),
+    "updated-too-early": (at_the_end,),
     "softmax-wrong-axis": (over_classes,),
 }
 OF_CAUSE = {
