@@ -196,6 +196,12 @@ def test_a_helper_is_given_the_other_side_of_the_activation(line, said, old, new
     assert next(repairs(finding, HELPED)) == HELPED.replace(old, new)
 
 
+def test_a_program_without_numpy_sums_as_python_does() -> None:
+    source = "import pandas as pd\nslope = 2 * (p - y) / n\n"
+    finding = Finding("wrong-backward", "error", 1, "", "", "", "t.py", 2, mistake="missing-broadcast-sum")
+    assert next(repairs(finding, source)) == source.replace("2 * (p - y) / n", "sum(2 * (p - y) / n)")
+
+
 def test_the_line_that_the_fix_says_is_written_and_updates_beside_it_alike() -> None:
     source = "for i in range(9):\n    W += 0.1 * X.T @ d\n    b += 0.1 * d.sum(0)\n    n -= 1\n"
     finding = Finding("loss-sign-flipped", "error", 1, "", "", "W -= 0.1 * X.T @ d", "t.py", 2)

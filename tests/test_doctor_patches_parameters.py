@@ -254,6 +254,16 @@ def test_a_mean_beside_a_sum_becomes_one(written: str, repaired: str) -> None:
     assert found[0] == source.replace(written, repaired).replace("nn.BCELoss()", made)
 
 
+def test_what_is_cut_and_made_a_tensor_anew_stays_the_one_that_it_was() -> None:
+    source = """def extract(x):
+    made = encoder(x)
+    made = made.detach().numpy()
+    return torch.tensor(made)
+"""
+    wanted = source.replace(".detach().numpy()", "").replace("torch.tensor(made)", "made")
+    assert patches("detached-gradient", source, "made = made")[0] == wanted
+
+
 def test_what_two_losses_take_is_cut_for_the_first_alone() -> None:
     source = """made = net(z).detach()
 first = cost(judge(real), 1) + cost(judge(made), 0)

@@ -76,10 +76,23 @@ def _connected(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[st
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and {ast.unparse(target) for target in node.targets} & names:
             near.append(node)
+    anew = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and _makes_anew(n, assigned(statement))]
+    if anew:  # out of the arrays that the line gives, which are tensors then
+        whole = text
+        for around in (statement, *anew):
+            whole = Text(_without_cuts(around, whole))
+        yield whole.source
     for around in near:
         changed = _without_cuts(around, text)
         if changed != text.source:
             yield changed
+
+
+def _makes_anew(node: ast.stmt, names: set[str]) -> bool:
+    """Whether a simple statement makes a tensor of what has one of these names: `z = torch.tensor(made)`."""
+    if not isinstance(node, ast.Assign | ast.Return | ast.Expr):
+        return False
+    return any(len(call.args) == 1 and ast.unparse(call.args[0]) in names for call in calls(node, MAKERS))
 
 
 MAKERS = r"tensor|from_numpy|as_tensor|Tensor|FloatTensor|Variable"

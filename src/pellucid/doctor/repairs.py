@@ -258,6 +258,8 @@ def _summed(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     if value is None:
         return
     there = next((part for part in ast.walk(value) if _is_sum(part)), None)
+    if re.search(r"\bas np\b|\bimport numpy$", text.source, re.MULTILINE) is None:  # with sums of Python's own alone
+        yield text.with_expression(value, f"sum({text.of(value)})")
     for axes in ("axis=0", "axis=0, keepdims=True", "axis=1, keepdims=True"):
         if isinstance(there, ast.Call):
             of_array = isinstance(there.func, ast.Attribute) and ast.unparse(there.func.value) not in ("np", "numpy")

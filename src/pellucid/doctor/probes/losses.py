@@ -427,7 +427,7 @@ def _numbered(key: Key) -> str:
 
 
 NO_OUTPUT = re.compile(
-    r"grad|delta|nabla|^d[A-Z_0-9]|^d_|^d(score|logit|hidden|prob|pred|out$)|^d\w*_d|^d[wbzahoypsx]s?\d?$|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch"
+    r"grad|deriv|delta|nabla|^d[A-Z_0-9]|^d_|^d(score|logit|hidden|prob|pred|out$)|^d\w*_d|^d[wbzahoypsx]s?\d?$|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch"
 )
 
 
