@@ -163,10 +163,28 @@ def in_order(*calls: str) -> Callable[[], None]:
     return program
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["made again", "a part of it"])
+def test_layers_that_were_replaced_after_the_optimizer_was_made_are_no_choice(again: bool) -> None:
+    def program() -> None:
+        network, x = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 5)), torch.randn(40, 4)
+        optimizer = optim.SGD(network.parameters() if again else network[0].parameters(), lr=0.1)
+        if again:
+            network[2] = nn.Linear(8, 2)
+        for _ in range(6):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), (x[:, 0] > 0).long()).backward()
+            optimizer.step()
+
+    found = list(gradients.unknown(watched(program)))
+    assert found and all(s.certain == again for s in found)
+
+
 def test_gradients_that_are_cleared_before_the_step() -> None:
     wrong = watched(in_order("backward", "zero_grad", "step"))
     found = list(gradients.forgotten(wrong))
     assert [(s.cause, s.place) for s in found] == [("parameter-not-optimized", wrong.lines["zero_grad"])]
+    tried = watched(in_order("backward", "zero_grad", "step"), *found[0].treatments)
+    assert wrong.losses[-1] == wrong.losses[0] > tried.losses[-1]
     for right in (("backward", "step", "zero_grad"), ("zero_grad", "backward", "step")):
         assert causes(gradients.forgotten, watched(in_order(*right))) == []
     assert causes(gradients.forgotten, watched(accumulating(zero=True))) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +10,16 @@ import numpy as np
 from ..compare import does_well, outcome, stands
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import Attached, ByForward, OptimizeAll, StepEach, TrainStrangers, Treatment, ZeroGradients
+from ..treatments import (
+    Attached,
+    ByForward,
+    KeptGradients,
+    OptimizeAll,
+    StepEach,
+    TrainStrangers,
+    Treatment,
+    ZeroGradients,
+)
 
 HALF_WAY = 0.5  # from chance, or the loss at first, to what could be reached
 ROUNDING = 1e-6  # of the size of outputs, by which those of other inputs differ where they are the same
@@ -126,6 +136,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
         half_way = outcome(record).progress >= HALF_WAY
         by_chance = not half_way and not any(p.loaded for p in reached) and len(record.optimizers) == 1
         twice = next((o for o in record.optimizers if o.shared), None)  # made of what another one has
+        replaced = _are_replaced(record, strangers)
         tried: list[list[Treatment]] = [[OptimizeAll()], *([[TrainStrangers()]] if listed_all and by_chance else [])]
         for treatments in tried:
             yield Suspicion(
@@ -137,7 +148,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
                 "make the optimiser with the parameters of the network that is trained; keep layers in nn.ModuleList",
                 (twice or record.optimizers[0]).place if strangers[0].listed else strangers[0].place,
                 treatments,
-                certain=twice is not None or not listed_all or not any(p.known for p in reached),
+                certain=twice is not None or not listed_all or not any(p.known for p in reached) or replaced,
                 # a head that is trained alone, on features as they are, may well be meant, where it does well
                 strictly=listed_all and not by_half and (half_way or treatments is not tried[0]),
                 slightly=by_half and treatments is tried[0],
@@ -157,6 +168,15 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             strictly=True,
             certain=bool(half) and not does_well(record),
         )
+
+
+def _are_replaced(record: ProgramRecord, strangers: list[ParameterRecord]) -> bool:
+    """Whether the optimiser has, for each of these, another parameter that takes the same and is used nowhere: layers
+    that were replaced after it was made."""
+    left = Counter(
+        p.shape[1:] for p in record.parameters.values() if p.known and not (p.used or p.reached or p.ungraded)
+    )
+    return not Counter(p.shape[1:] for p in strangers) - left
 
 
 def _half_frozen(record: ProgramRecord, frozen: list[ParameterRecord]) -> list[ParameterRecord]:
@@ -188,6 +208,7 @@ def forgotten(record: ProgramRecord) -> Iterator[Suspicion]:
         "They are cleared between backward() and step(), so no step changes anything.",
         "optimizer.zero_grad() before loss.backward(), or after optimizer.step()",
         record.lines.get("zero_grad") or record.lines.get("step"),
+        [KeptGradients()],
         certain=True,
         confidence=0.95,
     )

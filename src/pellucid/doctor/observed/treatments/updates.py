@@ -125,6 +125,22 @@ class ZeroGradients(Treatment):
 
 
 @dataclass
+class KeptGradients(Treatment):
+    """An update is made of what the backward before it gave, whatever cleared that since."""
+
+    def __post_init__(self) -> None:
+        self.held: dict[int, Any] = {}
+
+    def after_backward(self, parameters: list[Any], optimizers: int) -> None:
+        self.held = {id(p): p.grad.detach().clone() for p in parameters if p.grad is not None}
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = self.held.get(id(parameter), parameter.grad)
+
+
+@dataclass
 class StepEach(Treatment):
     """An update after each backward, once the program has made one by itself."""
 
