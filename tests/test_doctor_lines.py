@@ -10,6 +10,7 @@ from pellucid.check.autopsy.hypothesis import TapeCase
 from pellucid.check.autopsy.losses import losses
 from pellucid.check.record.recording import recording
 from pellucid.check.record.reverse import backward
+from pellucid.doctor.probes.derivatives import wrong_functions
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.operators import mistyped
 
@@ -87,6 +88,27 @@ def test_a_helper_that_serves_elsewhere_is_not(tmp_path: Path) -> None:
     tape, given, moved, file = recorded(source, tmp_path)
     line = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dh = e"))
     assert first_wrong(tape, ["w1", "b1"], given, moved, {file: ""})[0] == (file, line)
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"return 1 - square": "return 1 + square"}, 5),
+        ({"return 1 - square": "return f(a)", "def derivative": "def f(a):\n    return 2 + a\n\ndef derivative"}, 8),
+        ({"derivative(h)": "derivative(x @ w1)"}, None),  # right, but taken at another value
+        ({"return 1 - square": "return np.where(a < 0, 1.0, 0.0)"}, None),  # a mask
+    ],
+)
+def test_a_function_that_is_no_derivative_is_to_blame_and_not_where_it_is_used(
+    changed: dict[str, str], line: int | None, tmp_path: Path
+) -> None:
+    source = PROGRAM
+    for right, wrong in changed.items():
+        source = source.replace(right, wrong)
+    tape, _, moved, file = recorded(source, tmp_path)
+    at = next(number for number, row in enumerate(source.splitlines(), 1) if row.startswith("dh = "))
+    found = wrong_functions(tape, moved, {(file, at)}, {file: source})
+    assert found == ({} if line is None else {(file, at): (file, line)})
 
 
 @pytest.mark.parametrize(

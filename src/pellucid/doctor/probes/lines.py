@@ -437,7 +437,7 @@ def _wrong_sources(step: Value, right: Values, seen: set[int]) -> list[Value]:
         s for s in right.sources(step)
         if s.nodes[0].index not in right.forward and s.needs and s.op not in ("parameter", "constant")
         and s.index not in seen and not right(s) and not right.updated(s)
-        and ((step.op in TERMS and s.value.any()) or not _of_forward(s, right))
+        and ((step.op in TERMS and s.value.any()) or not of_forward(s, right))
     ]  # fmt: skip
     return [s for s in sources if s.value.size > 1] or sources
 
@@ -448,7 +448,7 @@ def _of_helper(step: Value, right: Values) -> Value | None:
     sources = [s for s in right.sources(step) if s.needs]
     if step.op not in ("multiply", "mul") or not any(right(s) for s in sources) or step.site is None:
         return None
-    factors = [s for s in sources if s.nodes[0].index not in right.forward and _of_forward(s, right)]
+    factors = [s for s in sources if s.nodes[0].index not in right.forward and of_forward(s, right)]
     inner = [s for s in factors if s.site is not None and len(s.site.calls) > len(step.site.calls)]
     return inner[0] if len(inner) == 1 and not _serves(inner[0], step, right) else None
 
@@ -471,14 +471,14 @@ def _derivative(step: Value, right: Values) -> Value | None:
         return None
     found = [
         s for s in sources
-        if s.nodes[0].index not in right.forward and s.value.size > 1 and not right(s) and _of_forward(s, right)
+        if s.nodes[0].index not in right.forward and s.value.size > 1 and not right(s) and of_forward(s, right)
     ]  # fmt: skip
     if len(found) != 1 or found[0].site is None or step.site is None or found[0].site.line == step.site.line:
         return None
     return found[0]
 
 
-def _of_forward(step: Value, right: Values) -> bool:
+def of_forward(step: Value, right: Values) -> bool:
     """Whether a value is a mere function of the forward pass, as an activation's derivative is."""
     todo, seen = [step], set[int]()
     while todo:

@@ -20,6 +20,7 @@ from pellucid.check.record.reverse import backward
 from pellucid.check.record.tape import Tape
 from pellucid.check.record.traced import ArrayRecorder, Traced
 from pellucid.doctor.probes.another import elsewhere
+from pellucid.doctor.probes.derivatives import wrong_functions
 from pellucid.doctor.probes.diagonal import diagonal
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
@@ -144,7 +145,7 @@ def autopsy(
     if wrong:
         until = lab.left() * (1 / 2 if len(tape.useful()) > LONG else 3 / 4)
         steps, left = stepwise(tape, given, wrong, agreed, moved, sizes, lambda: lab.left() > until)
-        by_steps = [named for step in steps for named in _of_step(step, files)]
+        by_steps = _in_functions([n for step in steps for n in _of_step(step, files)], tape, moved, files)
         at_another = elsewhere(tape, sorted(left), given, moved) if left and not by_steps else None
         if at_another is not None and left <= {*at_another.tensors}:
             text, fix = at_another.said(files)
@@ -176,6 +177,7 @@ def autopsy(
         return Autopsy("wrong", by_steps, notes, True, first, lines, derived)
     told = [f for f in result.findings if f.tensor not in untold and f.tensor not in agreed]
     named = [_of_finding(f, files) for found in told for f in (found, found.then) if f is not None]
+    named = _in_functions(named, tape, moved, files)
     named.sort(key=lambda item: item.mistake == EARLY)  # which holds a program back the least
     unknown = {item.tensor for item in named if item.mistake == "unknown"}
     apart = bool(by_steps) and not left and any(item.second for item in named)
@@ -191,6 +193,16 @@ def autopsy(
 
 
 EARLY = "updated-too-early"
+
+
+def _in_functions(named: list[Named], tape: Tape, moved: dict[str, np.ndarray], files: Any) -> list[Named]:
+    """The same, where a function that computes no derivative is to blame with the line of that function."""
+    lines = {item.backward for item in named if item.mistake in OF_DERIVATIVES and item.backward is not None}
+    functions = wrong_functions(tape, moved, lines, files) if lines else {}
+    return [replace(item, backward=functions.get(item.backward or ("", 0), item.backward)) for item in named]
+
+
+OF_DERIVATIVES = ("derivative-at-wrong-point", "missing-activation-derivative")
 
 
 def _of_finding(f: TensorFinding, files: Any) -> Named:
