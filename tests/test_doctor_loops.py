@@ -283,3 +283,44 @@ def test_a_slope_that_is_handed_on_beside_an_offset_is_a_parameter(sign: str, tm
     assert [(found.mistake, found.line) for found in report.findings if found.severity == "error"] == (
         [] if sign else [("sign", 11)]
     )
+
+
+GENERATOR = """import numpy as np
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(100, 3))
+y = (X[:, :1] * 2 - X[:, 1:2] > 0).astype(float)
+W1, b1 = rng.normal(size=(3, 6)), np.zeros((1, 6))
+W2, b2 = rng.normal(size=(6, 1)), np.zeros((1, 1))
+
+
+def training(epochs):
+    global W1, b1, W2, b2
+    for epoch in range(epochs):
+        h = np.tanh(X @ W1 + b1)
+        p = 1 / (1 + np.exp(-(h @ W2 + b2)))
+        d = (p - y) / len(X)
+        dh = d @ W2.T * (1 - h**2)
+        W2, b2 = W2 - 0.5 * h.T @ d, b2 - 0.5 * d.sum(0, keepdims=True)
+        W1, b1 = W1 - 0.5 * X.T @ dh, b1 - 0.5 * dh.sum(0, keepdims=True)
+        yield epoch, -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+
+"""
+CONSUMERS = {
+    "for": "for epoch, loss in training(600):\n    if epoch % 50 == 0:\n        print(epoch, loss)\n",
+    "list": "losses = list(training(600))\nprint(losses[-1])\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("consumer", CONSUMERS)
+@pytest.mark.parametrize(
+    ("slope", "found"), [(" * (1 - h**2)", []), ("", [("missing-activation-derivative", 16)])], ids=["right", "wrong"]
+)
+def test_a_generator_that_trains(slope: str, found: list[tuple[str, int]], consumer: str, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(GENERATOR.replace(" * (1 - h**2)", slope) + CONSUMERS[consumer])
+    report = examine_script(script)
+    assert [(finding.mistake, finding.line) for finding in report.findings] == found, report.reason
+    assert report.status == ("faults" if found else "healthy")

@@ -40,6 +40,7 @@ from pellucid.doctor.process.steps import root, step
 from pellucid.doctor.process.widen import widen
 from pellucid.doctor.report import Finding
 
+CONSUMED = 12  # turns of a generator, by which a loop that trains with what it gives was found
 OFTEN = 40  # passes, after which the weights of a single layer that did not move are, too
 WATCHED = 4  # passes, after which weights that did not move are taken to sleep
 QUICK = 0.05  # seconds of a pass, of which everything may be tried twice
@@ -89,7 +90,7 @@ class Controller:
             if number == self.number:
                 self.lab.head(self.program.scope(frame))
             return
-        if self.program.loops.loops[number].yields:  # its consumer's loop has the same passes, and what they see
+        if self.program.loops.loops[number].yields and self._may_be_consumed(number):
             return
         if self.scout.head(number, lambda: self.program.scope(frame)) or self._may_sleep(number, frame):
             self._try(number, frame)
@@ -108,6 +109,13 @@ class Controller:
         return False
 
     # Within -----------------------------------------------------------------------------------------------------
+
+    def _may_be_consumed(self, number: int) -> bool:
+        """Whether the loop of a generator may be one over data: what consumes it has the same passes, and sees more of
+        them. As long as no training was found there; but its first pass is looked at."""
+        seen = self.scout.loops.setdefault(number, Seen())
+        seen.consumed += 1
+        return 1 < seen.consumed <= CONSUMED
 
     def _may_sleep(self, number: int, frame: FrameType) -> bool:
         """Whether no pass moved what looks like weights, because of the values that they begin with."""

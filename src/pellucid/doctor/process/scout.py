@@ -43,6 +43,7 @@ class Seen:
     begun: int = 0  # passes of all loops, at its latest head
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
     spoilt: set[str] = field(default_factory=set)  # what held NaN or infinity after some passes, and was put back
+    consumed: int = 0  # turns of a generator's loop
     resized: set[str] = field(default_factory=set)  # variables of another size after a pass: what goes through layers
 
 
