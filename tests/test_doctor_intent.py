@@ -13,8 +13,12 @@ from pellucid import nn, optim
 from pellucid.doctor import examine_script
 from pellucid.doctor.observed.compare import other_targets
 from pellucid.doctor.observed.confirmation import confirms
+from pellucid.doctor.observed.examination import weighed
+from pellucid.doctor.observed.fits import in_a_row
+from pellucid.doctor.observed.orders import UNSEEN
 from pellucid.doctor.observed.record import ProgramRecord
 from pellucid.doctor.observed.rules import data, objective
+from pellucid.doctor.report import Finding
 from pellucid.nn import functional as F
 from tests.watching import watched
 
@@ -164,6 +168,43 @@ def test_one_batch_is_fitted_on_purpose_where_no_other_rows_are_asked_of(others:
 
     (found,) = data.same_rows(watched(program))
     assert (found.certain, found.otherwise) == ((True, "") if others else (False, "info"))
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_who_makes_what_a_network_is_to_answer_wrongly_climbs_on_purpose(network: bool) -> None:
+    """A perturbation, by a network that rests; a network, or weights of one's own, are to go down."""
+
+    def program() -> None:
+        x, y, body = torch.randn(40, 4), torch.randint(0, 2, (40,)), nn.Linear(4, 2)
+        delta = nn.Parameter(torch.zeros(4))
+        if network:
+            body.requires_grad_(False)
+        optimizer = optim.SGD([delta] if network else body.parameters(), lr=0.1)
+        for _ in range(20):
+            loss = F.cross_entropy(body(x + delta.detach() if not network else x + delta), y)
+            optimizer.zero_grad()
+            (-loss).backward()
+            optimizer.step()
+
+    assert bool(list(objective.climbing(watched(program)))) is not network
+
+
+def test_grades_lie_in_a_row_and_names_do_not() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 5))
+    grades = np.digitize(x[:, 0] - x[:, 1] + 0.3 * rng.normal(size=500), [-1.5, -0.5, 0.5, 1.5]) + 1.0
+    names = rng.integers(0, 5, 500)
+    assert in_a_row(x, grades) and not in_a_row(3 * rng.normal(size=(5, 5))[names] + x, names.astype(float))
+
+
+def test_what_nothing_confirms_is_no_warning_of_a_program_without_a_fault() -> None:
+    def found(cause: str, severity: str) -> Finding:
+        return Finding(cause, severity, UNSEEN, "", "", "")
+
+    random = found("labels-misaligned", "error")
+    assert [f.severity for f in weighed([random])] == ["info"]
+    beside = weighed([found("labels-misaligned", "error"), found("double-softmax", "error")])
+    assert [f.severity for f in beside] == ["error", "warning"]
 
 
 @pytest.mark.parametrize(

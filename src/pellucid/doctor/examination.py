@@ -11,6 +11,7 @@ from typing import Any
 from pellucid.doctor import conditions, engines, uncleared
 from pellucid.doctor.against import against_its_own
 from pellucid.doctor.conditions import regime
+from pellucid.doctor.finding import calmed
 from pellucid.doctor.naming import by_another_loss, by_classes, by_exact_loss, explain, is_named, sizes_of, sure
 from pellucid.doctor.odd import rank
 from pellucid.doctor.probes import batches
@@ -274,6 +275,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     faults = any(f.severity == "error" or (f.severity == "warning" and _stands(f)) for f in findings)
     if not faults and not named and gradient.is_chance(judgement):
         return Report("inconclusive", findings, facts, reason=no_usual_loss(judgement))
+    findings = findings if faults else calmed(findings)
     if not faults and session.unfinished:
         return Report(
             "inconclusive",

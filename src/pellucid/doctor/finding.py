@@ -80,6 +80,17 @@ class Examined:
     reason: str = ""  # of "inconclusive": what is missing, and what to type
 
 
+def calmed(findings: list[Finding]) -> list[Finding]:
+    """The findings about a program that has no fault: a warning that nothing confirms is no more than worth knowing.
+
+    >>> [f.severity for f in calmed([Finding("noisy-labels", "warning", 0.4, "", "", "")])]
+    ['info']
+    """
+    for finding in findings:
+        finding.severity = "info"
+    return findings
+
+
 def place(file: str, line: int, cell: int | None = None, line_in_cell: int | None = None) -> str:
     """A line in words."""
     name = Path(file).name

@@ -7,7 +7,7 @@ import linecache
 import traceback
 from contextlib import nullcontext
 
-from pellucid.doctor.finding import SEVERITIES, place
+from pellucid.doctor.finding import SEVERITIES, calmed, place
 from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.progress import NO_BACKWARD
 from pellucid.doctor.report import Finding, Report
@@ -133,11 +133,11 @@ def _judged(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]
 
 def weighed(findings: list[Finding]) -> list[Finding]:
     """Findings, the worst first, of which what may be so by the nature of the data is no error: no line shows it, and
-    no change proves it."""
+    no change proves it. Where nothing is wrong, what no change proves is no more than worth knowing."""
     for finding in findings:
         if finding.cause == "labels-misaligned" and finding.confidence <= orders.UNSEEN and not finding.verified:
             finding.severity = "warning"
-    return sorted(findings, key=rank)
+    return sorted(findings if status_of(findings) == "faults" else calmed(findings), key=rank)
 
 
 def _of_limits(search: Search | None, base: ProgramRecord, findings: list[Finding]) -> str:

@@ -10,6 +10,7 @@ from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
 from .record import ProgramRecord
 from .rows import told_apart
 
+STRAIGHT = 0.85  # of the way from class to class, as the crow flies
 FEW = 32  # rows that differ, of which neighbours say nothing
 PASSES = 3000  # over such rows
 TOLD = 0.3  # correlation of the targets of rows that lie next to each other
@@ -26,6 +27,15 @@ def by_a_line(record: ProgramRecord) -> float | None:
     design = (x - x.mean(0)) / np.maximum(x.std(0), 1e-12)
     best, *_ = np.linalg.lstsq(design, centred, rcond=None)
     return 1 - float(((centred - design @ best) ** 2).sum()) / float((centred**2).sum())
+
+
+def in_a_row(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether the means of the rows of each class lie in the order of their numbers on a line, or nearly: these are
+    grades, or counts, and what lies between two of them has a meaning."""
+    scaled = (x - x.mean(0)) / np.maximum(x.std(0), 1e-12)
+    means = np.array([scaled[y == number].mean(0) for number in np.unique(y)])
+    path = np.linalg.norm(np.diff(means, axis=0), axis=1).sum()
+    return bool(np.linalg.norm(means[-1] - means[0]) > STRAIGHT * path)
 
 
 def is_parted(record: ProgramRecord) -> bool | None:

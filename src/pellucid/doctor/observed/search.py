@@ -225,7 +225,13 @@ class Search:
         self.laboratory.pace = ()
         self.unfinished |= any(run is None or says_nothing(self.current, run) for run in runs)
         each = iter(runs)
-        return [next(each, None) if s.treatments else None for s in suspicions]
+        found = [next(each, None) if s.treatments else None for s in suspicions]
+        # at another rate a network makes itself other targets: no loss of theirs is comparable
+        same = [
+            r is None or not (s.direction and other_targets(self.current, r))
+            for s, r in zip(suspicions, found, strict=True)
+        ]
+        return [run if kept else None for run, kept in zip(found, same, strict=True)]
 
     def _try_rates(self, suspicions: list[Suspicion]) -> list[ProgramRecord | None]:
         """Tenfold changes of the rate first; further ones only in a direction that does not make it worse."""
@@ -336,9 +342,7 @@ class Search:
                 suspicions = [s for s in suspicions if s.direction <= 0]  # of steps that a fork made short
             runs = self._try_rates(suspicions) if rules[0] is rate.near else self._try(suspicions)
             confirmed = [
-                (s, r)
-                for s, r in zip(suspicions, runs, strict=True)
-                if r is not None and confirms(s, self.current, r) and not (of_rate and other_targets(self.current, r))
+                (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
             ]
             self._did_not_help(suspicions, runs)
             if not of_rate:

@@ -11,6 +11,7 @@ from pellucid.doctor.probes.neighbours import MOST, nearest
 
 from ..compare import does_well
 from ..criterion import BINARY, DISTANCES, SCANS, SHAPING, SQUARES
+from ..fits import in_a_row
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, LogProbabilities, SameShape, Treatment
@@ -389,7 +390,7 @@ def class_ids(record: ProgramRecord) -> Iterator[Suspicion]:
     right = float((labels == labels[near]).mean())
     apart = np.abs(labels - labels[near])[labels != labels[near]]
     ordered = len(apart) > 0 and float((apart == 1).mean()) > 0.75  # what is confused lies next to each other
-    if counts.min() < 0.02 * len(y) or not (record.rounded or (right > 0.7 and not ordered)):
+    if counts.min() < 0.02 * len(y) or not (record.rounded or (right > 0.7 and not ordered)) or in_a_row(rows, y):
         return
     yield _of_ids(
         loss, ids, f"; the nearest other row is of the same class for {right:.0%} of the rows." if right > 0.5 else "."

@@ -45,6 +45,8 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     if negative and not record.is_multiple:
         return  # of which the loss is a part
+    if _attacks(record):
+        return
     yield Suspicion(
         "loss-sign-flipped",
         "backward() is called on minus the loss." if negative else "The optimiser was made with maximize=True.",
@@ -54,6 +56,14 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
         [Descend()],
         certain=True,
     )
+
+
+def _attacks(record: ProgramRecord) -> bool:
+    """Whether what is trained is no part of a network, and a network that is called is not trained: what is made for it
+    is to be answered wrongly, as a perturbation."""
+    trained = [p for p in record.parameters.values() if p.known and not p.elsewhere]
+    rests = any(p.listed and p.used and (p.frozen or p.elsewhere or not p.known) for p in record.parameters.values())
+    return rests and bool(trained) and not any(p.listed for p in trained)
 
 
 def bottomless(record: ProgramRecord) -> Iterator[Suspicion]:
