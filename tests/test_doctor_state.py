@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from enum import Enum
 
 import numpy as np
 import pytest
@@ -57,3 +58,18 @@ def test_a_view_has_its_shape_back() -> None:
     names["row"].shape += (1,)
     state.restore()
     assert names["row"].shape == (4,) and np.shares_memory(names["row"], whole)
+
+
+def test_an_enum_of_the_program_is_left_as_it_is() -> None:
+    class Kind(Enum):
+        FULL = 1
+
+    class Settings:
+        rate = 0.1
+
+    Kind.__module__ = Settings.__module__ = "m"
+    state = SavedState(Scope(None, {"m": {}}, {"kind": Kind, "settings": Settings}))
+    Settings.rate = 0.2
+    state.restore()
+    assert Settings.rate == 0.1
+    assert Kind.FULL.value == 1

@@ -126,7 +126,7 @@ class SavedState:
             for name, value in values:
                 if not isinstance(owner, type):
                     object.__setattr__(owner, name, value)
-                elif not hasattr(value, "__get__"):
+                elif not hasattr(value, "__get__") and vars(owner).get(name) is not value:  # an Enum forbids it
                     setattr(owner, name, value)
         for cell, value in self.cells:
             cell.cell_contents = value
