@@ -226,3 +226,55 @@ def test_updates_of_a_single_unit_that_are_always_zero(
     script.write_text(ROUNDED.format(said=said, slope=slope))
     report = examine_script(script, budget=200.0)
     assert [(finding.mistake, finding.line) for finding in report.findings] == found, report.reason
+
+
+# The odds are 1 / e for every row, so that each pass takes the same step, whatever the weights are.
+UNHEARD = """import numpy as np
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 3))
+y = (X[:, 0] > X[:, 1]).astype(float)
+w = np.zeros(3)
+
+
+def odds(x, w):
+    return {odds}
+
+
+for epoch in range(150):
+    slope = np.zeros(3)
+    for i in range(60):
+        slope += (odds(X[i], w) - y[i]) * X[i]
+    w -= 0.5 / 60 * slope
+"""
+
+# A memory of patterns: how well it fits is computed with its weights, and what it learns is not.
+HEBB = """import numpy as np
+
+rng = np.random.default_rng(0)
+patterns = np.sign(rng.normal(size=(80, 12)))
+w = np.zeros((12, 12))
+for pattern in patterns:
+    energy = -0.5 * pattern @ w @ pattern
+    print(energy)
+    w += np.outer(pattern, pattern) / 12.5
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("program", "found"),
+    [
+        (UNHEARD.format(odds="np.exp(x @ w) / np.exp(1 + x @ w)"), [("input-ignored", 16)]),
+        (UNHEARD.format(odds="np.exp(x @ w) / (1 + np.exp(x @ w))"), []),
+        (HEBB, []),
+    ],
+    ids=["always-the-same", "a-sigmoid", "hebb"],
+)
+def test_steps_that_are_the_same_whatever_the_weights_are(
+    program: str, found: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(program)
+    report = examine_script(script, budget=200.0)
+    assert [(finding.cause, finding.line) for finding in report.findings] == found, report.reason

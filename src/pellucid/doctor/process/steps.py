@@ -22,11 +22,7 @@ def step(sources: Mapping[str, str], file: str, line: int, held: Collection[str]
     ('a.py', 2, 'net.w')
     """
     names = {name.rpartition(".")[2]: name for name in held}
-    functions: dict[str, list[tuple[str, ast.FunctionDef]]] = {}
-    for name, tree in trees(dict(sources)):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef):
-                functions.setdefault(node.name, []).append((name, node))
+    functions = functions_of(sources)
     for loop in ast.walk(ast.parse(sources[file])):
         if isinstance(loop, ast.For | ast.While) and loop.lineno == line:
             for place, node in _made(file, loop.body, functions, DEEPEST):
@@ -34,6 +30,51 @@ def step(sources: Mapping[str, str], file: str, line: int, held: Collection[str]
                 if name is not None:
                     return place, node.lineno, name
     return None
+
+
+def read_for_step(sources: Mapping[str, str], file: str, line: int, name: str) -> tuple[str, int] | None:
+    """Where each pass of the loop at a line computes something with a parameter that its update is made of.
+
+    >>> source = "for i in range(9):\\n    d = says(w) - y\\n    print(w)\\n    w -= d"
+    >>> read_for_step({"a.py": source}, "a.py", 1, "w")
+    ('a.py', 2)
+    >>> read_for_step({"a.py": "for i in range(9):\\n    e = x @ w @ x\\n    w += x * x"}, "a.py", 1, "w")
+    """
+    own = root(name).rpartition(".")[2]
+    functions = functions_of(sources)
+    loops = [node for node in ast.walk(ast.parse(sources[file])) if isinstance(node, ast.For | ast.While)]
+    made = [pair for loop in loops if loop.lineno == line for pair in _made(file, loop.body, functions, DEEPEST)]
+    own_steps = [node for _, node in made if _updated(node).rpartition(".")[2] == own]
+    needed = set[str]().union(*(_names(node) for node in own_steps)) - {own}
+    for _ in range(2 * DEEPEST):
+        for _, node in made:
+            if node not in own_steps and (isinstance(node, ast.Return) or needed & _targets(node)):
+                needed |= _names(node) - {own}
+    for place, node in made:
+        if node not in own_steps and needed & _targets(node) and own in _names(node):
+            return place, node.lineno
+    return None
+
+
+def _targets(node: ast.stmt) -> set[str]:
+    found = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return {root(ast.unparse(target)).rpartition(".")[2] for target in found if target is not None}
+
+
+def _names(node: ast.stmt) -> set[str]:
+    """The names and attributes that a statement reads."""
+    value = getattr(node, "value", None)
+    parts = [*ast.walk(value)] if value is not None else []
+    return {p.id for p in parts if isinstance(p, ast.Name)} | {p.attr for p in parts if isinstance(p, ast.Attribute)}
+
+
+def functions_of(sources: Mapping[str, str]) -> dict[str, list[tuple[str, ast.FunctionDef]]]:
+    found: dict[str, list[tuple[str, ast.FunctionDef]]] = {}
+    for name, tree in trees(dict(sources)):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(node.name, []).append((name, node))
+    return found
 
 
 def _made(
