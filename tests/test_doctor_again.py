@@ -50,6 +50,8 @@ def test_a_change_is_none_where_its_own_line_is_told_of_next() -> None:
     [
         (found("wrong-backward", wrong="W"), found("unshuffled-data"), True),
         (found("wrong-backward", wrong="W"), found("unshuffled-data", severity="warning"), False),
+        (found("wrong-backward", wrong="W"), replace(found("x", severity="warning"), verified=True), True),
+        (found("wrong-backward"), replace(found("lr-too-low", severity="warning"), verified=True), False),
         (found("wrong-backward", wrong="W"), replace(found("lr-too-high"), verified=False), False),
         (found("wrong-backward", wrong="W"), replace(found("lr-too-high"), verified=True), True),
         (found("wrong-backward", wrong="W", mistake="batch-factor"), found("lr-too-high"), False),
@@ -100,7 +102,7 @@ def test_nothing_is_asked_where_there_is_no_time_or_nothing_wrong(tmp_path: Path
 
     look_again(Report("healthy"), script, examine, time.monotonic() + 60)
     late = told(SOURCE, script)
-    late.seconds = 10.0
+    late.seconds = 100.0
     look_again(late, script, examine, time.monotonic() + 5)
     elsewhere = replace(late.findings[0], file="net.py")
     look_again(Report("faults", [elsewhere]), script, examine, time.monotonic() + 60)

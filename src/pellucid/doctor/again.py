@@ -24,7 +24,7 @@ Examine = Callable[[str, float], Report]  # of the program as if this text stood
 MOST = 3  # faults that are told
 ROUNDS = 2
 TRIED = 3  # changes that may put right what was found
-LONGER = 1.2  # times the seconds of the first examination, for another one
+ENOUGH = 0.35  # of the seconds of the first examination, for another one, which goes by the time that it has
 ALARMS = ("error", "warning")
 # what a program computes is another thing with these mended: a gradient that was right is not right for that
 OF_THE_NETWORK = (
@@ -50,7 +50,7 @@ def look_again(report: Report, script: Path, examine: Examine, ends: float) -> N
             return
         for changed in itertools.islice(changes(wrong, source), TRIED):
             left = ends - time.monotonic()
-            if left < LONGER * report.seconds:
+            if left < ENOUGH * report.seconds:
                 return
             other = examine(changed, left)
             if is_put_right(wrong, other, changed_lines(source, changed)):
@@ -108,10 +108,12 @@ def further(wrong: list[Finding], other: Report) -> list[Finding]:
     found: list[Finding] = []
     for finding in other.findings:
         named = finding.cause == "wrong-backward" and finding.mistake not in ("", "unknown")
-        shown = finding.verified or named or finding.verified is None
-        if finding.severity != "error" or not shown:
+        is_error = finding.severity == "error"
+        shown = finding.verified or (is_error and (named or finding.verified is None))
+        if finding.severity not in ALARMS or not shown:
             continue
-        if (network and finding.cause == "wrong-backward") or (size and finding.cause in OF_LENGTH):
+        of_length = finding.cause in OF_LENGTH and (size or not is_error)
+        if of_length or (network and finding.cause == "wrong-backward"):
             continue
         found.append(finding)
     return found
@@ -129,6 +131,8 @@ def _enter(report: Report, found: list[Finding], script: Path, changed: str) -> 
         same = any((f.title, f.file, f.line) == (own.title, own.file, own.line) for f in known)
         if same or own.cause in causes:
             continue
+        at_first = [f for f in report.findings if (f.title, f.file, f.line) == (own.title, own.file, own.line)]
+        report.findings = [f for f in report.findings if all(f is not o for o in at_first)]  # what was not sure then
         own = replace(own, notes=[*own.notes, SEEN_AGAIN])
         if of_script and own.file is not None and own.line is not None:
             own.code = source.splitlines()[own.line - 1].strip()
