@@ -12,7 +12,7 @@ from pellucid.doctor.process.origins import first_values
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.placing import climbing, credible, in_helper, summed_last, thrown_away
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
-from pellucid.doctor.process.unmoved import should_move
+from pellucid.doctor.process.unmoved import beside, should_move
 
 FILE = "train.py"
 
@@ -61,6 +61,13 @@ UPDATE = "def step(x):\n    v = A[i]\n    dv = g(x)\n{}    B -= 0.1 * dB\n"
 def test_a_step_that_a_parameter_does_not_get(moved: str, line: int | None) -> None:
     at, _ = should_move({FILE: UPDATE.format(moved)}, [group("A")], [group("B")], {})
     assert at == (None if line is None else (FILE, line))
+
+
+def test_an_update_that_is_missing_belongs_beside_its_like() -> None:
+    source = Assignments.of({FILE: "h -= lr * dh\nw1 += x.T @ d1 * lr\n"})
+    assert beside(source, [group("w2")], [group("h"), group("w1")]) == (FILE, 2)
+    assert beside(source, [group("w1")], [group("h")]) is None  # it has its own
+    assert beside(source, [group("w2")], []) is None
 
 
 @pytest.mark.parametrize(

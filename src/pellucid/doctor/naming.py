@@ -21,7 +21,7 @@ from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.last_terms import only_last
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
-from pellucid.doctor.process.unmoved import should_move
+from pellucid.doctor.process.unmoved import beside, should_move
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import backward, gradient, summed
@@ -456,7 +456,7 @@ def _place(
         at = source.other_way(wrong, right) or at
     elif finding.mistake == "zero-gradient":
         rest, fix = should_move(session.program.loops.sources, wrong, right, seen.seen)
-        at, finding.fix = rest or at, fix or finding.fix
+        at, finding.fix = rest or at or beside(source, wrong, right), fix or finding.fix
     if at is not None:
         _put(finding, session, at)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from pellucid.doctor.process.paths import Group
@@ -53,6 +54,17 @@ def should_move(
         at = line.file, line.line
         fix = f"write {name} = …: here the new {name} is put into {', '.join(sorted(line.targets))}"
     return at, fix
+
+
+def beside(source: Assignments, wrong: Sequence[Group], right: Sequence[Group]) -> tuple[str, int] | None:
+    """The update beside which one that is missing belongs: that of the parameter whose name is most like its own."""
+    for group in wrong:
+        known = [] if source.updates(group) else [other for other in right if source.updates(other)]
+        if known:
+            name = last_name(group)
+            found = source.updates(max(known, key=lambda g: SequenceMatcher(None, last_name(g), name).ratio()))
+            return found[0].file, found[0].line
+    return None
 
 
 def kept(source: Assignments, names: set[str]) -> tuple[str, int] | None:
