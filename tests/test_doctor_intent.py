@@ -101,22 +101,82 @@ for epoch in range(10):
         bias[j] += 0.05 * (-e - 0.01 * bias[j])
 """
 
+TWO_LAYERS = """
+import numpy as np
+rng = np.random.default_rng(2)
+X = rng.normal(size=(400, 2))
+y = ((X ** 2).sum(1) > 1.4).astype(float)[:, None]
+W1, b1 = rng.normal(size=(2, 24)), np.zeros(24)
+W2, b2 = rng.normal(size=(24, 1)) * 0.2, np.zeros(1)
+
+def forward(x):
+    h = np.tanh(x @ W1 + b1)
+    return h, 1 / (1 + np.exp(-(h @ W2 + b2)))
+"""
+
+# The first layer rests for a while, and is trained with the other then.
+UNFROZEN = (
+    TWO_LAYERS
+    + """
+for epoch in range(600):
+    h, p = forward(X)
+    loss = -np.mean(y * np.log(p + 1e-9) + (1 - y) * np.log(1 - p + 1e-9))
+    d = (p - y) / len(y)
+    dh = (d @ W2.T) * (1 - h ** 2)
+    dW2, db2, dW1, db1 = h.T @ d, d.sum(0), X.T @ dh, dh.sum(0)
+    W2 -= 0.5 * dW2
+    b2 -= 0.5 * db2
+    if epoch >= FROM:
+        W1 -= 0.5 * dW1
+        b1 -= 0.5 * db1
+"""
+)
+
+# Which rows are learnt from depends on what is said of them, so that their labels depend on the parameters, too.
+HARDEST_ROWS = (
+    TWO_LAYERS
+    + """
+for it in range(1500):
+    _, p = forward(X)
+    each = -(y * np.log(p + 1e-9) + (1 - y) * np.log(1 - p + 1e-9))[:, 0]
+    idx = np.r_[np.argsort(-each)[:20], rng.integers(0, 400, 20)]
+    x, t = X[idx], y[idx]
+    h, q = forward(x)
+    d = (q - t) / len(idx)
+    dh = d @ W2.T * (1 - h ** 2)
+    W2 -= 0.5 * h.T @ d
+    b2 -= 0.5 * d.sum(0)
+    W1 -= 0.5 * x.T @ dh
+    b1 -= 0.5 * dh.sum(0)
+"""
+)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "status"),
     [
+        (UNFROZEN.replace("FROM", "100"), ("healthy",)),
+        (HARDEST_ROWS, ("healthy",)),
         (MARGINAL_LIKELIHOOD, ("healthy",)),
         (CURRICULUM.replace("SHARES", "[0.25, 0.5, 0.75, 1.0]"), ("healthy",)),
         (PAIRS_OF_SCORES, ("healthy", "inconclusive")),
     ],
-    ids=["likelihood", "curriculum", "pairs"],
+    ids=["unfrozen", "hardest", "likelihood", "curriculum", "pairs"],
 )
 def test_what_is_meant_is_not_accused(source: str, status: tuple[str, ...], tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(source)
     report = examine_script(script, budget=40)
     assert report.status in status, report.to_json()
+
+
+@pytest.mark.slow
+def test_a_layer_that_rests_to_the_end_is_not_optimized(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(UNFROZEN.replace("FROM", "10**9"))
+    found = examine_script(script, budget=40).findings[0]
+    assert (found.cause, found.severity) == ("parameter-not-optimized", "error")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import traceback
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pellucid.doctor import conditions, engines, uncleared
+from pellucid.doctor import conditions, engines, uncleared, unfrozen
 from pellucid.doctor.against import against_its_own
 from pellucid.doctor.conditions import regime
 from pellucid.doctor.finding import calmed
@@ -131,7 +131,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     if judgement is not None and judgement.wrong and not rules:
         loops = session.program.loops
         own = own_rate.of_design(judgement, loops.sources, session.found.groups, loops.loops.get(session.number))
-        judgement = replace(judgement, verdicts=judgement.verdicts | dict.fromkeys(own, "right"))
+        untold = unfrozen.later(session, judgement, seen)
+        judgement = replace(judgement, verdicts=judgement.verdicts | dict.fromkeys(own, "right") | untold)
     odd = conditions.of_outputs(session, judgement, seen) if whole else []
     if whole and not odd and (judgement is None or judgement.wrong):
         seen, judgement = _where_slopes_tell(session, options, seen, judgement)

@@ -327,6 +327,9 @@ def _all(
             alike = len(seen[output]) == len(seen[other]) and seen[output][0].size == seen[other][0].size
             if other != output and alike and (output[1], other[1]) in subtracted:
                 yield Candidate("squared", output, other, frozen=True, subtracted=True)
+                both = {*np.unique(seen[other][0])} == {0, 1}  # labels of rows that what is said of them chooses
+                logs = _pairs(seen, output, other, True) if both else ()
+                yield from (replace(c, frozen=True) for c in logs if c.which == "all" and c.kind in ("log", "cross"))
                 if (output, other) <= (other, output):  # of y - a * x - b, what is subtracted from what is left of y
                     yield Candidate("squared", output, other, both=True, subtracted=True)
     alone: dict[tuple[str, ...], list[tuple[Key, Key]]] = {}
@@ -432,7 +435,7 @@ NO_OUTPUT = re.compile(
 
 
 def is_no_output(key: Key) -> bool:
-    """Whether the name, or that of what it is a part of (`dws[1]`), is one of a gradient, an error or a rate."""
+    """Whether its name, or that of what it is part of (`dws[1]`), is one of a gradient, an error or a rate."""
     return any(NO_OUTPUT.search(name) for name in (key[1], re.sub(r"\[[^\]]*\]", "", key[1])))
 
 
