@@ -12,7 +12,7 @@ import pellucid as torch
 from pellucid import nn, optim
 from pellucid.doctor.observed.compare import outcome
 from pellucid.doctor.observed.confirmation import confirms
-from pellucid.doctor.observed.rules import data, held_out, loss, model, numbers, objective
+from pellucid.doctor.observed.rules import data, held_out, loss, model, numbers, objective, ranges
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset, random_split
 from tests.watching import watched
@@ -178,13 +178,44 @@ def test_a_target_that_is_no_number_is_laid_to_what_makes_it(where: str) -> None
     assert told == (["log-of-zero"] if where == "under no_grad()" else ["non-finite-data"])
 
 
-def test_a_batch_of_no_rows_is_watched() -> None:
+@pytest.mark.parametrize("batches", [2, 3])
+@pytest.mark.parametrize("kind", ["class", "number"])
+def test_a_batch_of_no_rows_is_told(kind: str, batches: int) -> None:
     def program() -> None:
-        x, y, network = torch.randn(7, 3), torch.zeros(7).long(), nn.Linear(3, 2)
-        for start in (0, 4, 8):
-            F.cross_entropy(network(x[start : start + 4]), y[start : start + 4]).backward()
+        x, network = torch.randn(7, 3), nn.Linear(3, 2)
+        for start in range(0, 4 * batches, 4):
+            rows = x[start : start + 4]
+            of = F.cross_entropy if kind == "class" else F.mse_loss
+            of(network(rows), rows[:, 0].long() * 0 if kind == "class" else rows[:, :2]).backward()
 
-    assert [len(batch) for batch in watched(program).inputs] == [4, 3, 0]
+    record = watched(program)
+    assert [len(batch) for batch in record.inputs] == [4, 3] and len(record.steps) == batches
+    assert [s.cause for s in numbers.no_rows(record)] == ["log-of-zero"] * (batches == 3)
+
+
+@pytest.mark.parametrize(
+    ("last", "range_"),
+    [
+        (lambda x: torch.sigmoid(x), (0, 1)),
+        (lambda x: torch.sigmoid(torch.sigmoid(x)), (0.5, 0.7311)),
+        (lambda x: torch.sigmoid(torch.relu(x)).view(-1, 1), (0.5, 1)),
+        (lambda x: torch.relu(torch.tanh(x)), (0, 1)),
+    ],
+)
+def test_what_activations_one_behind_the_other_can_give(
+    last: Callable[[Any], Any], range_: tuple[float, float]
+) -> None:
+    def program() -> None:
+        network, x = nn.Linear(3, 1), torch.randn(60, 3)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(4):
+            optimizer.zero_grad()
+            F.mse_loss(last(network(x)), torch.sigmoid(2 * x[:, :1])).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert ranges.range_of(record.loss.chain) == pytest.approx(range_, abs=1e-4)
+    assert [s.cause for s in ranges.unreachable(record)] == ["output-range-mismatch"] * (range_[0] == 0.5)
 
 
 def two_losses(how: str) -> Callable[[], None]:

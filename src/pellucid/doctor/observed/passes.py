@@ -154,6 +154,9 @@ class PassNotes:
         self.written = call is not None and not self.calls
         if call is not None and not self.given:
             self.given = criterion.inputs_of(call, self.met)
+        if call is not None and isinstance(call.prediction, Tensor) and not call.prediction.numel():
+            record.lines |= {"no rows": call.place} if call.place is not None else {}
+            call = None
         if call is not None:
             call.single = call.is_of_row(self.batch)
         if call is not None and call.value is not None and len(self.calls) < 2:

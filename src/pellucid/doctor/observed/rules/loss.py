@@ -10,24 +10,19 @@ import numpy as np
 from pellucid.doctor.probes.neighbours import MOST, nearest
 
 from ..compare import does_well
-from ..criterion import BINARY, DISTANCES, SCANS, SHAPING, SQUARES
+from ..criterion import BINARY, DISTANCES, SHAPING
 from ..fits import in_a_row
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, LogProbabilities, SameShape, Treatment
 from .objective import apart, bottomless, climbing, one_for_all, over_rows, punishing, scaled
+from .ranges import RANGES, axis_of, beyond_states, held_back, unreachable
 
-BEYOND = 0.25  # of the variance of targets, that an output cannot reach
 UNITY = 0.01  # by which a sum of probabilities may differ from 1
 PICKING = ("gather", "index", "take_along_dim")
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
 CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
-RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf),
-          "hardtanh": (-1.0, 1.0), "relu6": (0.0, 6.0), "hardsigmoid": (0.0, 1.0)}  # fmt: skip
 BOUNDED, SEVERAL = ("sigmoid", "hardsigmoid"), 3  # ranges, and classes, of which a cross entropy stays far from 0
-
-
-EDGES = {"sigmoid": (0.02, 0.98), "tanh": (-0.98, 0.98), "hardtanh": (-0.999, 0.999)}
 
 
 def first(chain: list[OpRecord], *names: str) -> OpRecord | None:
@@ -69,7 +64,7 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
     if soft is None:
         yield from _other_axes(loss)
         return
-    dim = _axis(soft)
+    dim = axis_of(soft)
     count = record.steps[0].count if record.steps else 0
     stacked = dim == 0 and len(soft.shape) == 3 and soft.shape[0] == 1 < soft.shape[-1] and soft.shape[1] == count > 1
     if stacked:  # as of the last states of a recurrence, (layers, batch, classes), where no axis is named
@@ -90,7 +85,7 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
         yield _not_over_classes(soft, "0, which is the batch", "one sample", "the samples of a batch")
         return
     inner = first(loss.chain[loss.chain.index(soft) + 1 :], "softmax")
-    if inner is not None and _axis(inner) == dim:  # after log_softmax, both change nothing
+    if inner is not None and axis_of(inner) == dim:  # after log_softmax, both change nothing
         yield Suspicion(
             "double-softmax",
             f"{inner.key[0]} of shape {inner.shape} is followed by {soft.key[0]}.",
@@ -154,7 +149,7 @@ def _not_over_classes(
         [Attribute(soft.key, "dim", right)],
         certain=True,
         same_loss=False,
-        by_single=_axis(soft) == 0,
+        by_single=axis_of(soft) == 0,
     )
 
 
@@ -162,7 +157,7 @@ def _other_axes(loss: LossRecord) -> Iterator[Suspicion]:
     """A softmax within the network, as of attention, over another axis than the last."""
     rows = None if loss.prediction is None or loss.target is None else len(np.atleast_1d(loss.target))
     for op in loss.body:
-        dim = _axis(op) if op.key[0] == "softmax" else None
+        dim = axis_of(op) if op.key[0] == "softmax" else None
         each = rows is not None and loss.prediction is not None and loss.prediction.shape[:1] == op.shape[:1] == (rows,)
         if dim == 0 and each and len(op.shape) == 2 and 1 < op.shape[1] != op.shape[0] > 1:
             yield _not_over_classes(op, "0, which is the batch", "one sample", "the samples of a batch", same="weight")
@@ -175,7 +170,7 @@ def _other_axes(loss: LossRecord) -> Iterator[Suspicion]:
                 "softmax(…, dim=-1)",
                 op.place,
                 [
-                    Attribute(o.key, "dim", -1) for o in loss.body if o.place == op.place and _axis(o) == dim
+                    Attribute(o.key, "dim", -1) for o in loss.body if o.place == op.place and axis_of(o) == dim
                 ],  # of each block
                 certain=dim < len(op.shape) - 2 and op.shape[-1] == op.shape[-2] > 1,  # scores of all with all
                 by_single=dim == 0,
@@ -192,11 +187,6 @@ def _single(place: tuple[str, int] | None, what: str) -> Suspicion:
         place,
         certain=True,
     )
-
-
-def _axis(op: OpRecord) -> int | None:
-    dim = op.attributes.get("dim")
-    return None if not isinstance(dim, int) or not op.shape else dim % len(op.shape)
 
 
 def nll_of_no_logs(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -262,104 +252,6 @@ def _floor(loss: LossRecord, op: OpRecord) -> float:
         return 0.0
     low, high = RANGES[op.key[0]]
     return float(np.log1p((shape[1] - 1) * np.exp(low - high)))
-
-
-def unreachable(record: ProgramRecord) -> Iterator[Suspicion]:
-    """Targets outside of the range of the output."""
-    loss = record.start or record.loss
-    if loss.kind not in DISTANCES or not record.targets:
-        return
-    op = next((op for op in loss.chain if op.key[0] not in SHAPING), None)  # 5 * sigmoid(x) has another range
-    if op is None or op.key[0] not in RANGES:
-        return
-    low, high = RANGES[op.key[0]]
-    targets = np.concatenate([t.ravel() for t in record.targets]).astype(float)
-    outside = float(((targets < low - 1e-6) | (targets > high + 1e-6)).mean())
-    if outside < 0.02:
-        if op.key[0] == "softmax" and op is loss.chain[0]:
-            yield from _sums(record, op)
-        return
-    yield Suspicion(
-        "output-range-mismatch",
-        f"{outside:.0%} of the targets, which go from {targets.min():.3g} to {targets.max():.3g}, lie outside of "
-        f"what {op.key[0]} can give.",
-        f"The output passes {op.key[0]}, which never gives these targets, however long it is trained.",
-        f"leave {op.key[0]} out at the output, or bring the targets into its range",
-        op.place,
-        [Bypass(op.key)],
-        certain=outside > 0.25 and op.key[0] != "relu",
-        otherwise="error" if outside > 0.25 and loss.kind == "mse_loss" else "",
-    )
-
-
-def beyond_states(record: ProgramRecord) -> Iterator[Suspicion]:
-    """Targets beyond -1 and 1, where the states of a recurrence, which stay within, are the output."""
-    loss = record.start or record.loss
-    scan = loss.body[0] if loss.body and loss.body[0].key[0] in SCANS else None
-    if scan is None or loss.kind not in DISTANCES or not record.targets or record.several:
-        return
-    if scan.attributes.get("relu") or any(op.key[0] not in SHAPING for op in loss.chain):
-        return
-    kind = scan.key[0].removesuffix("_scan")
-    starts = [op.attributes["start"] for op in loss.chain if "start" in op.attributes]
-    if kind == "lstm" and (len(scan.inputs) > 4 or not starts or starts[-1]):  # a projection of the states, the cells
-        return
-    targets = np.concatenate([t.ravel() for t in record.targets]).astype(float)
-    spread = float(targets.var())
-    lost = float(((targets - targets.clip(-1, 1)) ** 2).mean()) / spread if spread else 0.0
-    if not BEYOND < lost < np.inf:
-        return
-    place = next((op.place for op in loss.chain if op.place is not None), None) or scan.called or scan.place
-    yield Suspicion(
-        "output-range-mismatch",
-        f"The output is the states of the {kind.upper()} themselves, which lie between -1 and 1, and targets go from "
-        f"{targets.min():.3g} to {targets.max():.3g}: what is out of reach comes to {lost:.0%} of how they vary.",
-        "Each state passes tanh, which never gives these targets, however long it is trained.",
-        "a linear layer behind the recurrence: nn.Linear(hidden_size, n) makes the output of its states",
-        place,
-        certain=True,
-    )
-
-
-def held_back(record: ProgramRecord) -> Iterator[Suspicion]:
-    """An output that lies at the edge of the range of its activation, where what it is compared with is not known."""
-    loss = record.loss
-    op = loss.chain[0] if loss.kind == SQUARES and loss.chain else None
-    if op is None or op.key[0] not in EDGES:
-        return
-    low, high = EDGES[op.key[0]]
-    if op.low > low and op.high < high:
-        return
-    yield Suspicion(
-        "output-range-mismatch",
-        f"The output of {op.key[0]} reaches {op.low if op.low <= low else op.high:.3g}, the edge of what it can give, "
-        "and without it the loss becomes much smaller.",
-        f"The output passes {op.key[0]}, which never gives what is wanted, however long it is trained.",
-        f"leave {op.key[0]} out at the output",
-        op.place,
-        [Bypass(key) for key in loss.outermost],
-        strictly=True,
-    )
-
-
-def _sums(record: ProgramRecord, op: OpRecord) -> Iterator[Suspicion]:
-    """Targets of which several hold at once, or none, and outputs that sum to 1."""
-    dim = _axis(op)
-    rows = [t for t in record.targets if t.shape[1:] == op.shape[1:] and t.ndim == 2]
-    if dim != 1 or not rows:
-        return
-    sums = np.concatenate(rows).astype(float).sum(1)
-    other = float((np.abs(sums - 1) > 0.1).mean())
-    if other > 0.2:
-        yield Suspicion(
-            "output-range-mismatch",
-            f"The outputs of a row sum to 1 by its softmax, and {other:.0%} of the targets do not: their sums go from "
-            f"{sums.min():.3g} to {sums.max():.3g}.",
-            "A softmax says which one of several holds. Where several hold at once, each wants a sigmoid of its own.",
-            "leave softmax out at the output, with binary_cross_entropy_with_logits",
-            op.place,
-            certain=True,
-        )
 
 
 def class_ids(record: ProgramRecord) -> Iterator[Suspicion]:

@@ -39,6 +39,21 @@ def domain(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def no_rows(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A loss of a batch that has no rows."""
+    if "no rows" not in record.lines or all(np.isfinite(step.loss) for step in record.steps):
+        return
+    yield Suspicion(
+        "log-of-zero",
+        "The loss is taken of a batch of no rows, of which the mean is 0 / 0.",
+        "Rows are cut beyond the end of what there is: one such number makes all parameters NaN.",
+        "go through as many batches as there are rows: for i in range(0, len(x), batch_size)",
+        record.lines["no rows"],
+        certain=True,
+        confidence=0.95,
+    )
+
+
 def _instead(name: str) -> str:
     if name in QUOTIENTS:
         return "add a small number to the divisor: a / (b + 1e-8)"
@@ -121,5 +136,5 @@ def _multiplied(record: ProgramRecord) -> ParameterRecord | None:
     return max((p for p in often if p.gain), key=lambda p: p.gain, default=None)
 
 
-STATED = (domain,)
+STATED = (domain, no_rows)
 CONDITIONS = (clipped, exploding)
