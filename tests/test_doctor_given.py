@@ -324,3 +324,21 @@ def test_a_plain_recurrence_that_forgets_its_first_step(cell: type[Any], steps: 
     found = list(model.forgetful(record))
     assert [s.cause for s in found] == ["vanishing-gradients"] * told
     assert all(confirms(s, record, watched(program, *s.treatments)) for s in found)
+
+
+@pytest.mark.parametrize("features", [True, False], ids=["of a distance", "of logits"])
+def test_features_that_an_activation_ends_are_no_logits(features: bool) -> None:
+    def program() -> None:
+        x, network = torch.randn(60, 4), nn.Linear(4, 8 if features else 2)
+        y = (x[:, 0] > 0).long()
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(6):
+            said = torch.relu(network(x))
+            if features:
+                middles = torch.stack([said[y == kind].mean(0) for kind in (0, 1)])
+                said = -(said[:, None] - middles[None]).pow(2).sum(2)
+            optimizer.zero_grad()
+            F.cross_entropy(3 * said, y).backward()
+            optimizer.step()
+
+    assert [s.cause for s in loss.cut_logits(watched(program))] == ["activation-before-loss"] * (not features)

@@ -21,6 +21,7 @@ from .ranges import RANGES, axis_of, beyond_states, held_back, unreachable
 UNITY = 0.01  # by which a sum of probabilities may differ from 1
 PICKING = ("gather", "index", "take_along_dim")
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
+TIMES = frozenset(("mul", "div", "true_divide", "add", "neg"))  # by which logits stay logits
 CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
 BOUNDED, SEVERAL = ("sigmoid", "hardsigmoid"), 3  # ranges, and classes, of which a cross entropy stays far from 0
 
@@ -225,8 +226,8 @@ def cut_logits(record: ProgramRecord) -> Iterator[Suspicion]:
         at = next((i for i, op in enumerate(inner) if op.key[0] in ("sigmoid", "log_softmax", "softmax")), None)
         inner = [] if at is None else inner[at + 1 :]
     op = first(inner, *CUTTING)
-    if op is None:
-        return
+    if op is None or any(between.key[0] not in SHAPING | TIMES for between in inner[: inner.index(op)]):
+        return  # or of features, of which a distance is taken
     twice = op.key[0] == "sigmoid" and loss.kind.endswith("logits")
     floor = _floor(loss, op)
     last = first(record.loss.chain, op.key[0])
