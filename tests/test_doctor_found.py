@@ -229,6 +229,22 @@ for i in range(400):
     slope = slope - 0.1 * error.mean()
 """
 
+# Each pass writes to a stream that is kept from the beginning, as a progress bar does.
+PROGRESS = """
+import sys
+import numpy as np
+
+rng = np.random.default_rng(0)
+stream = sys.stderr
+X = rng.normal(size=(80, 3))
+y = X @ np.array([1.0, -2.0, 0.5])
+w = np.zeros(3)
+for epoch in range(300):
+    w = w - 0.1 / len(X) * X.T @ (X @ w - y)
+    stream.write(f"\\r{epoch}")
+    stream.flush()
+"""
+
 PROGRAMS = {
     "apart": APART,
     "leaps": LEAPS,
@@ -239,6 +255,7 @@ PROGRAMS = {
     "parts": PARTS,
     "intercept": INTERCEPT,
     "tables": TABLES,
+    "progress": PROGRESS,
 }
 
 
@@ -272,6 +289,7 @@ def test_a_right_program_is_healthy(name: str, tmp_path: Path) -> None:
         ("parts", "w = w - 0.001", "w = w + 0.001"),
         ("intercept", "theta - 0.5", "theta + 0.5"),
         ("tables", "predicted - y", "y - predicted"),
+        ("progress", "w - 0.1", "w + 0.1"),
     ],
     ids=PROGRAMS,
 )

@@ -28,6 +28,7 @@ def isolate() -> None:
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     sys.stdout = sys.stderr = _own_open(os.devnull, "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), 2)  # what keeps the stream that it had, as a progress bar does, would fail to write
 
 
 def by_itself() -> None:
