@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from pellucid.doctor.observed.fits import in_a_row
 from pellucid.doctor.observed.orders import UNSEEN
 from pellucid.doctor.observed.record import ProgramRecord
 from pellucid.doctor.observed.rules import data, objective
+from pellucid.doctor.observed.search import Search
 from pellucid.doctor.report import Finding
 from pellucid.nn import functional as F
 from tests.watching import watched
@@ -246,7 +248,9 @@ def test_who_makes_what_a_network_is_to_answer_wrongly_climbs_on_purpose(network
             (-loss).backward()
             optimizer.step()
 
-    assert bool(list(objective.climbing(watched(program)))) is not network
+    record = watched(program)
+    assert bool(list(objective.climbing(record))) is not network
+    assert Search.learns.fget(SimpleNamespace(base=record)) is not network  # type: ignore[attr-defined]
 
 
 def test_grades_lie_in_a_row_and_names_do_not() -> None:

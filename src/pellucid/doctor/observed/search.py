@@ -181,7 +181,7 @@ class Search:
         base = self.base
         if base.rewarded or not (base.loss.kind or may_fall(base)):
             return False
-        if len(base.steps) < ENOUGH or _makes_targets(base):
+        if len(base.steps) < ENOUGH or _makes_targets(base) or (base.factor < 0 and objective.attacks(base)):
             return False
         if not base.optimizers:
             return "step" in base.lines

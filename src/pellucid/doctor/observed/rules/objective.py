@@ -45,7 +45,7 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     if negative and not record.is_multiple:
         return  # of which the loss is a part
-    if _attacks(record):
+    if attacks(record):
         return
     yield Suspicion(
         "loss-sign-flipped",
@@ -58,7 +58,7 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
-def _attacks(record: ProgramRecord) -> bool:
+def attacks(record: ProgramRecord) -> bool:
     """Whether what is trained is no part of a network, and a network that is called is not trained: what is made for it
     is to be answered wrongly, as a perturbation."""
     trained = [p for p in record.parameters.values() if p.known and not p.elsewhere]
