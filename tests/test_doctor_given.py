@@ -159,6 +159,22 @@ def test_a_term_that_the_others_are_given_up_for(right: bool) -> None:
     assert all(confirms(s, record, watched(program, *s.treatments)) for s in found)
 
 
+@pytest.mark.parametrize("taken", ["max", "topk"])
+def test_an_op_of_two_results_in_a_pass_that_comes_behind_an_evaluation(taken: str) -> None:
+    def program() -> None:
+        x, network = torch.randn(20, 4, 3), nn.Linear(3, 2)
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        for _ in range(3):
+            said = network(x).max(1)[0] if taken == "max" else network(x).topk(2, 1)[0].mean(1)
+            optimizer.zero_grad()
+            F.cross_entropy(said, torch.zeros(20).long()).backward()
+            optimizer.step()
+            with torch.no_grad():
+                network(x)
+
+    assert len(watched(program).steps) == 3
+
+
 @pytest.mark.parametrize("where", ["in the data", "under no_grad()"])
 def test_a_target_that_is_no_number_is_laid_to_what_makes_it(where: str) -> None:
     def program() -> None:

@@ -15,7 +15,7 @@ from pellucid.random import get_rng_state, set_rng_state
 
 from .arrays import array_of, given_to
 from .batches import WIDTH
-from .criterion import LossCall
+from .criterion import LossCall, tensors
 from .matching import hits, matched
 from .places import place
 from .record import HeldOutRecord, ModeRecord, Place, ProgramRecord
@@ -173,6 +173,10 @@ class EvaluationNotes:
     def is_of(self, tensor: Any) -> bool:
         """Whether a tensor was computed from what the network gave in an evaluation."""
         return self._open is not None and isinstance(tensor, Tensor) and id(tensor) in self._derived
+
+    def follows(self, args: Any, result: Any) -> bool:
+        """Whether an op that computes with gradients may go on from an evaluation, as once its block has ended."""
+        return self.is_of(args[0] if args else None) or not any(t.requires_grad for t in tensors([result]))
 
     def goes_on(self, result: Any, source: Any) -> None:
         """A result is another tensor with the numbers of its source, as of `output.data`."""

@@ -174,8 +174,7 @@ class Observer(Interpreter):
             self.passes.note_first_weights(self.stack[0], args)
         elif not self.stack and self.passes.batch is None:
             self.passes.note_bare(name, args)
-        open_graph = self.record.held_out and self.evaluations.is_of(args[0] if args else None)
-        if name in FOLLOWED and self.record.held_out and (open_graph or not result.requires_grad):
+        if name in FOLLOWED and self.record.held_out and self.evaluations.follows(args, result):
             self.evaluations.op(name, args, result)  # what is counted once the block without gradients has ended
         if self.looking or self.passes.written:
             at, called = (self._place_of_op(), place()) if self.looking else (None, None)

@@ -318,7 +318,7 @@ class PassNotes:
                 takers.setdefault(id(argument), []).append(seen)
         for seen in self.seen:
             weighted = any(a in self.parameters for a in criterion.tensors(seen.args))
-            if id(seen) in leads or not weighted or not seen.output.requires_grad:
+            if id(seen) in leads or not weighted or not getattr(seen.output, "requires_grad", False):
                 continue
             follow, done = [seen], set[int]()
             while follow:
