@@ -522,6 +522,24 @@ def test_one_layer_whose_weights_begin_large_is_no_fault(layers: int, causes: li
     assert [s.cause for s in model.first_weights(watched(program))] == causes
 
 
+@pytest.mark.parametrize(("shift", "causes"), [(0.5, ["init-too-large"]), (0.0, [])])
+def test_first_weights_of_one_sign_add_up_what_comes_in(shift: float, causes: list[str]) -> None:
+    x = torch.randn(60, 48)
+
+    def program() -> None:
+        w, v = torch.rand(48, 48) - 0.5 + shift, torch.randn(48, 3) / 48**0.5
+        for p in (w, v):
+            p.requires_grad = True
+        for _ in range(5):
+            ((torch.tanh(x @ w) @ v - x[:, :3]) ** 2).mean().backward()
+            for p in (w, v):
+                p.data -= 1e-3 * cast(Any, p.grad)
+
+    found = list(model.first_weights(watched(program)))
+    assert [s.cause for s in found] == causes
+    assert all("nearly all have one sign" in s.evidence for s in found)
+
+
 # Where it is said -----------------------------------------------------------------------------------------------------
 
 BY_HAND = """

@@ -32,24 +32,29 @@ def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
         made = {op.weight: op.place for op in body if op.key[0] == "embedding"}
         fans[tied] = record.parameters[tied].shape[1]
     ratios = {p.name: p.std * np.sqrt(fans[p.name]) for p in weights if p.name not in tables}
+    # what all weights have in common, which is not averaged away: it grows with their number
+    sums = {p.name: abs(p.mean) * fans[p.name] for p in weights if p.name in ratios and p.std < abs(p.mean)}
     alone = len({op.weight for op in body if op.key[0] in WEIGHTED and op.weight} - tables) == 1
-    large = [name for name, ratio in ratios.items() if ratio > 4]
-    small = [name for name, ratio in ratios.items() if ratio < FADING]
+    large = [name for name, ratio in ratios.items() if max(ratio, sums.get(name, 0.0)) > 4]
+    small = [name for name, ratio in ratios.items() if ratio < FADING and name not in large]
     for cause, names, what in (("init-too-large", large, "large"), ("init-too-small", small, "small")):
         if names:
             name = names[0]
             begins = _begins_far_off(record) if what == "large" else ""
+            parameter, spread = record.parameters[name], f"{ratios[name]:.3g} times 1/√{fans[name]}"
+            if ratios[name] <= 4 and what == "large":
+                spread += f", about a mean of {parameter.mean:.3g}: nearly all have one sign, so what comes in adds up"
             if what == "large" and (alone or name == tied) and not begins:
                 continue  # from one layer nothing blows up, and its weights come down wherever they begin
             yield Suspicion(
                 cause,
-                f"The weights of {name} begin with a standard deviation of {record.parameters[name].std:.3g}, which is "
-                f"{ratios[name]:.3g} times 1/√{fans[name]}.{begins}",
+                f"The weights of {name} begin with a standard deviation of {parameter.std:.3g}, "
+                f"which is {spread}.{begins}",
                 f"Weights so {what} make signals {'blow up' if what == 'large' else 'fade'} from layer to layer.",
                 "nn.init.normal_(table.weight, std=0.02)"
                 if name == tied
                 else "the initialisation that the layers have by themselves, or nn.init.kaiming_uniform_",
-                record.lines.get("init") or made.get(name) or record.parameters[name].place,
+                record.lines.get("init") or made.get(name) or parameter.place,
                 [FreshWeights()],
                 slightly=bool(begins),
             )
