@@ -19,6 +19,7 @@ from ..treatments import (
     NoWeightDecay,
     Orthogonal,
     Rectify,
+    Remember,
     Replace,
     Scale,
     TrainMode,
@@ -399,16 +400,24 @@ def forgetful(record: ProgramRecord) -> Iterator[Suspicion]:
     if scan is None or not kept or not stands(record):
         return
     steps, share = scan.inputs[0][0], kept[0].std * np.sqrt(kept[0].fan_in)
-    yield Suspicion(
-        "vanishing-gradients",
-        f"A plain RNN goes over {steps} steps. The weights of its state, of {kept[0].std:.3g} each, leave about "
-        f"{share:.2g} of it from one step to the next; drawn as a turn, which leaves all of it, they learn.",
-        "What comes early, and the slopes that lead back to it, fade with each step.",
-        "nn.LSTM or nn.GRU in its place; or nn.init.orthogonal_(rnn.weight_hh_l0), and shorter sequences",
-        scan.place,
-        [Orthogonal(frozenset(p.name for p in kept))],
-        strictly=True,
+    each = (
+        f"The weights of its state, of {kept[0].std:.3g} each, leave about {share:.2g} of it from one step to the next"
     )
+    scans = frozenset(op.key for op in body if op.key[0] == "rnn_scan")
+    for treatment, what in (
+        (Orthogonal(frozenset(p.name for p in kept)), "drawn as a turn, which leaves all of it, they learn"),
+        (Remember(scans), "where each step also says the most that any step before it said, the network learns"),
+    ):
+        yield Suspicion(
+            "vanishing-gradients",
+            f"A plain RNN goes over {steps} steps. {each}; {what}.",
+            "What comes early, and the slopes that lead back to it, fade with each step.",
+            "nn.LSTM or nn.GRU in its place; or nn.init.orthogonal_(rnn.weight_hh_l0), and shorter sequences; or what "
+            "all steps say together, such as output.max(1).values",
+            scan.place,
+            [treatment],
+            strictly=True,
+        )
 
 
 def _gradient(record: ProgramRecord, op: OpRecord) -> float:

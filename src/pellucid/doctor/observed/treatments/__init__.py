@@ -13,7 +13,18 @@ from .loss import (
     WeighClasses,
     Within,
 )
-from .network import Attached, BatchFirst, Contract, FreshWeights, LessDropout, Orthogonal, Rectify, Replace, TrainMode
+from .network import (
+    Attached,
+    BatchFirst,
+    Contract,
+    FreshWeights,
+    LessDropout,
+    Orthogonal,
+    Rectify,
+    Remember,
+    Replace,
+    TrainMode,
+)
 from .treatment import Treatment
 from .updates import (
     Clip,
@@ -55,6 +66,7 @@ __all__ = [
     "OptimizeAll",
     "Orthogonal",
     "Rectify",
+    "Remember",
     "Replace",
     "SameShape",
     "Scale",

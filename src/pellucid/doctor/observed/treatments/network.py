@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.core import no_grad
 from pellucid.nn.functional import relu, tanh
+from pellucid.ops.scan import cummax
 
 from ..arrays import array_of
 from .treatment import Treatment
@@ -124,6 +125,18 @@ class Orthogonal(Treatment):
                     parameter.copy_(parameter.new_tensor(turn.astype(array_of(parameter).dtype)))
         self.done = True
         return args
+
+
+@dataclass
+class Remember(Treatment):
+    """The states of a recurrence are the largest that each unit had until then, so that what came early is not lost."""
+
+    of_function = True
+
+    keys: frozenset[tuple[str, int]]
+
+    def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
+        return cummax(result, 0)[0] if key in self.keys else result
 
 
 @dataclass
