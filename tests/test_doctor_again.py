@@ -61,7 +61,23 @@ def test_a_change_is_none_where_its_own_line_is_told_of_next() -> None:
     ],
 )
 def test_what_is_told_of_the_changed_program_and_holds_for_the_program(first, second, holds) -> None:
-    assert bool(further([first], Report("faults", [second]))) is holds
+    assert bool(further([first], Report("faults", [second]), Report("faults", [first]))) is holds
+
+
+@pytest.mark.parametrize(
+    ("title", "how", "holds"),
+    [
+        ("squared error of y2 and y", "not computed in the pass", True),
+        ("squared error of s1 and y1", "not computed in the pass", False),
+        ("loss", "seen in the pass", True),
+    ],
+)
+def test_no_gradient_is_held_against_another_loss_that_is_guessed(title: str, how: str, holds: bool) -> None:
+    was = Report("faults", [found("dead-units")], {"loss": {"title": "squared error of y2 and y", "how": "guessed"}})
+    other = Report(
+        "faults", [found("wrong-backward", mistake="sign", wrong="W")], {"loss": {"title": title, "how": how}}
+    )
+    assert bool(further(was.findings, other, was)) is holds
 
 
 def told(source: str, script: Path) -> Report:

@@ -57,7 +57,7 @@ def look_again(report: Report, script: Path, examine: Examine, ends: float) -> N
                 break
         else:
             return
-        _enter(report, further(wrong, other), script, changed)
+        _enter(report, further(wrong, other, report), script, changed)
         source, now = changed, other
 
 
@@ -101,9 +101,9 @@ def _tensors(findings: list[Finding]) -> set[str]:
     return {t["name"] for f in findings for t in f.tensors if t.get("verdict") not in ("right", "unknown")}
 
 
-def further(wrong: list[Finding], other: Report) -> list[Finding]:
+def further(wrong: list[Finding], other: Report, was: Report) -> list[Finding]:
     """What is found in the changed program and holds for the program as it is."""
-    network = any(f.cause in OF_THE_NETWORK for f in wrong)
+    network = any(f.cause in OF_THE_NETWORK for f in wrong) or _of_another_loss(was, other)
     size = any(f.mistake in OF_SIZE for f in wrong)
     found: list[Finding] = []
     for finding in other.findings:
@@ -117,6 +117,14 @@ def further(wrong: list[Finding], other: Report) -> list[Finding]:
             continue
         found.append(finding)
     return found
+
+
+def _of_another_loss(was: Report, other: Report) -> bool:
+    """Whether gradients were compared with those of another loss, which the program does not compute: no mistake of
+    the one that they are meant for."""
+    losses = [report.facts.get("loss", {}) for report in (was, other)]
+    titles = [loss.get("title") for loss in losses]
+    return None not in titles and titles[0] != titles[1] and not str(losses[1].get("how", "")).startswith("seen")
 
 
 def _enter(report: Report, found: list[Finding], script: Path, changed: str) -> None:
