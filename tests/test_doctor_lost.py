@@ -66,6 +66,22 @@ def test_gradients_of_inputs_are_not_lost() -> None:
     assert list(gradients.cleared(watched(program))) == []
 
 
+def test_gradients_that_a_loss_is_made_of_are_no_rows() -> None:
+    """A field is learnt as the slope of an energy: of what has no gradient, weights meet that of a sum first."""
+
+    def program() -> None:
+        x, network = torch.randn(40, 2).requires_grad_(), nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+        optimizer = optim.Adam(network.parameters(), lr=0.01)
+        for _ in range(8):
+            (field,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
+            optimizer.zero_grad()
+            F.mse_loss(field, x.detach() * torch.tensor([1.0, -1.0])).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert len(record.steps) == 8 and list(model.ignored(record)) == [] == record.rows
+
+
 class Forgets(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -20,6 +20,7 @@ from pellucid.utils.data import DataLoader
 from . import criterion, rounds
 from .evaluations import EvaluationNotes
 from .parameters import ParameterNotes
+from .passes import PassNotes
 from .places import place
 from .record import Place, ProgramRecord
 from .treatments import Treatment
@@ -38,6 +39,7 @@ class Watching(Protocol):
     record: ProgramRecord
     stilled: Place | None
     parameters: ParameterNotes
+    passes: PassNotes
     treatments: list[Treatment]
     planned: list[Treatment]  # of which `treatments` are those at work
     inside: int
@@ -270,7 +272,8 @@ def _gradients(observer: Watching, hooks: Hooks) -> None:
     def gradients(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         asked = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         if observer.inside or len(args) > 2 or kwargs.get("create_graph") or not observer.trains(outputs, asked):
-            return grad(outputs, inputs, *args, **kwargs)
+            with observer.passes.backwards():
+                return grad(outputs, inputs, *args, **kwargs)
         observer.before_backward([outputs])
         with observer.aside():
             return observer.after_grad(asked, grad(outputs, asked, *args, **kwargs))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,14 @@ class PassNotes:
         """An op outside of networks, whose rows are those of the batch where a program has none."""
         if len(self.met) < HEADS and (rows := criterion.rows_at_weights(name, args)) is not None:
             self.met.append(rows)
+
+    @contextmanager
+    def backwards(self) -> Iterator[None]:
+        """For the length of a block weights meet no rows, but gradients, which begin with as many ones."""
+        given, network, met = self.given, self.network, len(self.met)
+        yield
+        self.given, self.network = given, network
+        del self.met[met:]
 
     def note_beside(self, name: str, args: Any, kwargs: dict[str, Any], result: Any) -> None:
         """An op under no_grad(), as of those that make a target: whether it makes NaN of finite numbers."""
