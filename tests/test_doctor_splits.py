@@ -130,6 +130,68 @@ def one_after_the_other(_: str) -> None:
     right(x, y)
 
 
+class Pairs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.users, self.items = nn.Embedding(30, 4), nn.Embedding(20, 4)
+
+    def forward(self, user: Any, item: Any) -> Any:
+        return (self.users(user) * self.items(item)).sum(1)
+
+
+def pairs(how: str) -> None:
+    """Pairs of users and items, of which those that are liked are few, and others are drawn anew in each epoch."""
+    draw = np.random.default_rng(0)
+    likes = draw.permutation(600)
+    liked, asked = likes[:40], likes[40:120]
+    if how == "leak":
+        asked = np.concatenate([liked, likes[580:]])
+    network = Pairs()
+    optimizer = optim.Adam(network.parameters(), lr=0.02)
+    for _ in range(6):
+        others = draw.choice(likes[40:580], 20 if how == "leak" else 200)
+        both = torch.tensor(np.concatenate([liked, others]))
+        labels = (torch.arange(len(both)) < 40).float()
+        optimizer.zero_grad()
+        F.binary_cross_entropy_with_logits(network(both // 20, both % 20), labels).backward()
+        optimizer.step()
+        with torch.no_grad():
+            rows = torch.tensor(asked)
+            F.binary_cross_entropy_with_logits(network(rows // 20, rows % 20), (torch.arange(len(rows)) < 40).float())
+
+
+def guessed(_: str) -> None:
+    """First on rows with labels, then on others, with what the network says of them for labels."""
+    x = torch.randn(600, 8)
+    y, network = (x[:, 0] > 0).long(), nn.Linear(8, 2)
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    for epoch in range(8):
+        for rows in torch.randperm(100).split(25) if epoch < 2 else (100 + torch.randperm(500)).split(50):
+            labels = y[rows]
+            if epoch > 1:
+                with torch.no_grad():
+                    labels = network(x[rows]).argmax(1)
+            optimizer.zero_grad()
+            F.cross_entropy(network(x[rows]), labels).backward()
+            optimizer.step()
+
+
+def made_again(how: str) -> None:
+    """Rows are measured by their labels, which the network was not given: it was to make the rows from themselves."""
+    x = torch.randn(300, 4)
+    y, body, head = (x[:, 0] > 0).long(), nn.Linear(4, 8), nn.Linear(8, 4)
+    network = nn.Sequential(body, head)
+    optimizer = optim.Adam(network.parameters(), lr=0.02)
+    for _ in range(4):
+        for rows in torch.randperm(250).split(50):
+            optimizer.zero_grad()
+            said = network(x[rows])
+            (F.mse_loss(said, x[rows]) if how == "themselves" else F.cross_entropy(said, y[rows])).backward()
+            optimizer.step()
+    with torch.no_grad():
+        (network(x[50:]).argmax(1) == y[50:]).float().mean()
+
+
 @pytest.mark.parametrize(
     ("program", "how", "rule", "cause"),
     [
@@ -140,6 +202,12 @@ def one_after_the_other(_: str) -> None:
         (folds, "one part", splits.folds, None),
         (asked_of_both, "", splits.folds, None),
         (one_after_the_other, "", splits.folds, None),
+        (guessed, "", splits.folds, None),
+        (guessed, "", held_out.leak, None),
+        (pairs, "drawn", held_out.leak, None),
+        (pairs, "leak", held_out.leak, "train-val-leak"),
+        (made_again, "themselves", held_out.leak, None),
+        (made_again, "labels", held_out.leak, "train-val-leak"),
         (words, "two", splits.other_words, "train-val-preprocessing-mismatch"),
         (words, "two", held_out.overfitted, None),
         (words, "one", splits.other_words, None),

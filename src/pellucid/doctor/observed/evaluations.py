@@ -19,7 +19,7 @@ from .criterion import LossCall, tensors
 from .matching import hits, matched
 from .places import place
 from .record import HeldOutRecord, ModeRecord, Place, ProgramRecord
-from .rows import numbers
+from .rows import ids, numbers
 
 NOISY = ("Dropout", "BatchNorm")
 SAMPLE, NARROW = 300, 1024  # rows of the first evaluation of each line that are kept, and numbers of one
@@ -107,7 +107,7 @@ class EvaluationNotes:
         if len(x) != len(output) or not len(x) or len(record.held_out) >= MOST:
             return
         flat = array_of(x).reshape(len(x), -1)
-        noted = HeldOutRecord(len(record.steps), place(), numbers(args), self._names(x))
+        noted = HeldOutRecord(len(record.steps), place(), numbers(args), self._names(x), ids=ids(args))
         if self._gave(x):
             noted.source = self.made.get(id(self.loader), (None, None))[0]
         if record.held_out and record.held_out[-1].step != noted.step:

@@ -29,6 +29,12 @@ def is_named(held: HeldOutRecord) -> bool:
     return any(HELD.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) for name in held.names)
 
 
+def is_graded(held: HeldOutRecord) -> bool:
+    """Whether rows are asked for to measure the network: by their names, or as its answers are compared. What a program
+    asks for else may be targets of its own, a choice among candidates, or a picture."""
+    return held.measured or is_named(held)
+
+
 def trained_rows(record: ProgramRecord) -> np.ndarray:
     return np.unique(np.concatenate(record.rows)) if record.rows else np.empty(0)
 

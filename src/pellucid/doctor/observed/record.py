@@ -194,6 +194,7 @@ class HeldOutRecord:
         inputs, outputs, target: kept of the last evaluation only.
         sample: some of the inputs, of the first evaluation that a line makes.
         source: where the DataLoader was made that gave these rows as they are.
+        ids: the columns of the rows, where these are a few whole numbers, as a user and an item.
     """
 
     step: int
@@ -207,6 +208,12 @@ class HeldOutRecord:
     target: np.ndarray | None = None
     sample: np.ndarray | None = None
     source: Place | None = None
+    ids: np.ndarray | None = None
+
+    @property
+    def measured(self) -> bool:
+        """Whether what the network said was compared with something, as it is of an evaluation."""
+        return self.loss is not None or self.accuracy is not None or self.target is not None
 
 
 @dataclass

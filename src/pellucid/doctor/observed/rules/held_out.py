@@ -22,6 +22,7 @@ from . import splits
 from .data import rounded
 
 FEW = 20
+SAME = 0.5  # of the targets, or their correlation, by which rows have the ones they are measured by
 LEARNT = -0.6  # minus the square error over the variance of the targets, for a network that says something of them
 LEARNS = 0.1  # of the way from chance to all answers right, on the rows of the training
 MANY, FEW_OF_CLASS = 100, 10  # rows of an evaluation, and of each class in it, that say something
@@ -37,15 +38,18 @@ def leak(record: ProgramRecord) -> Iterator[Suspicion]:
     """Rows of the validation set in the training set."""
     trained = trained_rows(record)
     named = [h for h in record.held_out if is_named(h)]
-    others = named or [h for h in record.held_out if inside(h.rows, trained).mean() < 0.98]
+    others = named or [h for h in record.held_out if h.measured and inside(h.rows, trained).mean() < 0.98]
     if not others or not record.inputs or record.bad_inputs:
         return
     last = max(h.step for h in others)
-    every = np.concatenate([h.rows for h in others if h.step == last])
+    asked = [h for h in others if h.step == last]
+    every = np.concatenate([h.rows for h in asked])
     rows = np.unique(every)
     both = inside(rows, trained)
     share = float(both.mean())
-    if not tell_apart(record) and both.sum() <= 2 * _by_chance(every, record, len(trained)):
+    if not tell_apart(record) and both.sum() <= 2 * _by_chance(asked, record, len(trained)):
+        return
+    if not _as_labelled(asked, record):
         return
     if len(rows) < FEW or share < 0.05 or (not named and inside(trained, rows).all()):
         return  # all the data, of which the training rows are a part
@@ -61,18 +65,47 @@ def leak(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
-def _by_chance(rows: np.ndarray, record: ProgramRecord, trained: int) -> float:
+def _by_chance(asked: list[HeldOutRecord], record: ProgramRecord, trained: int) -> float:
     """How many rows of an evaluation may well be among those of the training by chance, as rows of few kinds are.
 
     Told by how often two rows of the evaluation, or two of the training, are the same: of n rows there are n² / 2
-    pairs, and n · trained with the others.
+    pairs, and n · trained with the others. And where rows are a few numbers, by how many there can be, as of pairs of
+    users and items of which a program draws some to say that they are none.
     """
+    rows = np.concatenate([h.rows for h in asked])
     _, counts = np.unique(rows, return_counts=True)
     alike = float((counts * (counts - 1) / 2).sum())
     expected = (alike + 1) * 2 * trained / len(rows)
     if record.distinct > 1:
         expected = min(expected, (record.available - record.distinct + 1) * 2 * len(rows) / record.distinct)
+    columns = [h.ids for h in asked if h.ids is not None]
+    if len(columns) == len(asked) and len({c.shape[1] for c in columns}) == 1:
+        kinds = math.prod(len(np.unique(column)) for column in np.concatenate(columns).T)
+        expected = max(expected, len(np.unique(rows)) * trained / kinds)
     return expected
+
+
+def _as_labelled(asked: list[HeldOutRecord], record: ProgramRecord) -> bool:
+    """Whether rows of the training have the targets there that they are measured by: what is learnt of them without, as
+    to make them again from a code, gives no answer away. True where it cannot be told."""
+    pairs = [(r, t) for r, t in zip(record.rows, record.targets, strict=False) if len(r) == len(t) > 0 < t.size]
+    held = [(h.rows, h.target) for h in asked if h.target is not None and len(h.target) == len(h.rows)]
+    if not pairs or not held or len({t[0].size for _, t in pairs}) > 1:
+        return True
+    (rows, targets), (wanted, labels) = (
+        (np.concatenate([r for r, _ in p]), np.concatenate([t.reshape(len(t), -1) for _, t in p]))
+        for p in (pairs, held)
+    )
+    known = inside(wanted, rows)
+    if known.sum() < FEW or labels.shape[1] > 1:
+        return True
+    size = float(np.abs(rows).max()) or 1.0
+    order = np.argsort(np.round(rows / size, 9), kind="stable")
+    at = np.searchsorted(np.round(rows / size, 9)[order], np.round(wanted[known] / size, 9)).clip(max=len(rows) - 1)
+    found, own = targets[order[at]], labels[known, 0].astype(float)
+    told = (found.argmax(1) if found.shape[1] > 1 else found[:, 0]).astype(float)
+    varied = np.ptp(told) > 0 < np.ptp(own)
+    return bool((told == own).mean() > SAME or (varied and abs(np.corrcoef(told, own)[0, 1]) > SAME))
 
 
 def _joined(last: list[HeldOutRecord]) -> tuple[np.ndarray, np.ndarray] | None:

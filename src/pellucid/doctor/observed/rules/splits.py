@@ -12,7 +12,7 @@ import numpy as np
 
 from ..compare import chance, outcome
 from ..labels import made_at
-from ..matching import curve, held_out, hits, tell_apart, trained_rows
+from ..matching import curve, held_out, hits, is_graded, tell_apart, trained_rows
 from ..record import HeldOutRecord, Place, ProgramRecord
 from ..rows import inside, told_apart
 from ..suspicion import Suspicion
@@ -46,7 +46,7 @@ def overlapping(record: ProgramRecord) -> Iterator[Suspicion]:
     if trained.shape[1] != int(np.prod(record.shape)) or not 1 <= len(record.shape) <= 2:
         return
     trained = np.unique(trained, axis=0).reshape(-1, *record.shape)
-    held = [h for h in held_out(record) if h.sample is not None and h.sample.shape[1:] == record.shape]
+    held = [h for h in held_out(record) if h.sample is not None and h.sample.shape[1:] == record.shape and is_graded(h)]
     known = trained_rows(record)
     for place in dict.fromkeys(h.place for h in held):
         x = np.concatenate([_others(h, known) for h in held if h.place == place]).astype(float)
@@ -106,9 +106,10 @@ def folds(record: ProgramRecord) -> Iterator[Suspicion]:
     """One network for all folds of a cross-validation: what is kept from one of them, it has seen in those before."""
     if record.bad_inputs or not record.optimizers or not record.inputs or not tell_apart(record):
         return
-    for place in dict.fromkeys(h.place for h in record.held_out):
-        steps = sorted({h.step for h in record.held_out if h.place == place})
-        here = [h for h in record.held_out if h.place == place]
+    graded = [h for h in record.held_out if is_graded(h)]
+    for place in dict.fromkeys(h.place for h in graded):
+        here = [h for h in graded if h.place == place]
+        steps = sorted({h.step for h in here})
         first, last = (np.unique(np.concatenate([h.rows for h in here if h.step == s])) for s in (steps[0], steps[-1]))
         fewer, more = sorted((len(first), len(last)))
         if not steps[0] or fewer < FEWEST or more > 2 * fewer:
