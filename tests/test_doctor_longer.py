@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,6 +144,31 @@ def test_what_a_loss_for_each_step_explains() -> None:
     several = watched(by_steps(0.02, others=True))
     assert explained(several) is None, "losses of different lines are not of one kind"
     assert knows_of_guesses(far) and not knows_of_guesses(several)
+
+
+class OfEach(nn.Module):
+    """A loss for each of three maps, whose sum is divided by the rows and the pixels once more."""
+
+    def forward(self, said: Any, maps: Any) -> Any:
+        each = sum(F.mse_loss(said[:, i], maps[:, i]) for i in range(3))
+        return each / (len(said) * maps[0, 0].numel())
+
+
+def test_what_a_loss_for_each_of_many_numbers_explains() -> None:
+    """Of more than are kept, and with a last batch that is smaller, by which all is divided."""
+    x = torch.randn(36, 3, 1, 1) + torch.zeros(36, 3, 16, 16)
+
+    def program() -> None:
+        network, loss = nn.Linear(16, 16), OfEach()
+        optimizer = optim.SGD(network.parameters(), lr=1e-6)
+        for _ in range(10):
+            for rows in torch.arange(36).split(16):
+                optimizer.zero_grad()
+                loss(network(x[rows]), x[rows]).backward()
+                optimizer.step()
+
+    record = watched(program)
+    assert (explained(record) or 0) < 0.2 and not record.detached, "what a loss gives is read without a detach()"
 
 
 @pytest.mark.parametrize("how", ["mean", "rows", "all"])

@@ -12,9 +12,12 @@ from pellucid.core.narrow import is_narrow, widened
 
 
 def array_of(tensor: Tensor) -> np.ndarray:
-    """What `tensor.detach().numpy()` gives, and for a type that NumPy lacks, such as bfloat16, a wider one."""
+    """What `tensor.detach().numpy()` gives, and for a type that NumPy lacks, such as bfloat16, a wider one.
+
+    Without a call of detach(), which is watched: it would be taken for one of the program's own.
+    """
     held: Any = tensor._array
-    return widened(held) if is_narrow(held) else tensor.detach().numpy()
+    return widened(held) if is_narrow(held) else held if isinstance(held, np.ndarray) else tensor.detach().numpy()
 
 
 def given_to(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:

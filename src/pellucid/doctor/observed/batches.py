@@ -25,6 +25,7 @@ class BatchNotes:
     def __init__(self, record: ProgramRecord) -> None:
         self.record = record
         self.kept = self.answers = 0
+        self.times: list[float] = []  # of each pass: see `ProgramRecord.times`
 
     def note(self, given: tuple[Any, ...], call: LossCall, step: StepRecord) -> None:
         record = self.record
@@ -58,11 +59,13 @@ class BatchNotes:
         sizes = [target.size for target in targets if target is not None]
         alike = len({(call.kind, call.reduction, call.place) for call in calls}) == 1 and len(sizes) == len(calls)
         mean = sum(call.value or 0.0 for call in calls) / len(calls)
-        if not alike or calls[0].reduction != "mean" or not mean or sum(sizes) > KEPT:
+        if not alike or calls[0].reduction != "mean" or not mean:
             return
-        if sum(map(len, record.every)) < KEPT:
-            record.every.append(np.concatenate([target.ravel() for target in targets if target is not None]))
-        record.times = loss / mean
+        if sum(map(len, record.every)) < KEPT:  # of many, as of pictures, some in the same distance stand for all
+            apart = -(-sum(sizes) // KEPT)
+            record.every.append(np.concatenate([target.ravel() for target in targets if target is not None])[::apart])
+        self.times.append(loss / mean)
+        record.times = float(np.median(self.times))  # the last batch may be smaller than others
 
     def _note_answers(self, call: LossCall, step: StepRecord, whole: bool) -> None:
         """Which rows are answered rightly."""
