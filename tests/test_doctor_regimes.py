@@ -168,3 +168,80 @@ def test_arrays_of_other_shapes_differ_and_overflowing_squares_tell_no_root() ->
     with np.errstate(all="ignore"):
         assert _below_the_root(huge, huge, huge) is None
         assert _below_the_root(np.zeros(6), huge, huge) is None
+
+
+SUMMED = """
+import numpy as np
+rng = np.random.default_rng(58)
+x = np.round(8 * rng.random((400, 12)) ** 2)
+t = np.eye(3)[(x @ rng.normal(size=(12, 3))).argmax(1)]
+sigmoid = lambda v: 1 / (1 + np.exp(-v))
+w, v = 2 * rng.random((12, 10)) - 1, 2 * rng.random((10, 3)) - 1
+for epoch in range(1000):
+    h = sigmoid(x @ w)
+    o = sigmoid(h @ v)
+    d = (t - o) * o * (1 - o)
+    e = d @ v.T * h * (1 - h)
+    v += {rate}h.T @ d
+    w += {rate}x.T @ e
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", ["", "0.01 * "])
+def test_a_rate_that_drives_all_units_to_their_end_is_told_where_the_loss_is_that_of_a_guess(
+    rate: str, tmp_path: Path
+) -> None:
+    """It lost two thirds of its loss, all in the first pass, and came to rest above the loss of a guess."""
+    report = told(tmp_path, SUMMED.format(rate=rate))
+    causes = [(f.cause, f.verified) for f in report.findings]
+    assert causes[:1] == ([] if rate else [("lr-too-high", True)]), report.to_json()
+
+
+FEW = """
+import numpy as np
+from sklearn.datasets import load_digits
+rng = np.random.default_rng(1)
+digits = load_digits()
+images, labels = digits.data / 16, np.eye(10)[digits.target]
+pairs = []
+for i in rng.permutation(1000):
+    image, label = images[i], labels[i]
+    pairs.append((image, label))
+w, b = np.zeros((10, 64)), rng.normal(size=10)
+for step in range(100):
+    row, label = pairs[step]
+    {name} = row
+    error = label - (w @ {name} + b)
+    w += 0.001 * np.outer(error, {name})
+    b += 0.001 * error
+"""
+
+
+@pytest.mark.parametrize("name", ["img", "image"])
+def test_what_an_earlier_loop_left_in_its_variable_is_no_input(name: str, tmp_path: Path) -> None:
+    """Labels were called those of other rows."""
+    report = told(tmp_path, FEW.format(name=name))
+    assert "labels-misaligned" not in [finding.cause for finding in report.findings], report.to_json()
+
+
+WITHIN = """
+import numpy as np
+x = np.linspace(1, 4, 12).reshape(-1, 1)
+y = 3 * x.ravel() + 5
+w = b = 0.0
+for i in range(500):
+    p = x * w + b
+    dw = np.sum((p - {label}) * x) / len(x)
+    db = np.sum(p - {label}) / len(x)
+    w -= 0.01 * dw
+    b -= 0.01 * db
+print(w, b)
+"""
+
+
+@pytest.mark.parametrize("label", ["y", "y[:, None]"])
+def test_a_broadcast_difference_that_no_variable_holds(label: str, tmp_path: Path) -> None:
+    report = told(tmp_path, WITHIN.format(label=label))
+    found = [(finding.cause, finding.line) for finding in report.findings]
+    assert found == ([("silent-broadcast-loss", 8)] if label == "y" else []), report.to_json()

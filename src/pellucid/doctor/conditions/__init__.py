@@ -146,9 +146,11 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     if case.keys.labels is not None and not (
         case.candidate.frozen or case.candidate.both
     ):  # what a pass computes is no data
-        seen = session.lab(
-            lambda lab: probe.observe(lab, case.keys, case.candidate, 400, 2.0), session.found.groups, 4.0
-        )
+        seen = _observed(case)
+        if probe.left_over(seen):
+            excluded = frozenset(session.found.groups)
+            case.keys = probe.other_inputs(case.keys, case.study.seen, case.study.depends, excluded)
+            seen = _observed(case)
         case.data = probe.without_labels(seen)
         _ask(case, "data")
     if "training" in stages and not (case.findings and case.findings[0].severity == "error"):
@@ -167,6 +169,12 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session.inputs_unseen = case.inputs is None
     session.gets_to_a_guess = case.as_is.passes if not case.findings and case.ends_at_a_guess else 0
     return [case.placed(finding) for finding in case.findings]
+
+
+def _observed(case: Case) -> probe.SeenData:
+    """The rows that some passes see."""
+    keys, groups = case.keys, case.session.found.groups
+    return case.session.lab(lambda lab: probe.observe(lab, keys, case.candidate, 400, 2.0), groups, 4.0)
 
 
 def _blown_up(case: Case) -> bool:

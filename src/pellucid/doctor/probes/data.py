@@ -26,6 +26,7 @@ INPUT_NAME = re.compile(
 
 ROWS = 240  # that are looked at, though they come again
 MOST_KEPT = 800_000  # numbers of rows that are sent to the parent
+STILL = 8  # passes in which inputs that never change are none
 SOME_ROWS = 1000  # of inputs that are too large to be sent
 
 
@@ -90,6 +91,24 @@ def keys_of(seen: Seen, depends: set[Key], pair: Candidate | None, excluded: fro
         if found is not None:
             return Keys(found, pair.label, pair.output, single=True)
     return Keys(found, pair.label, pair.output)
+
+
+def left_over(data: SeenData) -> bool:
+    """Whether the inputs are one row in all passes, though the labels change: what a loop before the training left in
+    its variable, say."""
+    inputs, labels = data.all("inputs"), data.all("labels")
+    if inputs is None or labels is None or not STILL <= len(data.batches) == len(inputs) == len(labels):
+        return False
+    return bool((inputs == inputs[0]).all()) and not bool((labels == labels[0]).all())
+
+
+def other_inputs(keys: Keys, seen: Seen, depends: set[Key], excluded: frozenset[str]) -> Keys:
+    """The same keys, with what else may be the inputs: not what is seen where they are."""
+    if keys.labels is None or keys.inputs is None:
+        return keys
+    count = samples(seen[keys.labels], seen.get(keys.outputs) if keys.outputs else None)
+    others = {key: series for key, series in seen.items() if key != keys.inputs}
+    return replace(keys, inputs=_inputs(others, depends, keys.labels, count, excluded))
 
 
 def _is_upright(values: list[np.ndarray], count: int) -> bool:

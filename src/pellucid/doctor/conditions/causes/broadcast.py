@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import numpy as np
@@ -9,9 +10,12 @@ import numpy as np
 from pellucid.doctor.conditions.case import Case, at, error
 from pellucid.doctor.conditions.causes import unsummed
 from pellucid.doctor.probes import data as probe
-from pellucid.doctor.probes.losses import LABEL_NAME
+from pellucid.doctor.probes.losses import LABEL_NAME, Key
 from pellucid.doctor.process import origins
+from pellucid.doctor.process.places import SourcePlace, trees
 from pellucid.doctor.report import Finding
+
+EXPLANATION = "Every output is compared with every label: all that can be learnt is the mean of the labels."
 
 
 def find(case: Case) -> Finding | None:
@@ -39,7 +43,7 @@ def find(case: Case) -> Finding | None:
                         0.97,
                         f"{key[1]} has the shape ({n}, {n}): it is {output_key[1]}, of shape ({n}, 1), against "
                         f"{label_key[1]}, of shape ({n},).",
-                        "Every output is compared with every label: all that can be learnt is the mean of the labels.",
+                        EXPLANATION,
                         f"give both one shape: {label_key[1]} = {label_key[1]}.reshape(-1, 1)",
                     )
                     where = case.study.lines.get(key)
@@ -53,6 +57,32 @@ def find(case: Case) -> Finding | None:
                         at(finding, origins.first_values(case.sources, label_key[1]))
                         finding.patch = {"insert": f"{label_key[1]} = {label_key[1]}.reshape(-1, 1)"}
                     return finding
+    return None if case.output_is_known else _within(case, columns, labels)
+
+
+def _within(case: Case, columns: dict[Key, np.ndarray], labels: dict[Key, np.ndarray]) -> Finding | None:
+    """`np.sum((p - y) * X)`: a difference that no variable holds, where no usual loss explains the updates."""
+    for file, tree in trees(case.sources):
+        found = [node for node in ast.walk(tree) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)]
+        for node in sorted(found, key=lambda node: node.lineno):
+            sides = {ast.unparse(node.left), ast.unparse(node.right)}
+            pairs = [(o, y) for o in columns for y in labels if sides == {o[1], y[1]}]
+            for output, label in pairs:
+                n = len(labels[label])
+                if len(columns[output]) != n:
+                    continue
+                code = case.session.program.loops.line(file, node.lineno)
+                finding = error(
+                    "silent-broadcast-loss",
+                    0.95,
+                    f"{ast.unparse(node)} has the shape ({n}, {n}): {output[1]} has the shape ({n}, 1) and {label[1]} "
+                    f"the shape ({n},).",
+                    EXPLANATION,
+                    f"give both one shape: {label[1]} = {label[1]}.reshape(-1, 1)",
+                )
+                at(finding, SourcePlace(file, node.lineno))
+                finding.code = code
+                return finding
     return None
 
 

@@ -21,14 +21,15 @@ def find(case: Case) -> Found | None:
     was = case.was
     share = learning.share(case.frozen.level, was.level)
     off = learning.worsened(was, case.frozen)
-    down = not was.finite or share < learning.BARELY or off is not None or (case.learns and noisy(was))
+    fell = share < learning.BARELY or case.ends_at_a_guess  # where too long a step leaves all units off, or at an end
+    down = not was.finite or fell or off is not None or (case.learns and noisy(was))
     down = down and not crawls(was) and not leaps_to_rest(case)
     for scale in LOWER if down else ():
         remedy = Remedy("lr-too-high", f"at {scale:g} times the rate", scale=scale)
         other = case.attempt(remedy)
         if other is not None:
             return Found(_finding(case, other, remedy, off), remedy, other)
-        if arrives_too(was, case.tried):
+        if arrives_too(was, case.tried) and not case.ends_at_a_guess:
             return None
         if scale <= 1e-4 and not learning.exploded(case.frozen, case.tried.level):
             break
