@@ -245,3 +245,34 @@ def test_a_broadcast_difference_that_no_variable_holds(label: str, tmp_path: Pat
     report = told(tmp_path, WITHIN.format(label=label))
     found = [(finding.cause, finding.line) for finding in report.findings]
     assert found == ([("silent-broadcast-loss", 8)] if label == "y" else []), report.to_json()
+
+
+TURNED = """
+import numpy as np
+from sklearn.datasets import load_digits
+rng = np.random.default_rng(0)
+digits = load_digits()
+pictures = digits.images[:300] / 16
+x = pictures.reshape({shape}){turned}
+t = (digits.target[:300] < 5).astype(float).reshape(1, 300)
+w, b = rng.normal(size=(12, 64)) * 0.1, np.zeros((12, 1))
+v, c = rng.normal(size=(1, 12)) * 0.1, np.zeros((1, 1))
+for epoch in range(600):
+    h = np.tanh(w @ x + b)
+    p = 1 / (1 + np.exp(-(v @ h + c)))
+    d = (p - t) / 300
+    e = v.T @ d * (1 - h**2)
+    v -= 0.3 * d @ h.T
+    c -= 0.3 * d.sum(1, keepdims=True)
+    w -= 0.3 * e @ x.T
+    b -= 0.3 * e.sum(1, keepdims=True)
+print(np.mean((p > 0.5) == t))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shape", "turned"), [("64, 300", ""), ("300, 64", ".T")])
+def test_rows_that_were_reshaped_where_they_were_to_be_turned(shape: str, turned: str, tmp_path: Path) -> None:
+    report = told(tmp_path, TURNED.format(shape=shape, turned=turned))
+    found = [(finding.cause, finding.line, finding.verified) for finding in report.findings]
+    assert found == ([] if turned else [("samples-mixed", 7, True)]), report.to_json()
