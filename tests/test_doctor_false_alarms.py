@@ -512,6 +512,15 @@ def test_tensors_clipped_each_by_its_own_norm_have_the_rate_of_the_others(other:
     assert [cell.ratio for cell in cells["b"]] == [0.1, 0.1]
 
 
+@pytest.mark.parametrize(("longer", "along"), [(1.0, [0.1, 0.1, -0.1]), (1.01, [0.04, 0.05, -0.1])])
+def test_tensors_that_are_all_clipped_each_by_its_own_norm_follow_the_slope(longer: float, along: list[float]) -> None:
+    sizes = {"W": (4, longer, 0.04), "V": (2, 1.0, 0.05), "b": (3, 1.0, -0.1)}  # elements, norm, ratio
+    gradients = {name: np.full(n, norm / np.sqrt(n)) for name, (n, norm, _) in sizes.items()}
+    cells = {name: [TensorCell("along", ratio) for _ in range(2)] for name, (_, _, ratio) in sizes.items()}
+    _at_full_length([StudiedPass(i, gradient=gradients) for i in range(2)], cells)
+    assert [row[0].ratio for row in cells.values()] == along
+
+
 @pytest.mark.parametrize(
     ("residuals", "taken"),
     [((2e-4, 1e-9), "hinge"), ((1e-9, 1e-9), "squared"), ((2e-4, 1e-4), "squared")],

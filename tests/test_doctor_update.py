@@ -10,6 +10,7 @@ import pytest
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.rules import update
+from pellucid.doctor.rules.cells import table
 from pellucid.doctor.rules.gradient import Judgement
 
 Memories = list[tuple[float, np.ndarray, np.ndarray]]
@@ -102,3 +103,22 @@ def test_an_unknown_memory_has_no_rule() -> None:
     passes = [StudiedPass(0, update={"w": rng.normal(size=8)}, memories={"w": memories})]
     judgement = Judgement(Candidate("seen", ("", "loss")), 1.0, 1.0, [], {"w": "right"})
     assert update.of(SlopeStudy(passes), judgement) == {}
+
+
+@pytest.mark.parametrize("share", [0.9, 0.7], ids=["known", "mistaken"])
+def test_a_number_whose_memory_is_mistaken_has_the_rate_of_the_others(share: float) -> None:
+    """The rate is that of what is new in a memory, as where its share is known: not the shorter one of the update."""
+    rng, passes, loss = np.random.default_rng(0), list[StudiedPass](), Candidate("seen", ("", "loss"))
+    v = {"w": np.zeros(5), "b": np.zeros(1)}
+    for index in range(8):
+        entry = StudiedPass(index, slopes={loss: {name: rng.normal(size=old.size) for name, old in v.items()}})
+        for name, old in list(v.items()):
+            v[name] = new = 0.9 * old + entry.slopes[loss][name]
+            kept = share if name == "b" else 0.9
+            entry.update[name], entry.values[name] = -0.1 * new, rng.normal(size=old.size)
+            entry.memory[name], entry.memories[name] = [old], [(kept, old, new)]
+            entry.gradient[name] = entry.given[name] = new - kept * old
+            entry.directions[name] = np.eye(old.size)
+        passes.append(entry)
+    cells = table(passes[2:], loss)
+    np.testing.assert_allclose([cell.ratio for row in cells.values() for cell in row], 1.0, rtol=1e-6)

@@ -183,19 +183,21 @@ def _largest_is_cut(entry: StudiedPass, candidate: Candidate, name: str, found: 
 
 def _at_full_length(passes: list[StudiedPass], cells: dict[str, list[TensorCell]]) -> None:
     """Where each tensor is clipped by a norm of its own, those that were cut have one norm, which is the largest: they
-    follow the slope, and the rate is that of the others."""
-    along = [(name, i) for name, row in cells.items() for i, c in enumerate(row) if c.state == "along" and c.ratio > 0]
+    follow the slope, and the rate is that of the others, or where all were cut, none that is known."""
+    told = [(name, i) for name, row in cells.items() for i, c in enumerate(row) if c.state not in ("silent", "drift")]
+    along = [(name, i) for name, i in told if cells[name][i].state == "along" and cells[name][i].ratio]
     norms = {(name, i): float(np.linalg.norm(passes[i].gradient[name])) for name, i in along}
     longest = max(norms.values(), default=0.0)
     cut = [at for at in along if near(norms[at], longest, 1e-7)]
-    whole = [cells[name][i].ratio for name, i in along if (name, i) not in cut]
-    if len({passes[i].gradient[name].size for name, i in cut}) < 2 or len(cut) < 3 or not whole:
+    whole = [abs(cells[name][i].ratio) for name, i in along if (name, i) not in cut]
+    if len({passes[i].gradient[name].size for name, i in cut}) < 2 or len(cut) < 3 or (not whole and cut != told):
         return
-    rate = shared([(ratio, 1.0) for ratio in whole])
-    if not all(near(ratio, rate) for ratio in whole) or any(cells[n][i].ratio > rate * (1 + WRONG) for n, i in cut):
+    rate = shared([(ratio, 1.0) for ratio in whole or [max(abs(cells[name][i].ratio) for name, i in cut)]])
+    sizes = [abs(cells[name][i].ratio) for name, i in cut]
+    if not all(near(ratio, rate) for ratio in whole) or max(sizes) > rate * (1 + WRONG):
         return
     for name, i in cut:
-        cells[name][i] = replace(cells[name][i], ratio=rate)
+        cells[name][i] = replace(cells[name][i], ratio=math.copysign(rate, cells[name][i].ratio))
 
 
 def _decaying(passes: list[StudiedPass], candidate: Candidate, name: str, row: list[TensorCell]) -> list[TensorCell]:
@@ -214,6 +216,7 @@ def _explained(
 ) -> list[TensorCell] | None:
     """`beside`: what the update has beside the slope: a share of the weights, of their signs, or of its memories."""
     momentum = beside == "momentum"
+    unit = _of_memory(passes, name) if momentum else 1.0
     told: list[tuple[int, np.ndarray, np.ndarray]] = []
     for i, entry in enumerate(passes):
         if row[i].state not in ("along", "across"):
@@ -221,7 +224,7 @@ def _explained(
         slopes, given = entry.slopes[candidate][name], entry.given[name]
         columns = [slopes, _weights(entry, name, beside == "signs")]
         if momentum:  # the update itself, not what is left of it without what its memory is thought to add
-            given = -(entry.directions[name] @ entry.update[name])
+            given = -(entry.directions[name] @ entry.update[name]) / unit
             columns = [slopes, *(entry.directions[name] @ values for values in entry.memory.get(name, ()))]
         fine = np.isfinite(slopes) & np.isfinite(given)
         told.append((i, np.stack(columns, 1)[fine], given[fine]))
@@ -240,6 +243,21 @@ def _explained(
     if max(rests.values()) >= WRONG:
         return None
     return [TensorCell("along", float(ratio), rests[i], c.cosine) if i in rests else c for i, c in enumerate(row)]
+
+
+def _of_memory(passes: list[StudiedPass], name: str) -> float:
+    """How many times its memory after a pass each update is, the gradient being what is new in that; 1 where it is no
+    multiple, as with a step ahead."""
+    shares = list[float]()
+    for entry in passes:
+        known, update = entry.memories.get(name, []), entry.update.get(name, np.zeros(0))
+        if len(known) != 1 or known[0][2].size != update.size or not known[0][2].any():
+            return 1.0
+        after = known[0][2].ravel()
+        shares.append(abs(float(update @ after) / float(after @ after)))
+        if np.abs(np.abs(update) - shares[-1] * np.abs(after)).max() > WRONG * np.abs(update).max():
+            return 1.0
+    return shares[0] if shares and shares[0] > 0 and all(near(share, shares[0]) for share in shares) else 1.0
 
 
 # What decays, weights or their signs; and the intercept among them that does not: the first of them, or the last.
