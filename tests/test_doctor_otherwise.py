@@ -1,8 +1,11 @@
 """A way back that goes the way of the forward pass, and parameters that are updated within it: told by forks in which
 the pass is done otherwise."""
 
+from __future__ import annotations
+
 import ast
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +14,9 @@ from pellucid.doctor import examine_script
 from pellucid.doctor.probes.otherwise import written
 from pellucid.doctor.probes.passes import _signed, descent
 from pellucid.doctor.process.instrument import ORDER, Loops
-from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
+from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.moving import Parameters
+from pellucid.doctor.process.paths import Scope, groups, leaves
 
 LAYERS = """
 import numpy as np
@@ -110,6 +114,28 @@ def test_only_the_loop_that_is_asked_for_is_turned_round() -> None:
     assert lab.order(3, [1, 2]) == [2, 1]
     assert lab.order(4, range(2)) == range(2)
     assert lab.orders == {4: "numbers"}
+
+
+def test_a_loop_that_is_begun_anew_with_tensors_of_other_sizes_is_another_training() -> None:
+    heard: list[str] = []
+
+    def work(lab: Lab) -> Any:
+        try:
+            while True:
+                heard.append(str((yield Next()).before["w"].size))
+        except Ended as end:
+            heard.append(str(end))
+
+    held = {"w": np.zeros(3)}
+    scope = Scope(None, {}, held)
+    group = next(iter(groups(leaves(scope)).values()))
+    lab = Lab(work, {"w": group}, {}, {}, 9.0, None)
+    lab.head(scope)
+    lab.tail(scope)
+    held["w"] = np.zeros(5)
+    with pytest.raises(StopIteration):
+        lab.head(scope)
+    assert heard == ["3", "the program ended"]
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,9 @@ class Lab:
                 self.before[name] = group.read(scope)
             except (LookupError, AttributeError, TypeError, ValueError):
                 continue
+        if self.passes and any(values.size != self.groups[name].size for name, values in self.before.items()):
+            self.end()  # the loop is that of another training now, of tensors of other sizes
+            return
         for name, values in request.values.items():
             self.groups[name].write(scope, values)
         if request.before is not None:
