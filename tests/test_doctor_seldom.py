@@ -197,6 +197,15 @@ def test_what_a_fork_disproves_and_nobody_names_is_no_verdict(mistake: str, bett
     assert _disproved(finding) is inconclusive
 
 
+@pytest.mark.parametrize(("cosine", "inconclusive"), [(1.0, True), (0.9, False)], ids=["rates", "directions"])
+def test_rates_of_tensors_that_a_fork_does_no_better_without_are_no_verdict(cosine: float, inconclusive: bool) -> None:
+    fork = {"as it is": [1.0, 0.4, 0.2], "with the right gradient": [1.0, 0.4, 0.21]}
+    finding = Finding("wrong-backward", "error", 0.9, "", "", "", mistake="unknown", verified=False, fork=fork)
+    finding.details = [{"mistake": "unknown", "tensor": "W", "confidence": 0.9}]
+    finding.tensors = [{"name": "W", "verdict": "across", "cosine": cosine}, {"name": "V", "verdict": "right"}]
+    assert _disproved(finding) is inconclusive
+
+
 def test_each_pass_of_a_loop_that_hardly_moves_is_looked_at() -> None:
     scout = Scout()
     assert scout._rests(Seen(count=37))

@@ -22,6 +22,7 @@ from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.last_terms import only_last
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
 from pellucid.doctor.process.unmoved import beside, should_move
+from pellucid.doctor.proof import only_rates
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import backward, gradient, summed
@@ -192,7 +193,8 @@ def _slopeless(finding: Finding, judgement: gradient.Judgement) -> bool:
 def is_named(finding: Finding) -> bool:
     """Whether a mistake that was made on purpose in the recorded pass gave exactly the numbers of the program."""
     return bool(finding.details) and not any(
-        row["mistake"] in FACTORS or (row["mistake"] == "unknown" and row.get("confidence", 0.0) <= DOUBTED)
+        row["mistake"] in FACTORS
+        or (row["mistake"] == "unknown" and (row.get("confidence", 0.0) <= DOUBTED or only_rates(finding)))
         for row in finding.details
     )
 

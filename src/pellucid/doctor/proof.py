@@ -22,6 +22,7 @@ ALIKE = 0.05  # the same of two that are no reason to call one of them wrong
 SOME = 4  # passes, the fewest that say how often a gradient is right
 MOSTLY = 0.75  # of the passes: a gradient that is wrong at ties alone is right in as many
 ALONG = 0.95  # a cosine, beyond which a direction may be a slope as well, where there are several
+SLOPE = 1 - 1e-6  # one of what has the direction of the slope
 FEW = 400  # elements up to which the gradient may be taken by differences
 
 
@@ -136,6 +137,12 @@ def hardly_told(finding: Finding) -> bool:
     across = [tensor.get("cosine", 0.0) for tensor in finding.tensors if tensor["verdict"] == "across"]
     others = {tensor["verdict"] for tensor in finding.tensors} - {"across", "right", "unknown"}
     return not others and bool(across) and min(across) > ALONG
+
+
+def only_rates(finding: Finding) -> bool:
+    """Whether each tensor is moved along the slope, and only how far differs from the others: which may be meant."""
+    known = [tensor for tensor in finding.tensors if tensor["verdict"] not in ("right", "unknown")]
+    return bool(known) and all(t["verdict"] == "across" and t.get("cosine", 0.0) > SLOPE for t in known)
 
 
 def as_note(finding: Finding) -> Finding:
