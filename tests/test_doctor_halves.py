@@ -88,6 +88,37 @@ def recurrent(batch_first: bool) -> Callable[[], None]:
     return program
 
 
+class OfClips(nn.Module):
+    """Each picture of a clip by itself, and what they say one after the other."""
+
+    def __init__(self, turned: bool) -> None:
+        super().__init__()
+        self.turned, self.layer, self.time, self.head = turned, nn.Linear(4, 6), nn.GRU(6, 5), nn.Linear(5, 1)
+
+    def forward(self, x: Any) -> Any:
+        batch, time, _ = x.shape
+        each = torch.relu(self.layer(x.view(batch * time, 4)))
+        each = each.view(batch, time, -1).transpose(0, 1) if self.turned else each.view(time, batch, -1)
+        return self.head(self.time(each)[0][-1])
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_an_axis_of_batch_and_time_that_is_split_the_other_way_is_named_where_it_is_split(turned: bool) -> None:
+    def program() -> None:
+        network, x = OfClips(turned), torch.randn(60, 7, 4)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for step in range(8):
+            rows = x[step % 4 * 15 : step % 4 * 15 + 15]
+            optimizer.zero_grad()
+            F.mse_loss(network(rows), rows.sum((1, 2))[:, None]).backward()
+            optimizer.step()
+
+    found = list(data.mixed(watched(program)))
+    line = OfClips.forward.__code__.co_firstlineno + 3
+    assert [s.place and s.place[1] for s in found] == ([] if turned else [line])
+    assert not any(s.treatments for s in found)
+
+
 def test_an_axis_of_time_that_is_taken_for_that_of_the_batch_is_named_where_the_layer_was_made() -> None:
     record = watched(recurrent(batch_first=False))
     (found,) = data.mixed(record)

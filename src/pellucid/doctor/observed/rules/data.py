@@ -326,7 +326,8 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
     varied = len(record.rows) > 1 and len(record.rows[0]) == len(record.rows[1])
     same = varied and len(record.rows[0]) > 0 and np.allclose(np.sort(record.rows[0]), np.sort(record.rows[1]))
     if record.mixing > MIXED and varied and not same:
-        time_first = record.lines.get("time first")
+        turned = _split_the_other_way(record)
+        time_first = None if turned else record.lines.get("time first")
         yield Suspicion(
             "samples-mixed",
             f"In eval(), the output of the last row changes by {record.mixing:.2g} of its spread when other rows of "
@@ -334,7 +335,8 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
             "Samples are mixed: a view() or reshape() where a transpose was meant, or an axis of time taken for that "
             "of the batch.",
             "keep the axis of the batch apart: transpose() or permute() instead of view(), batch_first=True",
-            time_first
+            turned
+            or time_first
             or _taken_for_batch(record)
             or next((op.place for op in record.loss.body if op.key[0] in ("view", "reshape")), None)
             or record.lines.get("turned", record.loss.place),
@@ -370,6 +372,18 @@ def _taken_for_batch(record: ProgramRecord) -> Place | None:
             before = op.inputs[0]
             if before[:1] != (count,) and count in before[1:]:
                 return op.place
+    return None
+
+
+def _split_the_other_way(record: ProgramRecord) -> Place | None:
+    """The line that splits an axis that was made of the batch and of time, (batch · time, …), as if time came first,
+    (time, batch, …), so that rows are cut up."""
+    said = record.loss.prediction
+    first = (*record.shape[:1], *(() if said is None else said.shape[:1]))
+    for op in record.loss.body if len(set(first)) == 2 else ():
+        split = op.key[0] in ("view", "reshape") and op.inputs and op.shape[:2] == first
+        if split and op.inputs[0][:1] == (first[0] * first[1],):
+            return op.place
     return None
 
 
