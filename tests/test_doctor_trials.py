@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Keys, observe
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.trials import BURST, Remedy, Trial, as_studied, trial
-from pellucid.doctor.process.lab import Next
+from pellucid.doctor.process.lab import Next, PassOutcome
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding, Report
 
@@ -52,6 +53,18 @@ def test_a_training_ends_where_its_loss_is_low_enough(enough: float | None, pass
     assert done.passes == pytest.approx(passes, abs=150)
     if enough is not None and passes < 3000:
         assert done.level < enough
+
+
+def test_what_a_training_leaves_in_another_size_fixes_no_parameter() -> None:
+    found: Any = SimpleNamespace(groups={"w": SimpleNamespace(size=3), "b": SimpleNamespace(size=3)}, parameters=["w"])
+    work = trial(lab(), found, LOSS, {}, 1, 60.0, Remedy())
+    next(work)
+    before = {"w": np.ones(3), "b": np.ones(3)}
+    with pytest.raises(StopIteration) as end:
+        work.send(PassOutcome(before, {"w": np.ones(3), "b": np.ones(13)}, {("", "loss"): [np.array(1.0)]}))
+    case: Any = SimpleNamespace(session=SimpleNamespace(found=found))
+    assert list(end.value.value.values) == ["w"]
+    assert len(Case.fixed_at(case, end.value.value, Remedy()).begin) == 1
 
 
 def test_a_pass_that_makes_no_update_is_not_run_again_and_again() -> None:

@@ -256,8 +256,9 @@ class Case:
         return learning.better(self.frozen, known[1], other)
 
     def fixed_at(self, done: Trial, remedy: Remedy) -> Remedy:
-        """The same conditions, with the parameters fixed where a training left them."""
-        values = [to_values(self.session.found, name, done.values[name]) for name in self.session.found.groups]
+        """The same conditions, with the parameters fixed where a training left them: those that it left as they are."""
+        found = self.session.found
+        values = [to_values(found, name, done.values[name]) for name in found.groups if name in done.values]
         return Remedy(scale=0.0, begin=(*remedy.begin, *values))
 
     @property

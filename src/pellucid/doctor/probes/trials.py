@@ -76,7 +76,7 @@ class Trial:
         turns: how often the loop around the training loop came to its end.
         first, last: the values that were asked for, of the passes of the first and of the last burst.
         moved: by parameter, the size of the largest update seen as a share of the size of the parameter.
-        values: the parameters after the last pass.
+        values: the parameters after the last pass, but for those that have another size by then.
     """
 
     what: str = ""
@@ -201,7 +201,7 @@ def trial(
                 turn = turn + 1 if again else 0
                 moves = not again or _moves(outcome, found)  # one that makes no update need not be run again
                 result.passes += 1
-                result.values = outcome.after
+                result.values = {n: v for n, v in outcome.after.items() if v.size == outcome.before.get(n, v).size}
                 if not taken or not losses <= outcome.seen.keys():  # a pass may have nothing to do: if i != j
                     continue
                 value = remedy.units * candidate.value(outcome.seen)

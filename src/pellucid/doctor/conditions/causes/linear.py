@@ -40,7 +40,9 @@ def find(case: Case) -> Finding | None:
 def _bends(case: Case, layers: list[str]) -> bool:
     """Whether larger weights would make the outputs curved: an activation is nearly straight while what it gets is
     tiny."""
-    sizes = {name: float(np.sqrt(np.mean(case.as_is.values[name] ** 2))) for name in layers}
+    sizes = {
+        name: float(np.sqrt(np.mean(case.as_is.values[name] ** 2))) for name in layers if name in case.as_is.values
+    }
     begin = [
         case.to_values(name, case.as_is.values[name] / size)
         for name, size in sizes.items()
