@@ -276,3 +276,37 @@ def test_rows_that_were_reshaped_where_they_were_to_be_turned(shape: str, turned
     report = told(tmp_path, TURNED.format(shape=shape, turned=turned))
     found = [(finding.cause, finding.line, finding.verified) for finding in report.findings]
     assert found == ([] if turned else [("samples-mixed", 7, True)]), report.to_json()
+
+
+DROPPED = """
+import numpy as np
+from sklearn.datasets import load_digits
+rng = np.random.default_rng(2)
+x, y = load_digits(return_X_y=True)
+x = x[:800] / 16
+keep = {keep}
+w, v = rng.normal(size=(64, 30)) * 0.1, rng.normal(size=(30, 10)) * 0.1
+for epoch in range(20):
+    order = rng.permutation(800)
+    for k in range(0, 800, 40):
+        rows, t = x[order[k:k + 40]], np.eye(10)[y[order[k:k + 40]]]
+        h = np.maximum(0, rows @ w)
+        mask = (rng.random(h.shape) < keep) / keep
+        a = h * mask
+        e = np.exp(a @ v)
+        p = e / e.sum(1, keepdims=True)
+        loss = -(t * np.log(p + 1e-9)).sum() / 40
+        d = (p - t) / 40
+        g = d @ v.T * mask * (h > 0)
+        v -= 0.1 * a.T @ d
+        w -= 0.1 * rows.T @ g
+print(loss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", [0.05, 0.6])
+def test_dropout_that_leaves_nearly_all_units_out(keep: float, tmp_path: Path) -> None:
+    report = told(tmp_path, DROPPED.format(keep=keep))
+    found = [(finding.cause, finding.line, finding.verified) for finding in report.findings]
+    assert found == ([("excessive-dropout", 7, True)] if keep < 0.1 else []), report.to_json()
