@@ -159,6 +159,29 @@ def test_a_term_that_the_others_are_given_up_for(right: bool) -> None:
     assert all(confirms(s, record, watched(program, *s.treatments)) for s in found)
 
 
+@pytest.mark.parametrize("trained", [True, False], ids=["labels of its own", "labels that are counted"])
+def test_what_is_trained_on_is_no_evaluation(trained: bool) -> None:
+    """Labels that a network guesses, in train() as it is then, for other rows than it has labels of."""
+
+    def program() -> None:
+        x, network = torch.randn(120, 8), nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+        y, optimizer = (x[:, 0] > 0).long(), optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(8):
+            loss = F.cross_entropy(network(x[:60]), y[:60])
+            with torch.no_grad():
+                guessed = network(x[60:] + 0.1 * torch.randn(60, 8)).argmax(1)
+                (guessed == y[60:]).float().mean()
+            if trained:
+                loss = loss + F.cross_entropy(network(x[60:]), guessed)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert [s.cause for s in model.modes(record)] == ["train-eval-mode"] * (not trained)
+    assert len(record.held_out) == (0 if trained else 7)
+
+
 @pytest.mark.parametrize("taken", ["max", "topk"])
 def test_an_op_of_two_results_in_a_pass_that_comes_behind_an_evaluation(taken: str) -> None:
     def program() -> None:

@@ -15,7 +15,7 @@ from pellucid.random import get_rng_state, set_rng_state
 
 from .arrays import array_of, given_to
 from .batches import WIDTH
-from .criterion import LossCall, tensors
+from .criterion import WEIGHTED, LossCall, tensors
 from .matching import hits, matched
 from .places import place
 from .record import HeldOutRecord, ModeRecord, Place, ProgramRecord
@@ -38,7 +38,9 @@ class EvaluationNotes:
         self.batch: Any = None
         self.made: dict[int, tuple[Place | None, frozenset[str]]] = {}  # by the id of a loader: see `was_made`
         self.woken: tuple[Place | None, int] = (None, -1)  # where train() was called last, and at which step
-        self._modes: set[int] = set()
+        self._modes: set[tuple[int, Place | None]] = set()
+        self._drawn = False  # whether the program wants what it says at random
+        self._noisy: dict[int, int] = {}  # by the id of a record of a mode: its step
         self._still: set[int] = set()  # networks that were called in eval()
         self._last_input: tuple[Any, int] = (None, -1)  # of an evaluation, and at which step
         self._open: HeldOutRecord | None = None  # of which what is compared with its outputs is still to come
@@ -67,18 +69,20 @@ class EvaluationNotes:
         before, step = self._last_input
         if given is before and step == len(self.record.steps):
             self.record.evaluated.clear()  # the same once more, with no step in between: it is to be drawn at random
+            self._drawn = True
         self._last_input = (given, len(self.record.steps))
-        if not module.training or id(module) in self._modes:
+        if not module.training or self._drawn or (id(module), place()) in self._modes:
             return
         layers = [type(m).__name__ for m in module.modules() if type(m).__name__.startswith(NOISY) and m.training]
         if not layers and not self.record.dropout:
             return
-        self._modes.add(id(module))
+        self._modes.add((id(module), place()))
         at = self.woken[0] if self.woken[1] == len(self.record.steps) else place()
         names = sorted(set(layers)) or ["dropout()"]
         differs = self.apart(lambda: _difference(call, module, args, kwargs))
         if differs is not None:
             self.record.evaluated.append(ModeRecord(at, names, differs))
+            self._noisy[id(self.record.evaluated[-1])] = len(self.record.steps)
 
     def called(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """What a network gives in an evaluation. Of the first in eval(): whether dropout is at work in it."""
@@ -174,9 +178,24 @@ class EvaluationNotes:
         """Whether a tensor was computed from what the network gave in an evaluation."""
         return self._open is not None and isinstance(tensor, Tensor) and id(tensor) in self._derived
 
-    def follows(self, args: Any, result: Any) -> bool:
-        """Whether an op that computes with gradients may go on from an evaluation, as once its block has ended."""
-        return self.is_of(args[0] if args else None) or not any(t.requires_grad for t in tensors([result]))
+    def with_gradients(self, name: str, args: Any, result: Any, followed: bool) -> None:
+        """An op of a pass: one that goes on from an evaluation whose block has ended, or makes a target of it."""
+        if any(t.requires_grad for t in tensors([result])):
+            if name not in WEIGHTED:
+                self.trains_on(args)
+            followed = followed and self.is_of(args[0])
+        if followed:
+            self.op(name, args, result)
+
+    def trains_on(self, targets: Any) -> None:
+        """Where what a network said is trained on, as labels that it guesses, that was no evaluation."""
+        held, step = self.record.held_out, len(self.record.steps)
+        if not held or held[-1] is not self._open or held[-1].step != step:
+            return
+        if any(id(a) in self._derived for a in tensors(targets)):
+            held.pop()
+            self.record.evaluated = [m for m in self.record.evaluated if self._noisy.get(id(m)) != step]
+            self._open, self._derived = None, set()
 
     def goes_on(self, result: Any, source: Any) -> None:
         """A result is another tensor with the numbers of its source, as of `output.data`."""

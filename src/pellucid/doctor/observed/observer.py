@@ -174,8 +174,8 @@ class Observer(Interpreter):
             self.passes.note_first_weights(self.stack[0], args)
         elif not self.stack and self.passes.batch is None:
             self.passes.note_bare(name, args)
-        if name in FOLLOWED and self.record.held_out and self.evaluations.follows(args, result):
-            self.evaluations.op(name, args, result)  # what is counted once the block without gradients has ended
+        if self.record.held_out:
+            self.evaluations.with_gradients(name, args, result, name in FOLLOWED)
         if self.looking or self.passes.written:
             at, called = (self._place_of_op(), place()) if self.looking else (None, None)
             self.passes.seen.append(SeenOp(key, args, kwargs, result, at, tuple(self.stack[-1:]), called))
@@ -327,6 +327,7 @@ class Observer(Interpreter):
         if call is not None:
             call.value, call.unit = (call.value or 0.0) * unit, unit
             self.passes.calls.append(call)
+            self.evaluations.trains_on([call.target])
         return result
 
     # Backward and the update ----------------------------------------------------------------------------------------
