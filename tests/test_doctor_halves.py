@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from pellucid.doctor.observed.rules import data, gradients, loss, model
 from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.doctor.observed.treatments import BatchFirst, LearningRate
 from pellucid.nn import functional as F
+from pellucid.utils.data import DataLoader, TensorDataset
 from tests.watching import watched
 
 
@@ -86,6 +88,25 @@ def recurrent(batch_first: bool) -> Callable[[], None]:
             optimizer.step()
 
     return program
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_the_first_batches_of_each_epoch_alone_are_named_where_they_are_taken(shuffle: bool) -> None:
+    def program() -> None:
+        network, x = nn.Linear(3, 1), torch.randn(200, 3)
+        rows = DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), batch_size=10, shuffle=shuffle)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(12):
+            for given, target in itertools.islice(rows, 3):
+                optimizer.zero_grad()
+                F.mse_loss(network(given), target).backward()
+                optimizer.step()
+        for given, _ in rows:
+            with torch.no_grad():
+                network(given)
+
+    found, first = list(data.same_rows(watched(program))), program.__code__.co_firstlineno
+    assert [s.place and s.place[1] - first for s in found] == ([] if shuffle else [5])
 
 
 class OfClips(nn.Module):

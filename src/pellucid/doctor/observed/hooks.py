@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import linecache
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -351,6 +352,10 @@ def _loaders(observer: Watching, hooks: Hooks) -> None:
 
     def iterated(made: Any) -> Any:
         times = max((treatment.epochs() for treatment in observer.treatments), default=1) if state.grad else 1
+        if state.grad and (at := place()) is not None and "islice(" in linecache.getline(*at):
+            observer.record.lines["some of"] = (
+                at  # the first batches alone, the same in each epoch if none are shuffled
+            )
         for _ in range(times):
             with observer.aside():
                 batches = iter(iterate(made))

@@ -238,8 +238,10 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
             if short
             else "set the seed once, before the loop: each draw is the same here"
             if "seed" in record.lines
+            else "shuffle=True in the DataLoader, or all of its batches in each epoch"
+            if "some of" in record.lines
             else "take the next batch in each step: for x, y in loader: …",
-            record.lines.get("seed") or _rows_at(record),
+            record.lines.get("seed") or record.lines.get("some of") or _rows_at(record),
             certain=not alone,
             otherwise="info" if alone else "",
         )
