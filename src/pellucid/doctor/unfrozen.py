@@ -12,6 +12,7 @@ from pellucid.doctor.process.source import Assignments
 from pellucid.doctor.rules.gradient import Judgement
 
 LONG = 4000  # passes in which they may be moved
+STILL = 1e-9  # as far as roundings of a sum that is zero may move them
 
 
 def later(session: TrainingSession, judgement: Judgement, study: SlopeStudy) -> dict[str, str]:
@@ -38,5 +39,5 @@ def later(session: TrainingSession, judgement: Judgement, study: SlopeStudy) -> 
         for name in resting
         if name in begun
         and name in done.values
-        and not np.array_equal(np.ravel(done.values[name]), np.ravel(begun[name]))
+        and not np.allclose(np.ravel(done.values[name]), np.ravel(begun[name]), rtol=1e-9, atol=STILL)
     }

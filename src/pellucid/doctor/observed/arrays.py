@@ -26,8 +26,8 @@ def given_to(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
     others, as of a list that holds the rows one by one.
 
     >>> from pellucid import ones
-    >>> given_to(([ones(4, 2), ones(4, 3)],), {})[1].shape, given_to(([ones(4), ones(3)],), {})
-    (Size([4, 3]), ())
+    >>> len(given_to(([ones(4, 2), ones(4, 3)],), {})), given_to(([ones(4), ones(3)],), {})
+    (2, ())
     """
     if args and isinstance(args[0], Tensor):
         return tuple(args)
