@@ -192,6 +192,22 @@ def test_a_patched_program_has_the_fault_no_more(cause: str) -> None:
     assert any(sorted(program.splitlines()) == right for program in plain), source
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("d2 @ W2.T * (1 - h)", "d2 @ W2.T * (1 - h ** 2)"),
+        ("(d2 * mask) * h * (1 + h)", "d2 * mask * (1 - h ** 2)"),
+        ("(d2 + d3) * np.tanh(h)", "(d2 + d3) * (1 - h ** 2)"),
+        ("self.back(h)", ""),
+    ],
+)
+def test_a_derivative_is_written_by_the_output_of_its_activation(wrong: str, right: str) -> None:
+    source = f"h = np.tanh(x @ W1)\nd1 = {wrong}\n"
+    finding = Finding("wrong-backward", "error", 1, "", "", "", "t.py", 2, mistake="derivative-at-wrong-point")
+    finding.details = [{"forward": ["t.py", 1]}]
+    assert list(repairs(finding, source)) == ([source.replace(wrong, right)] if right else [])
+
+
 def test_a_shape_is_mended_where_it_comes_from() -> None:
     source = SEQUENCES.replace("nn.functional.cross_entropy(", "nn.functional.mse_loss(")
     line = source.count("\n", 0, source.index("mse_loss")) + 1

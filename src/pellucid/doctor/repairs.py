@@ -178,6 +178,42 @@ def _at_output(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[st
                 yield text.with_expression(value, re.sub(rf"\b{name}\b", h, written))
 
 
+def _own_slope(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """A factor of the output of an activation alone that is not its derivative: `1 - h` of a tanh as `1 - h ** 2`."""
+    value = _value(statement)
+    if value is None:
+        return
+    for h, kind in _activations(finding, text):
+        for node in (node for node in ast.walk(value) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):
+            apart = [factor for factor in _factors(node) if _reads(factor) == {h}]
+            if apart and len(apart) < len(_factors(node)):
+                others = [factor for factor in _factors(node) if factor not in apart]
+                rest = [_as_factor(factor, text, factor is others[0]) for factor in others]
+                yield text.with_expression(node, " * ".join([*rest, SLOPES[kind].format(h=h)]))
+                break
+
+
+def _factors(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*_factors(node.left), *_factors(node.right)]
+    return [node]
+
+
+def _as_factor(node: ast.expr, text: Text, first: bool) -> str:
+    plain = not isinstance(node, ast.BinOp) or (first and isinstance(node.op, ast.MatMult | ast.Div))
+    return text.of(node) if plain else f"({text.of(node)})"
+
+
+def _reads(node: ast.expr) -> set[str]:
+    """The variables in it, `h` and `self.h`, without the modules that functions are of."""
+    called = {id(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+    inner = {
+        id(part) for n in ast.walk(node) if id(n) in called or isinstance(n, ast.Attribute) for part in ast.walk(n)
+    }
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and id(n) not in inner}
+    return names | {ast.unparse(n) for n in ast.walk(node) if isinstance(n, ast.Attribute) and id(n) not in called}
+
+
 def _activations(finding: Finding, text: Text) -> Iterator[tuple[str, str]]:
     """The outputs and the kind of the activation that the autopsy names by its forward line.
 
@@ -436,7 +472,7 @@ OF_MISTAKE = {
     "constant-factor": (_other_factor,),
     "batch-factor": (_other_factor,),
     "missing-activation-derivative": (_with_slope,),
-    "derivative-at-wrong-point": (by_helper, _at_output),
+    "derivative-at-wrong-point": (by_helper, _at_output, _own_slope),
     "transpose": (_turned,),
     "missing-broadcast-sum": (_summed,),
     "zero-gradient": (_moved_too,),
