@@ -90,7 +90,7 @@ def is_put_right(wrong: list[Finding], other: Report, new: Collection[int] = ())
     if any(f.severity == "error" and f.line in new for f in alarms):
         return False
     before, after = _tensors(wrong), _tensors(alarms)
-    if not (after < before if before else True):
+    if before and not after < before:
         return False
     others = {f.title for f in wrong if not f.tensors}
     return not any(f.title in others for f in alarms)
