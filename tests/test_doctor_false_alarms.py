@@ -7,7 +7,6 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions.causes.coverage import _are_rows
-from pellucid.doctor.examination import _doubted, _is_guess
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, _rooted
@@ -19,6 +18,7 @@ from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import moves_any
 from pellucid.doctor.rules.cells import TensorCell, _at_full_length, table
 from pellucid.doctor.rules.gradient import Judgement, _exact
+from pellucid.doctor.standing import doubted, is_guess
 
 HEAD = """
 import numpy as np
@@ -554,7 +554,7 @@ def test_a_window_of_a_series_is_no_row_of_it(base: np.ndarray, rows: np.ndarray
 def test_a_named_mistake_goes_before_a_condition(mistake: str, first: str) -> None:
     wrong = Finding("wrong-backward", "error", 0.9, "", "", "", mistake=mistake, details=[{"mistake": mistake}])
     rate = Finding("lr-too-high", "warning", 0.9, "", "", "", verified=True)
-    found = _doubted([wrong], [rate])
+    found = doubted([wrong], [rate])
     assert found[0].cause == first
     assert (wrong.severity == "error") == (first == "wrong-backward")
 
@@ -659,7 +659,7 @@ def test_a_loss_that_is_not_computed_and_explains_nothing_is_a_guess(kind: str, 
     """Where there was time for one pass, another one may explain what it does not."""
     cell = TensorCell(state, 1.0)
     judgement = Judgement(Candidate(kind, ("", "o"), ("", "y")), 0.9, 1.0, [1.0], cells={"u": [cell], "w": [cell]})
-    assert _is_guess(judgement) is guess
+    assert is_guess(judgement) is guess
 
 
 @pytest.mark.parametrize(

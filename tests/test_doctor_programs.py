@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pellucid.doctor import Report, examine_script
-from pellucid.doctor.examination import HARMLESS
 from pellucid.doctor.process.placing import undoing
 from pellucid.doctor.process.source import draws_units
+from pellucid.doctor.standing import HARMLESS
 from tests.sampled import sampled
 
 TWO_LAYERS = """

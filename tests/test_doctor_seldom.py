@@ -1,6 +1,7 @@
 """Programs that move their parameters in a few passes only, keep what is no parameter, or add a penalty by hand."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 
 from pellucid.doctor import Report, examination, examine_script, progress
 from pellucid.doctor.conditions.causes.targets import _are_questions
-from pellucid.doctor.examination import _disproved
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass
@@ -18,6 +18,7 @@ from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.scout import Scout, Seen, _note, moved_again
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.exchanged import exchange
+from pellucid.doctor.standing import disproved
 
 PERCEPTRON = """
 import random
@@ -194,7 +195,7 @@ def test_rows_of_a_table_move_again_in_one_run_of_a_loop_and_units_do_not() -> N
 def test_what_a_fork_disproves_and_nobody_names_is_no_verdict(mistake: str, better: float, inconclusive: bool) -> None:
     fork = {"as it is": [1.0, 0.4, 0.2], "with the right gradient": [1.0, 0.4, better]}
     finding = Finding("wrong-backward", "error", 0.9, "", "", "", mistake=mistake, verified=better < 0.1, fork=fork)
-    assert _disproved(finding) is inconclusive
+    assert disproved(finding) is inconclusive
 
 
 @pytest.mark.parametrize(("cosine", "inconclusive"), [(1.0, True), (0.9, False)], ids=["rates", "directions"])
@@ -203,7 +204,7 @@ def test_rates_of_tensors_that_a_fork_does_no_better_without_are_no_verdict(cosi
     finding = Finding("wrong-backward", "error", 0.9, "", "", "", mistake="unknown", verified=False, fork=fork)
     finding.details = [{"mistake": "unknown", "tensor": "W", "confidence": 0.9}]
     finding.tensors = [{"name": "W", "verdict": "across", "cosine": cosine}, {"name": "V", "verdict": "right"}]
-    assert _disproved(finding) is inconclusive
+    assert disproved(finding) is inconclusive
 
 
 def test_each_pass_of_a_loop_that_hardly_moves_is_looked_at() -> None:
@@ -214,17 +215,18 @@ def test_each_pass_of_a_loop_that_hardly_moves_is_looked_at() -> None:
 
 
 def test_a_finding_is_not_said_to_be_without_slopes_where_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    def found(_: Any, __: Any, known: progress.Progress) -> Any:
-        known.wrong([Finding("wrong-backward", "error", 0.9, "", "", "")])
+    def found(stages: Any) -> Any:
+        stages.progress.wrong([Finding("wrong-backward", "error", 0.9, "", "", "")])
         raise OutOfTime
 
     def nothing(*_: Any) -> Any:
         raise OutOfTime
 
     monkeypatch.setattr(examination, "facts_of", lambda _: {})
+    session = cast("Any", SimpleNamespace(returned=False))
     reasons: list[str] = []
     for work in (found, nothing):
-        monkeypatch.setattr(examination, "_examine", work)
-        report = examination.examine(cast("Any", None), examination.Options(conditions=False))
+        monkeypatch.setattr(examination.Examination, "report", work)
+        report = examination.examine(session, examination.Options(conditions=False))
         reasons.append(str(report.reason))
     assert reasons == [progress.MORE, progress.UNTOLD]

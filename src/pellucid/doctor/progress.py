@@ -21,6 +21,41 @@ NO_GRADIENT = (
 )
 MORE = "The time was up before all was looked at: give it more, --budget 300"
 UNTOLD = "The time was up before the slopes of a loss were measured: give it more, --budget 300"
+HARDLY_TOLD = (
+    "{} So it is where several numbers are the largest of a pooling, which is no mistake; the time was up before that, "
+    "or a mistake, could be told. Give it more: pellucid doctor SCRIPT --budget 300"
+)
+UNSEEN = (
+    "The gradient is right, but in {} passes the training comes no further than saying the mean label for every row, "
+    "and neither other rates nor other first weights do in forks. The inputs were not found, or are too large to be "
+    "looked at, so that scaling them was not tried: give fewer rows, and divide pixels from 0 to 255 by 255."
+)
+LIMIT = (
+    "The gradient is right, but in {} passes the training comes no further than saying the mean label for every row, "
+    "and none of what was tried in forks (other rates, scaled inputs, other first weights) does: the limit is what the "
+    "network can compute (without a hidden layer, classes that a straight line divides), or the data."
+)
+DRAWN = (
+    "The updates of {} are drawn at random in part, so no slope of a loss can be compared with them. Where that is "
+    "meant, as in a policy gradient or an evolution, nothing is wrong with it; where it is not, run it without the "
+    "noise."
+)
+NO_NUMBER = (
+    "No number that was seen in a pass, and no usual loss of what was seen, depends on the parameters. "
+    "Name the loss: pellucid doctor SCRIPT --loss NAME"
+)
+ONLY_THERE = (
+    "With inputs and first weights of the usual size every update follows the slope of {}; as they are, no update "
+    "follows that of any loss. Scale the inputs, and look whether the loss falls then."
+)
+UNFINISHED = (
+    "The gradient is right, but the time was up before every cause of a loss that hardly moves was tried. Give it "
+    "more: pellucid doctor SCRIPT --budget 300"
+)
+NEVER_A_NUMBER = (
+    "The gradient is right, but the loss becomes infinite or no number, and nothing that was tried in forks (a lower "
+    "rate, scaled inputs, other first weights) prevents that."
+)
 
 
 class Progress:
