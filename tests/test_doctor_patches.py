@@ -297,6 +297,57 @@ def test_a_mode_is_set_around_what_it_is_for(line: str) -> None:
         assert made[0].endswith("model.train()\n")
 
 
+PASSES = """
+class Runner:
+    def __init__(self, net):
+        self.net = net
+
+    def epoch(self, loader, phase):
+        self.net.train()
+        right = 0
+        with torch.set_grad_enabled(phase == "train"):
+            for x, y in loader:
+                out = self.net(x)
+                if phase == "train":
+                    loss(out, y).backward()
+                right += (out.argmax(1) == y).sum()
+        return right
+
+    @torch.no_grad()
+    def evaluate(self, loader):
+        right = 0
+        for x, y in loader:
+            right += (self.net(x).argmax(1) == y).sum()
+        return right
+
+def accuracy(model, loader):
+    model.train()
+    with torch.no_grad():
+        right = sum((model(x).argmax(1) == y).sum() for x, y in loader)
+    return right
+"""
+
+
+HEAD, END = "        for x, y in loader:\n            right", "        return right\n\ndef"
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        (7, {"self.net.train()": 'self.net.train(phase == "train")'}),
+        (21, {HEAD: f"        self.net.eval()\n{HEAD}", END: f"        self.net.train()\n{END}"}),
+        (25, {"    model.train()\n": "    model.eval()\n"}),
+    ],
+)
+def test_a_mode_is_set_where_the_program_goes_one_way_for_both(line: int, changes: dict[str, str]) -> None:
+    found = Finding("train-eval-mode", "error", 1, "", "", "model.eval() before the evaluation", "t.py", line)
+    expected = PASSES
+    for old, new in changes.items():
+        assert expected.count(old) == 1
+        expected = expected.replace(old, new)
+    assert next(iter(repairs(found, PASSES))) == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cause", ["double-softmax"])
 def test_fix_writes_a_copy_that_learns_and_leaves_the_program_alone(cause: str, tmp_path: Path) -> None:

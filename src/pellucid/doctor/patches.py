@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pellucid.doctor import (
     patches_data,
     patches_labels,
+    patches_modes,
     patches_networks,
     patches_parameters,
     patches_rows,
@@ -329,49 +330,6 @@ def _same_shape(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[s
             yield text.with_expression(node.right, f"{bracketed(node.right, text)}.squeeze(-1)")
 
 
-def _mode(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """train() at the head of the loop that trains; eval() around an evaluation."""
-    tree = ast.parse(text.source)
-    if "before the evaluation" in finding.fix:
-        line, named = statement.lineno, assigned(tree)
-        blocks = [n for n in ast.walk(tree) if isinstance(n, ast.With) and n.lineno <= line <= (n.end_lineno or 0)]
-        whole = max(blocks, key=lambda node: node.lineno, default=statement)
-        for call in calls(statement, r"\w+"):
-            if isinstance(call.func, ast.Name) and call.args and call.func.id in named:
-                trained = text.after(whole, f"{call.func.id}.train()")
-                yield Text(trained).before(whole, f"{call.func.id}.eval()")
-        return
-    names = [text.of(c.func.value) for c in calls(tree, "eval") if isinstance(c.func, ast.Attribute)]
-    loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While) and calls(n, "backward")]
-    for name in dict.fromkeys(names):
-        for loop in sorted(loops, key=lambda node: -node.lineno):
-            yield text.before(loop.body[0], f"{name}.train()")
-
-
-def _asked(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """`F.dropout(x, 0.5)` in a method of a network is also given `training=self.training`: each of them."""
-    source = text
-    for _ in range(20):
-        methods = [n for n in ast.walk(ast.parse(source.source)) if isinstance(n, ast.FunctionDef)]
-        left = [
-            (call, method.args.args[0].arg)
-            for method in methods
-            for call in calls(method, r"(?:alpha_|feature_)?dropout[123]?d?")
-            if method.args.args and method.args.args[0].arg == "self" and _of_a_module(call) and len(call.args) < 3
-            if all(keyword.arg != "training" for keyword in call.keywords)
-        ]
-        if not left or "training" not in finding.fix:
-            break
-        source = Text(with_option(left[0][0], "training", f"{left[0][1]}.training", source))
-    if source is not text:
-        yield source.source
-
-
-def _of_a_module(call: ast.Call) -> bool:
-    """Whether a function of a module is called, as in `F.dropout(x)`, or one by its name."""
-    return isinstance(call.func, ast.Name) or ast.unparse(call.func).rpartition(".")[0] in MODULES
-
-
 OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "lr-too-low": (_once_an_epoch, _rate),
     "lr-too-high": (_lower_rate,),
@@ -388,11 +346,11 @@ OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "output-range-mismatch": (_without_activation,),
     "softmax-wrong-axis": (_axis, _without_activation),
     "silent-broadcast-loss": (_same_shape,),
-    "train-eval-mode": (_asked, _mode),
 }
 KINDS = (
     patches_parameters.PATCHES, patches_targets.PATCHES, patches_updates.PATCHES, OF_TRAINING,
     patches_networks.PATCHES, patches_labels.PATCHES, patches_rows.PATCHES, patches_data.PATCHES,
+    patches_modes.PATCHES,
 )  # fmt: skip
 # those of each cause, the likeliest first
 PATCHES: dict[str, tuple[Patch, ...]] = {
