@@ -17,7 +17,7 @@ from pellucid.doctor.observed.examination import _unknown
 from pellucid.doctor.observed.record import OptimizerRecord, ParameterRecord, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import data, gradients, loss, model
 from pellucid.doctor.observed.suspicion import Suspicion
-from pellucid.doctor.observed.treatments import BatchFirst, LearningRate
+from pellucid.doctor.observed.treatments import BatchFirst, LearningRate, ScaleInputs
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
 from tests.watching import watched
@@ -54,6 +54,28 @@ def test_an_encoder_that_no_optimiser_has() -> None:
     (own, _), (other, *_) = (list(gradients.unknown(watched(halves(back)))) for back in (True, False))
     assert own.cause == "parameter-not-optimized" and own.slightly and not own.strictly
     assert not other.slightly
+
+
+def test_inputs_alone_are_scaled_where_a_network_is_in_two_parts() -> None:
+    """What an encoder makes of the rows, of as many columns as they have or of others, is none of them."""
+
+    def program(inside: int) -> None:
+        given: list[torch.Tensor] = []
+        encoder, head = nn.Linear(4, inside), nn.Linear(inside, 1)
+        head.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+        encoder.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+        optimizer = optim.SGD([*encoder.parameters(), *head.parameters()], lr=0.01)
+        for x in 1000 + 50 * torch.randn(4, 20, 4):
+            optimizer.zero_grad()
+            head(encoder(x)).square().mean().backward()
+            optimizer.step()
+        sizes.append([float(each.abs().max()) for each in given])
+
+    sizes: list[list[float]] = []
+    for inside in (4, 7):
+        watched(lambda inside=inside: program(inside), ScaleInputs(np.full(4, 1000.0), np.full(4, 50.0), (4,)))
+    assert max(max(each[::2]) for each in sizes) < 5, "the rows"
+    assert max(max(each[1::2]) for each in sizes) < 10, "what is made of them: not scaled once more, to -20 or so"
 
 
 def test_what_helps_slightly() -> None:

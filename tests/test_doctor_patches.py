@@ -133,6 +133,13 @@ FRAME = """class Rows(Dataset):
         return self.scale * row["x"], row["y"]
 loader = DataLoader(Rows(frame), 8)
 """
+MOVED = """for i in range(batches):
+    loss(x[i:i + size], y[i:i + size]).backward()
+"""
+VIEWED = """def forward(x):
+    a = h.view(len(x), -1)
+    return h.view(t, n, -1)
+"""
 TENFOLD = "pos_weight=torch.tensor(30.0), and recall beside accuracy, and ten times the learning rate"
 
 
@@ -142,6 +149,12 @@ TENFOLD = "pos_weight=torch.tensor(30.0), and recall beside accuracy, and ten ti
         ("too-few-updates", "", 5, GATHERED, {"EVERY = 16": "EVERY = 1"}),
         ("low-coverage", "", 1, STOPPED, {"    if x.sum() > 3:\n        break\n": "    pass\n"}),
         ("low-coverage", "return len(self.x) in __len__ of the data set", 8, FRAME, {".frame.columns": ".frame"}),
+        ("low-coverage", "", 2, MOVED, {"x[i:i + size]": "x[i * size:(i + 1) * size]",
+                                        "y[i:i + size]": "y[i * size:(i + 1) * size]"}),
+        ("low-coverage", "", 2, "for x, y in islice(batches, 9):\n    loss(x, y).backward()\n",
+         {"islice(batches, 9)": "batches"}),
+        ("samples-mixed", "", 2, VIEWED, {"h.view(len(x), -1)": "h.transpose(0, 1).reshape(len(x), -1)"}),
+        ("samples-mixed", "", 3, VIEWED, {"h.view(t, n, -1)": "h.reshape(n, t, -1).transpose(0, 1)"}),
         ("train-eval-mode", "F.dropout(x, p, training=self.training)", 3, NET,
          {"0.5)": "0.5, training=self.training)", "self.p)": "self.p, training=self.training)"}),
         ("class-imbalance", TENFOLD, 2, RARELY, {"Loss()": "Loss(pos_weight=torch.tensor(30.0))", "1e-3": "0.01"}),
@@ -236,6 +249,7 @@ OVER = "for a, b in loader:\n    loss = F.cross_entropy(net(a), b)\n    loss.bac
     [
         (MADE, EACH.format("y[i]"), "y = y - 1"),
         (SPLIT, EACH.format("y_train[i].long()"), "y_train = y_train - 1\ny_val = y_val - 1"),
+        ("train_x, train_y, test_y = cut()", EACH.format("train_y[i]"), "train_y = train_y - 1\ntest_y = test_y - 1"),
         (OF_LOADER, OVER, "labels = labels - 1"),
     ],
 )

@@ -11,6 +11,7 @@ from pellucid.doctor.edits import Text
 from pellucid.doctor.finding import Finding
 
 Patch = Callable[[Finding, ast.stmt, Text], Iterator[str]]
+PARTS = r"tr|train|training|te|tst|test|val|valid|validation|dev|eval|holdout|all|full|\d+"
 STEPS = 6  # from the loss to where its targets are made, at most
 
 
@@ -69,9 +70,17 @@ def _origin(target: ast.expr, tree: ast.Module) -> tuple[ast.stmt | None, list[s
     ]
     if not name or not makers:
         return None, []
-    stem = name.split("_")[0]
-    beside = [other for other in _in_order(makers[-1]) if other.split("_")[0] == stem]
+    beside = [other for other in _in_order(makers[-1]) if other == name or _of_another_part(other, name)]
     return makers[-1], beside or [name]
+
+
+def _of_another_part(name: str, other: str) -> bool:
+    """Whether names are of one thing in two parts of the data: `y_train` and `y_val`, `train_y` and `test_y`."""
+    words = [re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", each) for each in (name, other)]
+    if len(words[0]) != len(words[1]):
+        return False
+    differ = [pair for pair in zip(*words, strict=True) if pair[0] != pair[1]]
+    return len(differ) == 1 and all(re.fullmatch(PARTS, word, re.I) for word in differ[0])
 
 
 def _in_order(statement: ast.stmt) -> list[str]:

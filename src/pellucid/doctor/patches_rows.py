@@ -71,8 +71,9 @@ def _for(value: ast.expr, own: str, other: str, text: Text) -> str:
 
 
 def _axis_apart(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """`x.view(steps, rows, -1)`, which mixes rows, becomes `x.transpose(0, 1)`; an order of axes that moves the first
-    one becomes one that does not; what is reshaped and turned at once is left as it is."""
+    """`x.view(steps, rows, -1)`, which mixes rows, becomes `x.transpose(0, 1)`, or `x.view(rows, steps, -1)` is turned;
+    an order of axes that moves the first one becomes one that does not; what is reshaped and turned at once is left as
+    it is."""
     tree = ast.parse(text.source)
     inside = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "forward"]
     made: list[tuple[int, str]] = []  # the likeliest first
@@ -84,8 +85,15 @@ def _axis_apart(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[s
         if node.func.attr == "permute" and len(numbers) == len(node.args) == 4 and numbers[0] != 0:
             for order in ((0, 2, 1, 3), (0, 1, 2, 3)):
                 made.append((0, text.with_expression(node, f"{bracketed(receiver, text)}.permute{order}")))
-        if node.func.attr in ("view", "reshape") and len(node.args) == 3:
-            made.append((2, text.with_expression(node, f"{bracketed(receiver, text)}.transpose(0, 1)")))
+        if node.func.attr in ("view", "reshape") and len(node.args) in (2, 3):
+            swapped = f"{bracketed(receiver, text)}.transpose(0, 1)"
+            sizes = [text.of(size) for size in node.args]
+            if len(sizes) == 2:  # the last states, layers or directions first: `h_n.view(rows, -1)`
+                made.append((2, text.with_expression(node, f"{swapped}.reshape({', '.join(sizes)})")))
+            else:
+                made.append((2, text.with_expression(node, swapped)))
+                turned_back = f"{sizes[1]}, {sizes[0]}, {sizes[2]}).transpose(0, 1)"
+                made.append((3, text.with_expression(node, f"{bracketed(receiver, text)}.reshape({turned_back}")))
         turned = isinstance(receiver, ast.Call) and last(receiver) in ("view", "reshape")
         if node.func.attr in ("transpose", "permute") and turned and isinstance(receiver, ast.Call):
             before = receiver.func.value if isinstance(receiver.func, ast.Attribute) else None
@@ -134,6 +142,30 @@ def _always_the_first(tree: ast.Module, text: Text) -> Iterator[str]:
                 yield changed.before(loop, line)
 
 
+def _one_after_the_other(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`x[i : i + size]` of each `i` of `range(batches)`, which moves on by one row, as `x[i * size : (i + 1) * size]`;
+    of `islice(loader, some)` all that the loader has."""
+    tree = ast.parse(text.source)
+    for loop in loops(tree)[::-1]:
+        counter = loop.target.id if isinstance(loop, ast.For) and isinstance(loop.target, ast.Name) else ""
+        counted = loop.iter if isinstance(loop, ast.For) and isinstance(loop.iter, ast.Call) else None
+        pairs: list[tuple[ast.expr, str]] = []
+        for node in ast.walk(loop) if counter and counted and last(counted) in ("range", "trange") else ():
+            cut = node.slice if isinstance(node, ast.Subscript) else None
+            cut = cut.elts[0] if isinstance(cut, ast.Tuple) and cut.elts else cut
+            if not isinstance(cut, ast.Slice) or cut.lower is None or text.of(cut.lower) != counter:
+                continue
+            end = cut.upper
+            if isinstance(end, ast.BinOp) and isinstance(end.op, ast.Add) and text.of(end.left) == counter:
+                size = bracketed(end.right, text)
+                pairs.append((cut, f"{counter} * {size}:({counter} + 1) * {size}"))
+        if pairs and counted is not None and len(counted.args) < 3:
+            yield text.with_expressions(pairs)
+    for call in calls(tree, "islice"):
+        if call.args:
+            yield text.with_expression(call, text.of(call.args[0]))
+
+
 def _by_chance(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`order = labels.argsort()` becomes an order by chance; so do rows that are sorted before a loader has them."""
     path = to_nn(text).removesuffix("nn")
@@ -173,6 +205,6 @@ def _as_many_as_rows(finding: Finding, statement: ast.stmt, text: Text) -> Itera
 PATCHES: dict[str, tuple[Patch, ...]] = {
     "train-val-preprocessing-mismatch": (_prepared_too,),
     "samples-mixed": (_axis_apart,),
-    "low-coverage": (_as_many_as_rows, _from_all_rows),
+    "low-coverage": (_as_many_as_rows, _one_after_the_other, _from_all_rows),
     "unshuffled-data": (_by_chance,),
 }
