@@ -1,5 +1,7 @@
 """What the doctor finds once the first fault is put right: the changed program, examined as a whole."""
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from pellucid.doctor import Report, examine_script
-from pellucid.doctor.again import SEEN_AGAIN, changed_lines, further, is_put_right, look_again
+from pellucid.doctor.again import SEEN_AGAIN, Changed, changed_lines, further, is_put_right, look_again
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
+from pellucid.doctor.run import _examined
 from pellucid.doctor.sources import as_if, text_of
 
 SOURCE = "w += 0.1 * dw\nprint(w)\nx = load()\n"
@@ -96,9 +99,9 @@ def test_a_second_fault_is_told_by_its_line_in_the_program_as_it_is(tmp_path: Pa
     report = told(SOURCE, script)
     asked: list[str] = []
 
-    def examine(source: str, seconds: float) -> Report:
-        asked.append(source)
-        return told(source, script)
+    def examine(changed: Changed, seconds: float) -> Report:
+        asked.append(changed[script])
+        return told(changed[script], script)
 
     look_again(report, script, examine, time.monotonic() + 60)
     assert asked == [SOURCE.replace("+=", "-=")]
@@ -113,14 +116,14 @@ def test_nothing_is_asked_where_there_is_no_time_or_nothing_wrong(tmp_path: Path
     script = tmp_path / "train.py"
     script.write_text(SOURCE)
 
-    def examine(source: str, seconds: float) -> Report:
+    def examine(changed: Changed, seconds: float) -> Report:
         raise AssertionError("this was not to be asked")
 
     look_again(Report("healthy"), script, examine, time.monotonic() + 60)
     late = told(SOURCE, script)
     late.seconds = 100.0
     look_again(late, script, examine, time.monotonic() + 5)
-    elsewhere = replace(late.findings[0], file="net.py")
+    elsewhere = replace(late.findings[0], file="/usr/lib/net.py")
     look_again(Report("faults", [elsewhere]), script, examine, time.monotonic() + 60)
 
 
@@ -226,3 +229,97 @@ def test_the_line_that_the_fix_says_is_written_and_updates_beside_it_alike() -> 
     assert next(repairs(finding, source)) == source.replace("W +=", "W -=")
     alike = replace(finding, fix=f"{finding.fix}, and the other updates alike")
     assert next(repairs(alike, source)) == source.replace("+=", "-=")
+
+
+NETWORK = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 16), nn.Linear(16, 3)
+
+    def forward(self, x):
+        return torch.tanh(self.last(torch.relu(self.first(x))))
+"""
+TRAINED = """
+import torch
+from net import Net
+
+torch.manual_seed(0)
+x = torch.randn(300, 4)
+y = (x[:, 0] > 0).long() + (x[:, 1] > 0).long()
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
+for epoch in range(10):
+    for i in range(15):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x[i : i + 20]), y[i : i + 20])
+        loss.backward()
+        optimizer.step()
+print(loss.item())
+"""
+
+
+def test_a_module_is_imported_as_if_another_text_stood_in_it(tmp_path: Path) -> None:
+    (tmp_path / "beside_it.py").write_text("VALUE = 1\n")
+    code = (
+        "import sys; from pathlib import Path; from pellucid.doctor.sources import as_if\n"
+        "as_if('VALUE = 2\\n', Path('beside_it.py')); sys.path.insert(0, '.'); import beside_it\n"
+        "assert beside_it.VALUE == 2 and beside_it.__file__.endswith('beside_it.py')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert not list(tmp_path.glob("__pycache__/beside_it*"))
+
+
+@pytest.mark.slow
+def test_both_faults_of_a_program_in_two_files_are_told(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(NETWORK)
+    (tmp_path / "train.py").write_text(TRAINED)
+    report = examine_script(tmp_path / "train.py", budget=90)
+    assert {(f.cause, Path(f.file or "").name) for f in report.findings if f.severity == "error"} >= {
+        ("low-coverage", "train.py"), ("activation-before-loss", "net.py"),
+    }, report  # fmt: skip
+    assert (tmp_path / "net.py").read_text() == NETWORK
+    assert not (tmp_path / "__pycache__").exists() or not list((tmp_path / "__pycache__").glob("train*"))
+
+
+BY_HAND = """
+import numpy as np
+
+def forward(x, w1, w2):
+    h = np.maximum(x @ w1, 0)
+    return h, h @ w2
+
+def backward(x, h, out, y, w2):
+    e = (out - y) / len(x)
+    d = (e @ w2.T) * (h > 0)
+    return x.T @ d, -(h.T @ e)
+"""
+LOOP = """
+import numpy as np
+from by_hand import forward, backward
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=(200, 4))
+y = np.sin(x[:, :1]) + x[:, 1:2]
+w1, w2 = 0.5 * rng.normal(size=(4, 16)), 0.5 * rng.normal(size=(16, 1))
+for epoch in range(400):
+    h, out = forward(x, w1, w2)
+    loss = 0.5 * np.mean((out - y) ** 2)
+    d1, d2 = backward(x, h, out, y, w2)
+    w1 -= 0.1 * d1
+    w2 -= 0.1 * d2
+print(loss)
+"""
+
+
+@pytest.mark.slow
+def test_a_program_without_a_framework_is_examined_as_if_another_text_stood_in_its_module(tmp_path: Path) -> None:
+    other, script = tmp_path / "by_hand.py", tmp_path / "train.py"
+    other.write_text(BY_HAND)
+    script.write_text(LOOP)
+    wrong, right = (_examined(script, [], None, 60, changed) for changed in ({}, {other: BY_HAND.replace("-(h", "(h")}))
+    assert [(f.mistake, Path(f.file or "").name) for f in wrong.findings] == [("sign", "by_hand.py")]
+    assert right.status == "healthy", right

@@ -550,7 +550,9 @@ def test_a_window_of_a_series_is_no_row_of_it(base: np.ndarray, rows: np.ndarray
     assert _are_rows(base, SeenData(Keys(None, None, None), [Batch(rows)])) is comparable
 
 
-@pytest.mark.parametrize(("mistake", "first"), [("wrong-mask", "wrong-backward"), ("unknown", "lr-too-high")])
+@pytest.mark.parametrize(
+    ("mistake", "first"), [("wrong-mask", "wrong-backward"), ("sign", "wrong-backward"), ("unknown", "lr-too-high")]
+)
 def test_a_named_mistake_goes_before_a_condition(mistake: str, first: str) -> None:
     wrong = Finding("wrong-backward", "error", 0.9, "", "", "", mistake=mistake, details=[{"mistake": mistake}])
     rate = Finding("lr-too-high", "warning", 0.9, "", "", "", verified=True)

@@ -161,13 +161,13 @@ def test_a_copy_is_written_only_if_the_doctor_calls_it_healthy(tmp_path: Path) -
     script.write_text("w = 1.0\nw += 0.1 * w\n")
     report = told("sign", 2)
     report.findings[0].file = str(script)
-    tried: list[str] = []
+    tried: list[dict[Path, str]] = []
 
-    def examine(source: str, seconds: float, status: str = "healthy") -> Report:
-        tried.append(source)
+    def examine(changed: dict[Path, str], seconds: float, status: str = "healthy") -> Report:
+        tried.append(changed)
         return Report(status, [])
 
-    fix(report, script, lambda source, seconds: examine(source, seconds, "inconclusive"), 60)
+    fix(report, script, lambda changed, seconds: examine(changed, seconds, "inconclusive"), 60)
     assert report.fix is not None
     assert "path" not in report.fix
     assert len(tried) > 1
@@ -235,15 +235,15 @@ def test_two_faults_are_repaired_one_after_the_other(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text("w += 0.1 * w\nb += 0.1 * b\n")
 
-    def examine(source: str, seconds: float = 0) -> Report:
-        lines = [i for i, line in enumerate(source.splitlines(), 1) if "+=" in line]
+    def examine(changed: dict[Path, str], seconds: float = 0) -> Report:
+        lines = [i for i, line in enumerate(changed[script].splitlines(), 1) if "+=" in line]
         if not lines:
             return Report("healthy")
         found = Finding("sign", "error", 1, "", "", "", str(script), lines[0])
         found.tensors = [{"name": str(i), "verdict": "sign"} for i in lines]
         return Report("faults", [found])
 
-    report = examine(script.read_text())
+    report = examine({script: script.read_text()})
     fix(report, script, examine, 60)
     assert (tmp_path / "train.fixed.py").read_text() == "w -= 0.1 * w\nb -= 0.1 * b\n"
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from pellucid.doctor.edits import around
 from pellucid.doctor.repairs import moved, repairs, together
 from pellucid.doctor.report import Finding, Report
-from pellucid.doctor.sources import text_of
+from pellucid.doctor.sources import home_of, is_own, text_of
 
-Examine = Callable[[str, float], Report]  # of the program as if this text stood in it, within some seconds
+Changed = dict[Path, str]  # what is to stand in files of the program
+Examine = Callable[[Changed, float], Report]  # of the program as if these texts stood in it, within some seconds
 
 MOST = 3  # faults that are told
 ROUNDS = 2
@@ -37,34 +38,42 @@ SEEN_AGAIN = "This was seen in a run of the program with what stands above put r
 
 
 def look_again(report: Report, script: Path, examine: Examine, ends: float) -> None:
-    """Put into a report of faults what is found once they are put right, by the lines of the script as it is.
+    """Put into a report of faults what is found once they are put right, by the lines of the program as it is.
 
     `ends`: when the time is up, by `time.monotonic`.
     """
     if report.status != "faults" or script.suffix != ".py":
         return
-    source, now = text_of(script), report
+    now, changed = report, Changed()
     for _ in range(ROUNDS):
         wrong = faults_of(now, script)
         if not wrong or len([f for f in report.findings if f.severity == "error"]) >= MOST:
             return
-        for changed in itertools.islice(changes(wrong, source), TRIED):
+        path = Path(wrong[0].file or "")
+        source = changed.get(path) or text_of(path)
+        for text in itertools.islice(changes(wrong, source), TRIED):
             left = ends - time.monotonic()
             if left < ENOUGH * report.seconds:
                 return
-            other = examine(changed, left)
-            if is_put_right(wrong, other, changed_lines(source, changed)):
+            other = examine({**changed, path: text}, left)
+            if is_put_right(wrong, other, changed_lines(source, text)):
                 break
         else:
             return
-        _enter(report, further(wrong, other, report), script, changed)
-        source, now = changed, other
+        changed[path] = text
+        _enter(report, further(wrong, other, report), changed)
+        now = other
 
 
 def faults_of(report: Report, script: Path) -> list[Finding]:
-    """The errors whose line is in the script; where there is none, the warnings."""
-    here = [f for f in report.findings if f.file is not None and Path(f.file).resolve() == script.resolve()]
-    return [f for f in here if f.severity == "error"] or [f for f in here if f.severity == "warning"]
+    """The errors whose line is in the file of the first that is in one of the program's; where there is none, the
+    warnings."""
+    root = home_of(script).root
+    for severity in ALARMS:
+        found = [f for f in report.findings if f.severity == severity and is_own(f.file, root)]
+        if found:
+            return [f for f in found if f.file == found[0].file]
+    return []
 
 
 def changes(wrong: list[Finding], source: str) -> Iterator[str]:
@@ -87,7 +96,7 @@ def is_put_right(wrong: list[Finding], other: Report, new: Collection[int] = ())
     if other.status == "inconclusive":
         return False
     alarms = [f for f in other.findings if f.severity in ALARMS]
-    if any(f.severity == "error" and f.line in new for f in alarms):
+    if any(f.severity == "error" and f.line in new and f.file == wrong[0].file for f in alarms):
         return False
     before, after = _tensors(wrong), _tensors(alarms)
     if before and not after < before:
@@ -127,22 +136,22 @@ def _of_another_loss(was: Report, other: Report) -> bool:
     return None not in titles and titles[0] != titles[1] and not str(losses[1].get("how", "")).startswith("seen")
 
 
-def _enter(report: Report, found: list[Finding], script: Path, changed: str) -> None:
+def _enter(report: Report, found: list[Finding], changed: Changed) -> None:
     """Add findings of the changed program behind the errors of the report, but for what is said there."""
-    source = text_of(script)
     known = [f for f in report.findings if f.severity in ALARMS]
     causes = {f.cause for f in known if f.cause != "wrong-backward"}
     at = sum(f.severity == "error" for f in report.findings)
     for finding in found:
-        of_script = finding.file is not None and Path(finding.file).resolve() == script.resolve()
-        own = moved(finding, changed, source) if of_script else finding
+        path = Path(finding.file or "")
+        source = text_of(path) if path in changed else ""
+        own = moved(finding, changed[path], source) if source else finding
         same = any((f.title, f.file, f.line) == (own.title, own.file, own.line) for f in known)
         if same or own.cause in causes:
             continue
         at_first = [f for f in report.findings if (f.title, f.file, f.line) == (own.title, own.file, own.line)]
         report.findings = [f for f in report.findings if all(f is not o for o in at_first)]  # what was not sure then
         own = replace(own, notes=[*own.notes, SEEN_AGAIN])
-        if of_script and own.file is not None and own.line is not None:
+        if source and own.file is not None and own.line is not None:
             own.code = source.splitlines()[own.line - 1].strip()
             own.around = around({own.file: source}, own)
         report.findings.insert(at, own)

@@ -55,7 +55,7 @@ def fix(report: Report, script: Path, examine: Examine, budget: float) -> None:
             if left < 4:
                 break
             tried += 1
-            other = examine(changed, left)
+            other = examine({script: changed}, left)
             if other.status == "healthy" and comes_further(report, other):
                 _write(path, script, before, changed)
                 report.fix = {"path": str(path), "diff": diff(before, changed, script), "tried": tried}

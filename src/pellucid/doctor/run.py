@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast, overload
 
-from pellucid.doctor.again import look_again
+from pellucid.doctor.again import Changed, look_again
 from pellucid.doctor.examination import Options
 from pellucid.doctor.examination import examine as examine_session
 from pellucid.doctor.find import NoProgram, find
@@ -58,12 +58,13 @@ def examine_script(
     report = _examined(path, args, loss, budget)
     if Path(script).is_dir():
         report.facts["script"] = str(path)
-    known: dict[str, Report] = {}
+    known: dict[tuple[tuple[Path, str], ...], Report] = {}
 
-    def examined(source: str, seconds: float) -> Report:
-        if source not in known:
-            known[source] = _examined(path, args, loss, seconds, source)
-        return known[source]
+    def examined(changed: Changed, seconds: float) -> Report:
+        key = tuple(sorted(changed.items()))
+        if key not in known:
+            known[key] = _examined(path, args, loss, seconds, changed)
+        return known[key]
 
     look_again(report, path, examined, started + budget)
     if fix:
@@ -72,8 +73,10 @@ def examine_script(
     return report
 
 
-def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float, source: str | None = None) -> Report:
-    """The report on a program, or on what it would be if this `source` stood in it."""
+def _examined(
+    path: Path, args: Sequence[str], loss: str | None, budget: float, changed: Changed | None = None
+) -> Report:
+    """The report on a program, or on what it would be if other texts stood in its files."""
     if not hasattr(os, "fork"):
         raise NoProgram(
             "pellucid doctor forks the program that it examines, which this system cannot: use Linux, macOS, or WSL."
@@ -81,7 +84,7 @@ def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float, 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "report.json"
         asked = {"script": str(path), "args": list(args), "loss": loss, "budget": budget, "out": str(out)}
-        asked["source"] = source
+        asked["changed"] = {str(file): text for file, text in (changed or {}).items()}
         ends = time.monotonic() + budget
         asked["until"] = ends - SPARED
         environment = dict(

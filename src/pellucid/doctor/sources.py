@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+import importlib.abc
+import importlib.machinery
 import io
 import linecache
+import sys
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 from pellucid.doctor.notebook import Book, is_notebook
 
 ABOVE = 4  # folders above a program, in which it may be meant to be a module
-_changed: dict[Path, str] = {}  # programs that are examined as if another text stood in them
+_changed: dict[Path, str] = {}  # files of a program that is examined as if another text stood in them
 
 
 def text_of(path: Path) -> str:
@@ -22,8 +27,8 @@ def text_of(path: Path) -> str:
     Raises:
         OSError, SyntaxError, ValueError: it cannot be read.
     """
-    if path in _changed:
-        return _changed[path]
+    if _changed and path.resolve() in _changed:
+        return _changed[path.resolve()]
     if is_notebook(path):
         return Book(path).source
     with tokenize.open(path) as file:
@@ -31,10 +36,43 @@ def text_of(path: Path) -> str:
 
 
 def as_if(text: str, path: Path) -> None:
-    """From here on, in this process, whoever asks for the text of a file is given this one. The file stays as it is."""
-    _changed[path] = text
+    """From here on, in this process, whoever asks for the text of a file, or imports it, is given this one. The file
+    stays as it is."""
+    _changed[path.resolve()] = text
     lines = text.splitlines(keepends=True)
-    linecache.cache[str(path)] = (len(text), None, lines, str(path))
+    for name in {str(path), str(path.resolve())}:
+        linecache.cache[name] = (len(text), None, lines, name)
+    if not any(isinstance(finder, _Changed) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Changed())
+
+
+class _Changed(importlib.abc.MetaPathFinder):
+    """Finds modules in whose file another text is to stand."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is None or spec.origin is None or Path(spec.origin).resolve() not in _changed:
+            return None
+        spec.loader = _Text(name, spec.origin)
+        return spec
+
+
+class _Text(importlib.machinery.SourceFileLoader):
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(text_of(Path(self.path)), self.path, "exec")
+
+
+def instead(path: Path) -> str | None:
+    """The text that is to stand in a file, where it is another than its own."""
+    return _changed.get(path.resolve())
+
+
+def is_own(file: str | None, root: Path) -> bool:
+    """Whether a file is one of a program that lies in a folder: no notebook, and none of what is installed there."""
+    if file is None or not file.endswith(".py"):
+        return False
+    path = Path(file).resolve()
+    return path.is_relative_to(root.resolve()) and not {"site-packages", "dist-packages"} & {*path.parts}
 
 
 def encoded(text: str, like: Path) -> bytes:

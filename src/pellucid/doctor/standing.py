@@ -86,7 +86,9 @@ def doubted(findings: list[Finding], others: list[Finding]) -> list[Finding]:
     confirmed = [finding for finding in others if finding.verified and finding.cause != "too-few-updates"]
     if not confirmed:
         return findings
-    if all(is_named(finding) for finding in findings):  # correctness first: what is wrong is wrong beside all else
+    if all(
+        is_named(finding) or finding.mistake == "sign" for finding in findings
+    ):  # correctness first: what is wrong is wrong beside all else
         return [*findings, *confirmed]
     for finding in findings:
         finding.severity, finding.confidence = "info", 0.3

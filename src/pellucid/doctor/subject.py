@@ -56,8 +56,8 @@ def main() -> None:
     deadline = started + float(asked["budget"]) * 0.9
     framework = bool(asked.get("framework"))
     program = UserProgram(Path(asked["script"]), list(asked["args"]))
-    if asked.get("source") is not None:
-        as_if(asked["source"], program.script)
+    for path, text in asked["changed"].items():
+        as_if(text, Path(path))
     options = Options(asked.get("loss"), float(asked["budget"]))
     reports: list[Report] = []
     alone: list[float] = []  # seconds that the program ran by itself, without what was looked at in between

@@ -11,7 +11,7 @@ from typing import Any
 from pellucid.doctor.edits import diff
 from pellucid.doctor.repairs import repairs, together
 from pellucid.doctor.report import Finding
-from pellucid.doctor.sources import text_of
+from pellucid.doctor.sources import home_of, is_own, text_of
 
 from .compare import better, better_held_out, outcome, stays
 from .findings import curves, show
@@ -30,22 +30,22 @@ OTHER_TARGETS = ("constant-target", "noisy-labels", "train-val-leak", "wrong-los
 def prove(laboratory: ScriptLaboratory, base: ProgramRecord, findings: list[Finding], spared: float) -> None:
     """Run the program with the worst of these faults repaired in its source, and say so where that goes better."""
     first = next((f for f in findings if f.severity == "error"), None)
-    script = laboratory.script
-    if first is None or first.verified or first.file is None or Path(first.file) != script or script.suffix != ".py":
+    if first is None or first.verified or not is_own(first.file, home_of(laboratory.script).root):
         return
-    source = text_of(script)
+    path = Path(first.file or "")
+    source = text_of(path)
     seconds = 1.5 * base.seconds + 2.0
-    errors = [f for f in findings if f.severity == "error"]
+    errors = [f for f in findings if f.severity == "error" and f.file == first.file]
     for changed in itertools.islice(itertools.chain(repairs(first, source), together(errors, source)), TRIED):
         if laboratory.left() < seconds + spared:
             return
-        now = laboratory.patched(changed, max(len(base.steps), 20 * ENOUGH), seconds)
+        now = laboratory.patched(path, changed, max(len(base.steps), 20 * ENOUGH), seconds)
         shown = _shown(first.cause, base, now) if now is not None and not now.error else {}
         if shown:
-            first.verified, first.fork = True, {**shown, "diff": diff(source, changed, script)}
+            first.verified, first.fork = True, {**shown, "diff": diff(source, changed, path)}
             line = replaced(source, changed)
             if first.cause in AT_THE_LOSS and line is not None:
-                show(first, str(script), line)
+                show(first, str(path), line)
             return
 
 

@@ -22,7 +22,7 @@ from pellucid.doctor.misfit import misfit
 from pellucid.doctor.process import sandbox
 from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork
 from pellucid.doctor.process.descriptors import is_installed
-from pellucid.doctor.sources import home_of
+from pellucid.doctor.sources import as_if, home_of, instead
 from pellucid.errors import in_package
 from pellucid.utils.data import DataLoader
 
@@ -144,15 +144,15 @@ class ScriptLaboratory(Laboratory):
 
     script: Path
     args: list[str]
-    source: str | None = field(default=None, init=False)  # that is run in the place of what the script holds
+    changed: dict[Path, str] = field(default_factory=dict, init=False)  # what is to stand in files of the program
 
-    def patched(self, source: str, steps: int, seconds: float) -> ProgramRecord | None:
-        """The record of a run of the script as if this stood in it; None where it gave none."""
-        own, self.source = self.source, source
+    def patched(self, path: Path, source: str, steps: int, seconds: float) -> ProgramRecord | None:
+        """The record of a run of the program as if this stood in one of its files; None where it gave none."""
+        self.changed = {path: source}
         try:
             return self.run((), steps, seconds)
         finally:
-            self.source = own
+            self.changed = {}
 
     def _program(self, end: ChildAnswer, treatments: Sequence[Treatment], steps: int, seconds: float) -> None:
         """In the fork: the program from its first line; it does not return."""
@@ -175,8 +175,10 @@ class ScriptLaboratory(Laboratory):
         try:
             observer.start()
             elsewhere = Elsewhere(observer, end, lambda error, trace: note_error(observer.record, error, trace))
+            for path, text in self.changed.items():
+                as_if(text, path)
             home = home_of(self.script)
-            run_script(self.script, self.args, self.source, [*map(str, home.folders)], home.package or None)
+            run_script(self.script, self.args, instead(self.script), [*map(str, home.folders)], home.package or None)
             elsewhere.finish()
             observer.stop()
             observer.record.ended = True

@@ -30,9 +30,8 @@ def main() -> None:
         deadline, Path(asked["script"]).resolve(), list(asked["args"]), loss=asked["loss"] or ""
     )
     laboratory.ends = float(asked["until"])
-    if asked.get("source") is not None:
-        laboratory.source = asked["source"]
-        as_if(asked["source"], laboratory.script)
+    for path, text in asked["changed"].items():
+        as_if(text, Path(path))
     report = report_on(laboratory)
     if report.reason == NO_BACKWARD:
         sys.argv[1] = json.dumps({**asked, "budget": deadline - time.monotonic(), "framework": True})

@@ -20,7 +20,6 @@ from __future__ import annotations
 import ast
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import itertools
 import re
 import sys
@@ -32,6 +31,7 @@ from typing import Any, TypeGuard
 
 from pellucid.doctor.process.caught import Told
 from pellucid.doctor.process.paths import OF_LIST
+from pellucid.doctor.sources import text_of
 
 HOOKS = ("head", "tail", "leave", "left", "enter", "value", "order", "decide")
 HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE, ORDER, DECIDE = (f"__pellucid_{name}__" for name in HOOKS)
@@ -457,8 +457,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
         self.known = known
 
     def get_code(self, fullname: str) -> CodeType:
-        data = self.get_data(self.path)
-        return self.known.compile(importlib.util.decode_source(data), self.path)
+        return self.known.compile(text_of(Path(self.path)), self.path)
 
 
 def is_users(file: str, root: Path) -> bool:
