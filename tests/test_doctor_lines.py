@@ -75,6 +75,37 @@ def test_a_factor_has_its_line(
     assert set(of_factors(tape, factors, agreed, given, moved, {file: ""}).values()) == {(file, line)}
 
 
+def test_a_function_that_hands_several_gradients_back_has_the_line_of_the_factor(tmp_path: Path) -> None:
+    called = PROGRAM.replace(
+        "h = np.tanh", "def back(d, h):\n    db = d.sum() / 6\n    return h.T @ d, db\n\nh = np.tanh"
+    )
+    called = called.replace("dw2 = h.T @ d\n", "dw2, db2 = back(d, h)\n").replace("db2 = d.sum()\n", "")
+    tape, given, moved, file = recorded(called, tmp_path)
+    line = called[: called.index("db = d.sum() / 6")].count("\n") + 1
+    assert of_factors(tape, {"b2": 1 / 6}, ("w1", "b1", "w2"), given, moved, {file: called}) == {"b2": (file, line)}
+
+
+def test_a_division_that_is_left_out_has_the_line_that_is_like_the_others(tmp_path: Path) -> None:
+    """Of an update that divides by the rows, or of a velocity that does."""
+    divided = PROGRAM
+    for name in NAMES:
+        divided = divided.replace(f"0.1 * d{name}", f"0.1 * d{name} / 6")
+    line = divided[: divided.index("new_b1")].count("\n") + 1
+    factors = {"b1": 6.0}
+    tape, given, moved, file = recorded(divided.replace("0.1 * db1 / 6", "0.1 * db1"), tmp_path)
+    assert of_factors(tape, factors, ("w1", "w2", "b2"), given, moved, {file: ""}) == {"b1": (file, line)}
+    summed = divided.replace("dw1 = x.T @ dh", "dw1 = x.T @ dh / 6").replace("0.1 * dw1 / 6", "0.1 * dw1")
+    tape, given, moved, file = recorded(summed.replace("0.1 * db1 / 6", "0.1 * db1"), tmp_path)
+    assert of_factors(tape, factors, ("w1",), given, moved, {file: ""}) == {"b1": (file, line - 4)}
+
+
+def test_a_gradient_that_is_taken_for_that_of_another_tensor_has_the_line_that_takes_it(tmp_path: Path) -> None:
+    wrong = PROGRAM.replace("0.1 * db1", "0.1 * dw2[:, 0]")
+    tape, given, moved, file = recorded(wrong, tmp_path)
+    line = wrong[: wrong.index("new_b1")].count("\n") + 1
+    assert first_wrong(tape, ["b1"], given, moved, {file: ""}) == ((file, line), False)
+
+
 def test_a_helper_that_holds_the_mistake_is_named(tmp_path: Path) -> None:
     tape, given, moved, file = recorded(PROGRAM.replace("return 1 - square", "return 1 + square"), tmp_path)
     assert first_wrong(tape, ["w1", "b1"], given, moved, {file: ""}) == ((file, 5), False)

@@ -8,10 +8,10 @@ import pytest
 
 from pellucid.check.record.recording import recording
 from pellucid.check.record.reverse import backward
-from pellucid.doctor.probes.lines import Values
 from pellucid.doctor.probes.stepwise import stepwise
 from pellucid.doctor.probes.substitute import exchanged
 from pellucid.doctor.probes.truths import truths
+from pellucid.doctor.probes.values import Values
 
 PROGRAM = """import numpy as np
 

@@ -12,9 +12,10 @@ import numpy as np
 from pellucid.check.record.rules import ELEMENTWISE
 from pellucid.check.record.tape import Site, Tape, TapeNode
 from pellucid.doctor.edits import statement_at
-from pellucid.doctor.probes.lines import Values, behind, first_alike
+from pellucid.doctor.probes.lines import behind, first_alike
 from pellucid.doctor.probes.substitute import called
 from pellucid.doctor.probes.truths import along
+from pellucid.doctor.probes.values import Values
 
 FEWEST = 3  # numbers: fewer are a multiple of a gradient by chance
 LONGEST = 12  # steps of a derivative

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from pellucid.check.record.tape import Site, Tape
-from pellucid.doctor.probes.lines import Value, Values, of_forward, place
+from pellucid.doctor.probes.lines import of_forward, place
 from pellucid.doctor.probes.truths import along
+from pellucid.doctor.probes.values import Value, Values
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -9,8 +9,9 @@ import numpy as np
 
 from pellucid.check.record.reverse import backward
 from pellucid.check.record.tape import Site, Tape
-from pellucid.doctor.probes.lines import Values, behind, first_alike
+from pellucid.doctor.probes.lines import behind, first_alike
 from pellucid.doctor.probes.truths import along
+from pellucid.doctor.probes.values import Values
 
 FEWEST = 3  # classes: of two, the diagonal is all but a factor
 

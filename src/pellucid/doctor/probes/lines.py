@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.record.reverse import ReversePass, backward
-from pellucid.check.record.tape import Site, Tape, TapeNode
-from pellucid.doctor.probes.truths import Truth, along, truths
+from pellucid.check.record.tape import Site, Tape
+from pellucid.doctor.probes.truths import along
+from pellucid.doctor.probes.values import Value, Values, layers_of
 
 TERMS = ("add", "subtract")  # of which each is a gradient; of a product one is, and the other a derivative
 
@@ -47,8 +47,9 @@ def _first_wrong(
     last = first_alike(right, wrong, given)
     places: dict[tuple[str, int], int] = {}
     derived: set[tuple[str, int]] = set()
-    for step in last.values():
-        culprit = _back(step, right)
+    for name, step in last.items():
+        taken = _taken(step, name, right)
+        culprit = taken or _back(step, right)
         if culprit is None:
             continue
         blamed = _of_helper(culprit, right) or culprit
@@ -56,7 +57,7 @@ def _first_wrong(
         if at is not None:
             at = _of_caller(blamed, right, files) or at
             places[at] = places.get(at, 0) + 1
-            derived |= {at} if _is_derived(culprit, right) else set()
+            derived |= {at} if taken is None and _is_derived(culprit, right) else set()
     first = max(places, key=lambda at: places[at], default=None)
     return first, first in derived
 
@@ -104,6 +105,8 @@ def _is_right_elsewhere(culprit: Value, site: Site, right: Values) -> bool:
 def _of_gradient_alone(culprit: Value, site: Site, right: Values) -> bool:
     """Whether a function was given a true gradient and nothing else: what makes no gradient of it is meant for a value
     of the forward pass, as a derivative is."""
+    if right(culprit):  # but for a factor
+        return False
     todo, given, within = [culprit], list[Value](), set[int]()
     while todo:
         step = todo.pop()
@@ -213,7 +216,7 @@ def of_factors(
             moves = [s for s in right.steps.values() if s.site is not None and right.updated(s, name)]
             culprit = _turned(step, given[name], right, usual) or (moves[0] if moves else step)
         else:
-            culprit = step
+            culprit = _left_out(step, name, factors[name], fine, given, right) or step
         at = _of_caller(culprit, right, files) or place(culprit.site, files)
         if at is not None:
             lines[name] = at
@@ -221,6 +224,47 @@ def of_factors(
     if turned and not cleared and set(factors.values()) == {-1.0}:  # all go up the slope, by one line
         return dict.fromkeys(lines, max(turned, key=turned.count))
     return lines
+
+
+def _left_out(
+    step: Value,
+    name: str,
+    factor: float,
+    fine: Mapping[str, Value],
+    given: Mapping[str, np.ndarray],
+    right: Values,
+) -> Value | None:
+    """What leaves a division undone that a right tensor has behind its gradient, `vw = mu * vw - rate * sum_w / m`: the
+    value that is made of this gradient in the statement that is like it."""
+    own = next((s for s in _onward(step, given[name], right) if _at(s) != _at(step)), None)
+    if own is None:
+        return None
+    for other, begin in fine.items():
+        before = begin
+        for after in _onward(begin, given[other], right):
+            share = float(np.linalg.norm(after.value) / np.linalg.norm(before.value))
+            if _near(share * factor, 1.0) and _at(after) != _at(begin):
+                return own if _moves(after, other, right) == _moves(own, name, right) else None
+            before = after
+    return None
+
+
+def _onward(step: Value, given: np.ndarray, right: Values) -> Iterator[Value]:
+    """What is made of a gradient and is one still, one after the other."""
+    for after in right.steps.values():
+        alike = after.index > step.index and after.value.size == step.value.size and after.value.any()
+        if alike and step in right.sources(after) and along(after.value, given):
+            step = after
+            yield after
+
+
+def _at(step: Value) -> tuple[str, int] | None:
+    return None if step.site is None else (step.site.file, step.site.line)
+
+
+def _moves(step: Value, name: str, right: Values) -> bool:
+    """Whether the line of a value is one that moves the tensor."""
+    return any(_at(other) == _at(step) and right.updated(other, name) for other in right.steps.values())
 
 
 def _turned(step: Value, given: np.ndarray, right: Values, usual: Collection[Site | None] = ()) -> Value | None:
@@ -284,96 +328,29 @@ def _is_moved(step: Value, right: Values) -> bool:
     return node.index in right.forward
 
 
-class Value:
-    """The value of a node, or of all nodes of one place that compute a single number each."""
-
-    def __init__(self, nodes: list[TapeNode]) -> None:
-        self.nodes, first = nodes, nodes[0]
-        self.index, self.op, self.site = nodes[-1].index, first.op, first.site
-        self.needs = any(node.needs for node in nodes)
-        self.value = first.value if len(nodes) == 1 else np.concatenate([node.value.ravel() for node in nodes])
-
-
-class Values:
-    """Whether a value is the true gradient of something in the forward pass."""
-
-    def __init__(
-        self,
-        tape: Tape,
-        moved: Mapping[str, np.ndarray],
-        way: ReversePass | None = None,
-        layers: Mapping[int, int] | None = None,
-    ) -> None:
-        """`way`: the way back with the mistakes in it that are known already. `layers`: of each node, the layer; the
-        numbers that one place computes for one layer after the other are a value for each."""
-        self.moved = moved
-        self.forward = {node.index for node in tape.useful()}
-        layers = layers or {}
-        together: dict[Any, list[TapeNode]] = {}
-        for node in tape.nodes:
-            alone = node.site is None or node.value.size != 1 or node.op in ("parameter", "constant")
-            calls = () if node.site is None else node.site.calls
-            key = (
-                node.index
-                if alone
-                else (node.site, calls, node.op, node.index in self.forward, layers.get(node.index, 0))
-            )
-            together.setdefault(key, []).append(node)
-        self.steps = {nodes[-1].index: Value(nodes) for nodes in together.values()}
-        self.of = {node.index: step for step in self.steps.values() for node in step.nodes}
-        values = [step.nodes for step in self.steps.values() if step.nodes[0].index in self.forward]
-        self.truths = truths(way or backward(tape), values)
-        self.known: dict[int, Truth | None] = {}
-        self.after: dict[tuple[int, str | None], bool] = {}
-
-    def __call__(self, step: Value) -> bool:
-        return self.truth(step) is not None
-
-    def times(self, step: Value) -> float:
-        """How many times a true gradient, or a part of one, a value is; 0 where it is none."""
-        found = self.truth(step)
-        return 0.0 if found is None else found.times
-
-    def truth(self, step: Value) -> Truth | None:
-        """Which gradient a value is."""
-        if step.index not in self.known:
-            found = self.truths.of(step.value) if step.value.any() else None
-            if found is None and len(step.nodes) > 1:
-                found = self.truths.of(step.value[::-1])
-            self.known[step.index] = found
-        return self.known[step.index]
-
-    def updated(self, step: Value, name: str | None = None) -> bool:
-        """Whether a value is a parameter after the update; the one of that name."""
-        if (step.index, name) not in self.after:
-            flat, after = step.value.ravel(), [m for n, m in self.moved.items() if name in (None, n)]
-            found = any(flat.size == m.size and np.allclose(flat, m.ravel(), rtol=1e-12, atol=0.0) for m in after)
-            self.after[step.index, name] = found
-        return self.after[step.index, name]
-
-    def sources(self, step: Value) -> list[Value]:
-        """What a value was computed from, but for itself."""
-        found = {self.of[source.index].index for node in step.nodes for source in node.inputs} - {step.index}
-        return [self.steps[index] for index in sorted(found)]
+def _taken(step: Value, name: str, right: Values) -> Value | None:
+    """Where the whole gradient of another tensor is taken for that of this one: the first value that only the update
+    of this one is made of."""
+    truth = right.truth(step)
+    owners = {n for n, node in right.parameters.items() if truth is not None and truth.whole and node in truth.nodes}
+    if not owners or name in owners or step.value.size == 1:  # a number is a multiple of any other
+        return None
+    led = {owner: _leads_to(owner, right) for owner in {name, *owners}}
+    others = set[int]().union(*(led[owner] for owner in owners))
+    alone = [index for index in led[name] - others if index > step.index]
+    return right.steps[min(alone)] if step.index in led[name] and alone else None
 
 
-def layers_of(tape: Tape) -> dict[int, int]:
-    """How often what a number was made of came by the place of the number itself: of a loop over layers, the layer.
-
-    A sum that goes on, `s += w * x`, takes what the same place made before it: it stays where it is.
-    """
-    layers: dict[int, int] = {}
-    passed: dict[int, frozenset[Any]] = {}
-    for node in tape.nodes:
-        before = [source for source in node.inputs if source.needs]
-        layer = max((layers[source.index] for source in before), default=0)
-        near = [source for source in before if layers[source.index] == layer]
-        here = (node.site, node.op)
-        places = frozenset[Any]().union(*(passed[source.index] for source in near))
-        if here in places and node.site is not None and all((s.site, s.op) != here for s in near):
-            layer, places = layer + 1, frozenset()
-        layers[node.index], passed[node.index] = layer, places | {here}
-    return layers
+def _leads_to(name: str, right: Values) -> set[int]:
+    """The values of the backward pass that the update of a tensor is made of, itself among them."""
+    todo = [step for step in right.steps.values() if right.updated(step, name)][:1]
+    seen = {step.index for step in todo}
+    while todo:
+        before = [s for s in right.sources(todo.pop()) if s.index not in seen and s.needs and s.op != "parameter"]
+        before = [s for s in before if s.nodes[0].index not in right.forward]
+        seen |= {s.index for s in before}
+        todo += before
+    return seen
 
 
 def _back(step: Value, right: Values) -> Value | None:

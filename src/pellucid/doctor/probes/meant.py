@@ -17,8 +17,9 @@ from pellucid.check.record.rules import ELEMENTWISE
 from pellucid.check.record.tape import Tape, TapeNode
 from pellucid.doctor.edits import statement_at
 from pellucid.doctor.probes.another import name_of
-from pellucid.doctor.probes.lines import Value, Values, first_alike
+from pellucid.doctor.probes.lines import first_alike
 from pellucid.doctor.probes.truths import along
+from pellucid.doctor.probes.values import Value, Values
 
 DEEPEST = 12  # steps of the chain rule
 SLOPES = {

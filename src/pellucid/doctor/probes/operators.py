@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.check.record.tape import Site, Tape, TapeNode
-from pellucid.doctor.probes.lines import Value, Values, behind, first_alike
+from pellucid.doctor.probes.lines import behind, first_alike
+from pellucid.doctor.probes.values import Value, Values
 
 OPERATORS: dict[str, tuple[str, Callable[..., np.ndarray]]] = {
     "add": ("+", np.add),

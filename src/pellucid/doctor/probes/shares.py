@@ -11,7 +11,8 @@ import numpy as np
 
 from pellucid.check.record.reverse import ReversePass, backward, contributions
 from pellucid.check.record.tape import Site, Tape, TapeNode
-from pellucid.doctor.probes.lines import Value, Values, behind, first_alike
+from pellucid.doctor.probes.lines import behind, first_alike
+from pellucid.doctor.probes.values import Value, Values
 
 MOST = 6  # paths
 FITS = 1e-5  # of a value, which guards as in log(p + 1e-8) leave

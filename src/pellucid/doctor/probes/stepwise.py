@@ -28,8 +28,9 @@ from pellucid.check.mistakes import (
 )
 from pellucid.check.record.reverse import Change, ReversePass, backward, contributions
 from pellucid.check.record.tape import Site, Tape, TapeNode
-from pellucid.doctor.probes.lines import Value, Values, first_alike, origins
+from pellucid.doctor.probes.lines import first_alike, origins
 from pellucid.doctor.probes.truths import along
+from pellucid.doctor.probes.values import Value, Values
 
 MOST = 4  # mistakes
 DEPTH = 6  # steps of the forward pass before those whose gradients are right

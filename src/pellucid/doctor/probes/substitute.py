@@ -10,8 +10,9 @@ import numpy as np
 
 from pellucid.check.record.tape import Site, Tape, TapeNode
 from pellucid.doctor.edits import statement_at
-from pellucid.doctor.probes.lines import Value, Values, behind, first_alike
+from pellucid.doctor.probes.lines import behind, first_alike
 from pellucid.doctor.probes.truths import along
+from pellucid.doctor.probes.values import Value, Values
 
 MOST = 400  # values that are put in the place of one
 PRODUCTS: dict[str, Callable[..., np.ndarray]] = {
