@@ -644,6 +644,34 @@ def test_a_policy_that_is_drawn_away_from_rewards(sign: float, found: list[str])
     assert causes(loss.punishing, watched(program)) == found
 
 
+@pytest.mark.parametrize(("sign", "found"), [(1.0, ["loss-sign-flipped"]), (-1.0, [])])
+def test_a_policy_of_several_episodes_is_told_by_the_rewards_that_weigh_it(sign: float, found: list[str]) -> None:
+    """Only those of the last episode are left, and the others are as long."""
+
+    def program() -> None:
+        policy = nn.Linear(3, 2)
+        for n in range(6):
+            terms = []
+            for way in (1.0, 1.0, (-1.0) ** n):
+                returns = way * torch.arange(5.0) + 0.1 * torch.randn(5)
+                chances = torch.distributions.Categorical(policy(torch.randn(5, 3)).softmax(1))
+                terms.append((chances.log_prob(chances.sample()) * (returns - 0.3)).sum())
+            (sign * torch.stack(terms).mean()).backward()
+
+    assert causes(loss.punishing, watched(program)) == found
+
+
+@pytest.mark.parametrize(("late", "found"), [(False, ["double-softmax"]), (True, [])])
+def test_a_softmax_before_a_loss_of_several_labels(late: bool, found: list[str]) -> None:
+    def program() -> None:
+        network, scale, y = nn.Linear(4, 3), torch.tensor(9.0), (torch.randn(20, 3) > 0).float()
+        for _ in range(4):
+            p = network(torch.randn(20, 4)).softmax(1)
+            F.binary_cross_entropy_with_logits(scale * (p - 0.5) if late else p[:, :], y).backward()
+
+    assert causes(loss.normalised_twice, watched(program)) == found
+
+
 @pytest.mark.parametrize("by_stack", [True, False])
 @pytest.mark.parametrize(("sign", "found"), [(1.0, ["loss-sign-flipped"]), (-1.0, [])])
 def test_a_policy_whose_terms_are_made_one_by_one(sign: float, found: list[str], by_stack: bool) -> None:

@@ -32,13 +32,16 @@ def direction(ops: list[SeenOp], root: Any) -> tuple[int, Place | None]:
 
     The rewards are told by the names of the program's variables.
     """
+    found: list[tuple[float, Place | None]] = []
     for sign, weights, at in _terms(root, producers(ops)):
         for given in _rewards(weights.size):
             if np.ptp(weights) > 0 and np.ptp(given) > 0:
-                alike = float(np.corrcoef(weights, given)[0, 1])
-                if abs(alike) > ALIKE:
-                    return (sign if alike > 0 else -sign), at
-    return 0, None
+                found.append((sign * float(np.corrcoef(weights, given)[0, 1]), at))
+    if not found:
+        return 0, None
+    # rewards of another episode, of as many actions, may happen to be alike: those that it was weighed by are most
+    alike, at = max(found, key=lambda pair: abs(pair[0]))
+    return (0, None) if abs(alike) <= ALIKE else (1 if alike > 0 else -1, at)
 
 
 def weighs(ops: list[SeenOp], root: Any) -> bool:

@@ -109,6 +109,22 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
             [Bypass(soft.key)],
             certain=True,
         )
+    elif loss.kind == "binary_cross_entropy_with_logits" and soft.key[0] == "softmax" and _ends_in(loss, soft):
+        yield Suspicion(
+            "double-softmax",
+            "softmax is applied at the output, and binary_cross_entropy_with_logits applies a sigmoid to it: of "
+            "numbers from 0 to 1 that makes probabilities from 0.5 to 0.731, and what is not there cannot be said.",
+            "binary_cross_entropy_with_logits takes logits, one for each label, which need not sum to 1.",
+            "hand the logits to binary_cross_entropy_with_logits: leave the softmax out",
+            soft.place,
+            [Bypass(soft.key)],
+            certain=True,
+        )
+
+
+def _ends_in(loss: LossRecord, op: OpRecord) -> bool:
+    """Whether what is handed to a loss is the result of an op, in whatever shape."""
+    return all(between.key[0] in SHAPING for between in loss.chain[: loss.chain.index(op)])
 
 
 def _over_layers(loss: LossRecord, soft: OpRecord) -> Suspicion:
