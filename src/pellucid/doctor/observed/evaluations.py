@@ -16,7 +16,7 @@ from pellucid.random import get_rng_state, set_rng_state
 from .arrays import array_of, given_to
 from .batches import WIDTH
 from .criterion import WEIGHTED, LossCall, tensors
-from .matching import hits, matched
+from .matching import hits, is_graded, matched
 from .places import place
 from .record import HeldOutRecord, ModeRecord, Place, ProgramRecord
 from .rows import ids, numbers
@@ -41,8 +41,10 @@ class EvaluationNotes:
         self._modes: set[tuple[int, Place | None]] = set()
         self._drawn = False  # whether the program wants what it says at random
         self._noisy: dict[int, int] = {}  # by the id of a record of a mode: its step
+        self._mode: ModeRecord | None = None  # that of the call which is about to be noted, or is open
         self._still: set[int] = set()  # networks that were called in eval()
         self._last_input: tuple[Any, int] = (None, -1)  # of an evaluation, and at which step
+        self._asking: ModeRecord | None = None  # that of the open evaluation
         self._open: HeldOutRecord | None = None  # of which what is compared with its outputs is still to come
         self._output: Any = None
         self._beside: np.ndarray | None = None  # labels that lie beside its rows
@@ -82,6 +84,7 @@ class EvaluationNotes:
         differs = self.apart(lambda: _difference(call, module, args, kwargs))
         if differs is not None:
             self.record.evaluated.append(ModeRecord(at, names, differs))
+            self._mode = self.record.evaluated[-1]
             self._noisy[id(self.record.evaluated[-1])] = len(self.record.steps)
 
     def called(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -127,6 +130,8 @@ class EvaluationNotes:
             noted.sample = array_of(x)[:SAMPLE].copy()
         record.held_out.append(noted)
         self._open, self._output, self._beside = noted, output, self._labels_of(x, noted.names)
+        noted.met = self._beside is not None
+        self._asking, self._mode = self._mode, None
         self._derived, self._largest, self._alive = {id(output)}, set(), []
 
     def _close(self) -> None:
@@ -139,6 +144,9 @@ class EvaluationNotes:
                 noted.accuracy = float(right.mean())
                 if noted.inputs is not None and noted.target is None:
                     noted.target = labels.copy()
+        if noted is not None and self._asking is not None:
+            self._asking.looked_at = not (noted.met or is_graded(noted))
+        self._asking = None
         self._open, self._output, self._beside = None, None, None
 
     def _labels_of(self, x: Any, names: frozenset[str]) -> np.ndarray | None:
@@ -230,6 +238,8 @@ class EvaluationNotes:
                 if noted.inputs is not None and noted.target is None and other.numel() == rows:
                     noted.target = array_of(other).ravel().copy()
             return
+        others = [a for a in args if isinstance(a, Tensor) and id(a) not in self._derived]
+        noted.met |= any(a.dim() and len(a) == len(noted.rows) for a in others)
         for value in result if isinstance(result, tuple) else (result,):
             self._derived.add(id(value))
             self._alive.append(value)

@@ -25,8 +25,10 @@ ALL = "another mean and standard deviation"
 
 
 def is_named(held: HeldOutRecord) -> bool:
-    """Whether the program's own names say that these rows are kept from the training."""
-    return any(HELD.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) for name in held.names)
+    """Whether the program's own names say that these rows are kept from the training: not where a name says that they
+    are of the training, as `train_eval_loader` does of rows by which that is watched."""
+    names = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in held.names]
+    return any(HELD.search(name) and "train" not in name for name in names)
 
 
 def is_graded(held: HeldOutRecord) -> bool:

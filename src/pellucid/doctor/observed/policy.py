@@ -17,6 +17,7 @@ from .criterion import tensors as tensors_of
 from .record import Place
 
 REWARDS = re.compile(r"reward|return|advantage|^advs?$|^rets?$|^G$|^R$", re.IGNORECASE)
+COSTS = re.compile(r"cost|regret|penalt", re.IGNORECASE)
 Term = tuple[int, np.ndarray, Place | None]
 SUMS, LOGS = ("sum", "mean"), ("log_softmax", "log", "logsumexp")
 SAME = ("add", "clone", "stack", "cat", "view", "reshape", "squeeze", "unsqueeze")
@@ -34,14 +35,18 @@ def direction(ops: list[SeenOp], root: Any) -> tuple[int, Place | None]:
     """
     found: list[tuple[float, Place | None]] = []
     for sign, weights, at in _terms(root, producers(ops)):
-        for given in _rewards(weights.size):
-            if np.ptp(weights) > 0 and np.ptp(given) > 0:
-                found.append((sign * float(np.corrcoef(weights, given)[0, 1]), at))
+        for given in _named(REWARDS, weights.size):
+            costs = any(_correlation(given, cost) > ALIKE for cost in _named(COSTS, weights.size))  # to be small
+            found.append(((-sign if costs else sign) * _correlation(weights, given), at))
     if not found:
         return 0, None
     # rewards of another episode, of as many actions, may happen to be alike: those that it was weighed by are most
     alike, at = max(found, key=lambda pair: abs(pair[0]))
     return (0, None) if abs(alike) <= ALIKE else (1 if alike > 0 else -1, at)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
 
 
 def weighs(ops: list[SeenOp], root: Any) -> bool:
@@ -111,14 +116,14 @@ def _log_probabilities(x: Any, made: dict[int, SeenOp]) -> int:
     return 0
 
 
-def _rewards(size: int) -> Iterator[np.ndarray]:
-    """Numbers of the program's, as many as there are actions, whose name says that they are rewards."""
+def _named(names: re.Pattern[str], size: int) -> Iterator[np.ndarray]:
+    """Numbers of the program's, as many as there are actions, whose name says that they are rewards, or costs."""
     frame = user_frame()
     for _ in range(4):
         if frame is None:
             return
         for name, value in [*frame.f_locals.items(), *frame.f_globals.items()]:
-            if not REWARDS.search(name):
+            if not names.search(name):
                 continue
             try:
                 array = np.asarray(array_of(value) if isinstance(value, Tensor) else value, dtype=float).ravel()

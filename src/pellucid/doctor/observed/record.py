@@ -167,6 +167,11 @@ class FunctionRecord:
         its way, or of a step, whose own slope is 0 wherever it has one."""
         return self.given_back or abs(self.true) < FLAT < abs(self.said)
 
+    @property
+    def turns(self) -> bool:
+        """Whether it turns the gradient of what it hands on, so that one part of a network works against another."""
+        return self.given_back and self.said * self.true < 0
+
 
 @dataclass
 class ModeRecord:
@@ -175,12 +180,14 @@ class ModeRecord:
     Attributes:
         called: dropout is a function that does not ask for the mode, and at work in eval(), too: how much outputs
             differ from one call to the next.
+        looked_at: nothing is compared with what the network said then, as of a picture that it is to draw.
     """
 
     place: Place | None
     layers: list[str]
     differs: float
     called: bool = False
+    looked_at: bool = False
 
 
 @dataclass
@@ -195,6 +202,7 @@ class HeldOutRecord:
         sample: some of the inputs, of the first evaluation that a line makes.
         source: where the DataLoader was made that gave these rows as they are.
         ids: the columns of the rows, where these are a few whole numbers, as a user and an item.
+        met: whether labels lie beside the rows, or the outputs met other numbers, one or more for each row.
     """
 
     step: int
@@ -209,6 +217,7 @@ class HeldOutRecord:
     sample: np.ndarray | None = None
     source: Place | None = None
     ids: np.ndarray | None = None
+    met: bool = False
 
     @property
     def measured(self) -> bool:

@@ -179,7 +179,7 @@ class Search:
         Not of games and of adversaries, whose losses need not fall, nor where a network makes the targets.
         """
         base = self.base
-        if base.rewarded or not (base.loss.kind or may_fall(base)):
+        if base.rewarded or not (base.loss.kind or may_fall(base)) or any(f.turns for f in base.functions):
             return False
         if len(base.steps) < ENOUGH or _makes_targets(base) or (base.factor < 0 and objective.attacks(base)):
             return False

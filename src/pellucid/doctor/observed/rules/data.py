@@ -29,6 +29,7 @@ ERRORS = 2.5  # of a correlation, within which it is none
 FEWER = 100  # rows that say that labels have nothing to do with them, where an evaluation says so, too
 TIMES = 10  # as many rows as a data set says that it has, in its tables
 MOSTLY = 0.9  # of the rows, that classes with many rows have
+A_TERM = 0.01  # of a factor, by which it changes where something is added to the loss
 VALUES = 8  # that a row of targets has, which is more than a class
 LEARNT = 0.95  # of the answers right at the end
 EPOCH, SORTED = 5, 0.5  # batches of an epoch; the share of the spread of targets, that those of a batch have
@@ -62,14 +63,35 @@ def constant(record: ProgramRecord) -> Iterator[Suspicion]:
     except ValueError:
         return
     if len(targets) >= 20 and float(np.ptp(targets, axis=0).max()) == 0 and _vary(record):
+        meant = _is_term(record) or _is_difference(record)
         yield Suspicion(
             "constant-target",
             f"All {len(targets)} targets that were seen are {targets[0].ravel()[0]:.4g}.",
             "There is nothing to learn from: the network will say this one value.",
             "look at how the targets are made",
             making.made_at(record.loss.place) or record.loss.place,
-            certain=True,
+            certain=not meant or _asked_of_others(record, targets),
+            otherwise="info",
         )
+
+
+def _is_term(record: ProgramRecord) -> bool:
+    """Whether backward is called on more than the loss, as of one that keeps rows of one kind where they are."""
+    known = [step.factor for step in record.steps if step.factor is not None and np.isfinite(step.factor)]
+    return any(abs(factor - record.factor) > A_TERM * abs(record.factor) for factor in known)
+
+
+def _is_difference(record: ProgramRecord) -> bool:
+    """Whether what is to be so is by how much the output for one row is above that for another, as of pairs of which
+    the first is the better one."""
+    last, said = record.loss.chain[0] if record.loss.chain else None, record.loss.prediction
+    return last is not None and said is not None and last.key[0] == "sub" and last.inputs == [said.shape] * 2
+
+
+def _asked_of_others(record: ProgramRecord, targets: np.ndarray) -> bool:
+    """Whether an evaluation compares what the network says with other targets than the one of the training."""
+    asked = [np.asarray(held.target) for held in record.held_out if held.target is not None]
+    return any(bool((target != targets[0].ravel()[0]).any()) for target in asked)
 
 
 def _of_pairs(record: ProgramRecord) -> bool:
@@ -111,8 +133,8 @@ def _vary(record: ProgramRecord) -> bool:
 def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
     """The same row with other labels in another epoch."""
     pairs = _pairs(record)
-    if pairs is None or _in_parts(record):
-        return
+    if pairs is None or _in_parts(record) or _of_pairs(record) or not stands(record):
+        return  # labels that are others each time cannot be learnt, not even by heart
     rows, labels = pairs
     if not record.classes and not record.available and not record.loaders:
         return  # where rows are made anew, as those of a game, one that comes again may well have another value
@@ -224,6 +246,7 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
     distinct = len(np.unique(rows))
     if _in_parts(record):
         return
+    total -= _kept_back(record)
     by_chance = total * (1 - np.exp(-len(rows) / total))  # rows that differ, where as many are drawn from all of them
     if len(rows) >= OFTEN * distinct and 1 < distinct < 0.5 * by_chance and len(record.rows) >= 10:
         alone = _asks_of_no_other(record)
@@ -245,6 +268,13 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
             certain=not alone,
             otherwise="info" if alone else "",
         )
+
+
+def _kept_back(record: ProgramRecord) -> int:
+    """How many rows a program keeps for its evaluations, of which it trains on none: to learn from few of a table, and
+    be asked of the rest of it, is meant."""
+    asked = np.concatenate([record.afterwards, *(held.rows for held in record.held_out if held.step)])
+    return 0 if inside(asked, np.concatenate(record.rows)).any() else len(np.unique(asked))
 
 
 def _asks_of_no_other(record: ProgramRecord) -> bool:
@@ -327,7 +357,7 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
     """A row's output that depends on other rows."""
     varied = len(record.rows) > 1 and len(record.rows[0]) == len(record.rows[1])
     same = varied and len(record.rows[0]) > 0 and np.allclose(np.sort(record.rows[0]), np.sort(record.rows[1]))
-    if record.mixing > MIXED and varied and not same:
+    if record.mixing > MIXED and varied and not same and not _of_pairs(record):
         turned = _split_the_other_way(record)
         time_first = None if turned else record.lines.get("time first")
         yield Suspicion(

@@ -42,6 +42,7 @@ def leak(record: ProgramRecord) -> Iterator[Suspicion]:
     if not others or not record.inputs or record.bad_inputs:
         return
     last = max(h.step for h in others)
+    trained = splits.before(record, last)  # what is asked first, and learnt then, as of a stream, gives nothing away
     asked = [h for h in others if h.step == last]
     every = np.concatenate([h.rows for h in asked])
     rows = np.unique(every)

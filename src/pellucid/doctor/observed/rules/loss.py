@@ -18,6 +18,7 @@ from ..treatments import Attribute, Bypass, LogProbabilities, SameShape, Treatme
 from .objective import apart, bottomless, climbing, one_for_all, over_rows, punishing, scaled
 from .ranges import RANGES, axis_of, beyond_states, held_back, unreachable
 
+SEPARATE = 0.7  # of the rows, whose nearest other one is of the same class
 UNITY = 0.01  # by which a sum of probabilities may differ from 1
 PICKING = ("gather", "index", "take_along_dim")
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
@@ -299,7 +300,9 @@ def class_ids(record: ProgramRecord) -> Iterator[Suspicion]:
     right = float((labels == labels[near]).mean())
     apart = np.abs(labels - labels[near])[labels != labels[near]]
     ordered = len(apart) > 0 and float((apart == 1).mean()) > 0.75  # what is confused lies next to each other
-    if counts.min() < 0.02 * len(y) or not (record.rounded or (right > 0.7 and not ordered)) or in_a_row(rows, y):
+    if ordered and (right <= SEPARATE or not record.rounded):
+        return  # as of ratings, whose rounded value may well be asked for
+    if counts.min() < 0.02 * len(y) or not (record.rounded or right > SEPARATE) or in_a_row(rows, y):
         return
     yield _of_ids(
         loss, ids, f"; the nearest other row is of the same class for {right:.0%} of the rows." if right > 0.5 else "."

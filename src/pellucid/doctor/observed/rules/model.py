@@ -81,7 +81,8 @@ def modes(record: ProgramRecord) -> Iterator[Suspicion]:
                 "Dropout is at work in the evaluation, or BatchNorm uses the batch at hand and learns from it.",
                 "model.eval() before the evaluation, and model.train() after it",
                 mode.place,
-                certain=True,
+                certain=not mode.looked_at,
+                otherwise="info",
                 confidence=0.7,
             )
 
@@ -89,8 +90,8 @@ def modes(record: ProgramRecord) -> Iterator[Suspicion]:
 def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     """Outputs that are the same whatever comes in."""
     still = record.ignored is not None and record.ignored < ROUNDING
-    if not still or len(record.optimizers) > 1 or not _targets_vary(record):
-        return
+    if not still or len(record.optimizers) > 1 or not _targets_vary(record) or not stands(record):
+        return  # or it learns more than a mean, so that some other output depends on its inputs
     loss = record.loss
     if any(op.key[0] in RECTIFIERS and op.zero == 1.0 for op in loss.chain):
         return  # an output that is off: said of its range

@@ -139,8 +139,10 @@ def one_for_all(record: ProgramRecord) -> Iterator[Suspicion]:
     fewer = loss.target.ndim > 0 and loss.target.size < loss.prediction.size
     if not fewer or said != np.broadcast_shapes(said, asked) or not stands(record):
         return
-    if np.ptp(np.concatenate([target.ravel() for target in record.targets]).astype(float)) == 0:
-        return  # what all are to be, as of a discriminator
+    same = all(np.array_equal(target, record.targets[0]) for target in record.targets[1:])
+    every = np.concatenate([target.ravel() for target in record.targets]).astype(float)
+    if (same and asked == said[1:]) or np.ptp(every) == 0:
+        return  # what all rows are to be, as of a discriminator, or the middle that they are drawn to
     yield Suspicion(
         "silent-broadcast-loss",
         f"The prediction is {said} and the target {asked}: one target is taken for all of "

@@ -79,10 +79,11 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     optimizer = record.optimizers[0].place if record.optimizers else None
     nothing = stands(record)
-    treatments = _longer(record) if record.loss.kind and record.losses[-1] == min(record.losses) else []
+    treatments = _longer(record) if nothing or record.losses[-1] == min(record.losses) else []
     if not nothing and not treatments:
         return
     gathered, left = len(record.steps) // updates, left_at_once(record.lines.get("backward"))
+    wasted = nothing and (left is not None or gathered >= GATHERED)  # a few steps to see whether it runs are meant
     yield Suspicion(
         "too-few-updates",
         f"The program makes {updates} update{'s' if updates > 1 else ''} in all, and at the end "
@@ -101,9 +102,10 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
         left
         or (record.lines.get("step") if gathered >= GATHERED else None)
         or (record.loaders[0].place if record.loaders else optimizer),
-        [] if nothing else treatments,
-        certain=nothing,
-        times=1 if nothing else MORE,
+        [] if wasted else treatments,
+        certain=wasted,
+        times=1 if wasted else MORE,
+        otherwise="info",
         confidence=0.7,
     )
 

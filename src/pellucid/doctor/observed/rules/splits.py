@@ -117,8 +117,8 @@ def folds(record: ProgramRecord) -> Iterator[Suspicion]:
         if inside(last, first).mean() > SHARED:
             continue
         pairs = ((first, steps[0]), (last, steps[-1]))
-        seen = [float(inside(rows, _before(record, step)).mean()) for rows, step in pairs]
-        if seen[0] > NONE or seen[1] < ALL or inside(first, _before(record, steps[-1])).mean() < ALL:
+        seen = [float(inside(rows, before(record, step)).mean()) for rows, step in pairs]
+        if seen[0] > NONE or seen[1] < ALL or inside(first, before(record, steps[-1])).mean() < ALL:
             continue  # rows that are never trained on, and then those of the training, are no folds
         yield Suspicion(
             "train-val-leak",
@@ -133,7 +133,8 @@ def folds(record: ProgramRecord) -> Iterator[Suspicion]:
         return
 
 
-def _before(record: ProgramRecord, step: int) -> np.ndarray:
+def before(record: ProgramRecord, step: int) -> np.ndarray:
+    """The rows that were trained on before a step."""
     return np.unique(np.concatenate(record.rows[:step])) if record.rows[:step] else np.empty(0)
 
 
