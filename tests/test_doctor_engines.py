@@ -161,7 +161,22 @@ class Tanh(Node):
 e = Tanh(Multiply(Leaf(0.4), Leaf(-0.9)))
 """
 
-ENGINES = {"scalars": SCALARS, "tape": TAPE, "context": CONTEXT, "pairs": PAIRS, "classes": CLASSES}
+LISTS = """
+class Value:
+    __slots__ = ("data", "grad", "_children", "_local_grads")
+    def __init__(self, data, children=(), local_grads=()):
+        self.data, self.grad, self._children, self._local_grads = data, 0, children, local_grads
+    def __add__(self, other):
+        return Value(self.data + other.data, (self, other), (1, 1))
+    def __mul__(self, other):
+        return Value(self.data * other.data, (self, other), (other.data, self.data))
+    def log(self):
+        return Value(np.log(self.data), (self,), (1 / self.data,))
+
+f = (Value(0.7) * Value(1.3) + Value(0.4)).log() * Value(2.0)
+"""
+
+ENGINES = {"scalars": SCALARS, "tape": TAPE, "context": CONTEXT, "pairs": PAIRS, "classes": CLASSES, "lists": LISTS}
 
 MISTAKES = [
     ("scalars", "other.grad += self.data * out.grad", "other.grad += other.data * out.grad", "swapped-tensors"),
@@ -178,6 +193,8 @@ MISTAKES = [
     ("context", "return g * ctx.b, g * ctx.a", "return g * ctx.a, g * ctx.b", "swapped-tensors"),
     ("pairs", "(other, -1.0)", "(other, 1.0)", "sign"),
     ("classes", "self.b.grad += self.grad * self.a.val", "self.b.grad += 0.0", "zero-gradient"),
+    ("lists", "(1 / self.data,)", "(1,)", "missing-activation-derivative"),
+    ("lists", "(other.data, self.data)", "(self.data, other.data)", "swapped-tensors"),
     ("classes", "(1 - self.val ** 2)", "1.0", "missing-activation-derivative"),
 ]
 

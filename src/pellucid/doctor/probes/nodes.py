@@ -233,6 +233,13 @@ class Handed:
 
                 known = True
                 yield by_pairs
+        for parents, locals_ in _beside(held):  # a list of parents, and one of local derivatives beside it
+
+            def by_lists(g: Any, parents: list[Any] = parents, locals_: list[Any] = locals_) -> _Handed:
+                return _Handed([local(g) if callable(local) else local * g for local in locals_], parents)
+
+            known = True
+            yield by_lists
         for _, value in held:  # `_backward`, `grad_fn`: a closure over the nodes that it came from
             if isinstance(value, FunctionType) and value.__code__.co_filename in self.files and value.__closure__:
                 known = True
@@ -284,12 +291,27 @@ class _Handed:
         return result
 
 
+def _beside(held: list[tuple[str, Any]]) -> Iterator[tuple[list[Any], list[Any]]]:
+    """The parents of a node and as many local derivatives, each in an attribute of its own."""
+    several = [list(value) for _, value in held if isinstance(value, list | tuple) and len(value)]
+    for parents in several:
+        if not all(is_node(item) and not isinstance(item, type) for item in parents):
+            continue
+        for locals_ in several:
+            if len(locals_) == len(parents) and all(_is_local(item) for item in locals_):
+                yield parents, locals_
+
+
+def _is_local(item: Any) -> bool:
+    """Whether something may be a local derivative: a number, an array, or a function of the gradient."""
+    return (callable(item) and not is_node(item)) or isinstance(item, float | int | np.floating | np.ndarray)
+
+
 def _pair(item: Any) -> tuple[Any, Any] | None:
     if not isinstance(item, tuple | list) or len(item) != 2:
         return None
     first, second = item
-    local = callable(second) or isinstance(second, float | int | np.floating | np.ndarray)
-    return (first, second) if is_node(first) and not isinstance(first, type) and local else None
+    return (first, second) if is_node(first) and not isinstance(first, type) and _is_local(second) else None
 
 
 def _with_as_many(function: Any) -> Callable[[Any], Any]:
