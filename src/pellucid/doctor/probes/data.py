@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.losses import LABEL_NAME, NO_OUTPUT, Candidate, Key, Seen
-from pellucid.doctor.probes.tables import Holder, parts
+from pellucid.doctor.probes.tables import Holder, Part, parts
 from pellucid.doctor.probes.usual import aligned
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import LARGEST_DATA, Scope, groups, leaves
@@ -288,7 +288,13 @@ def holders(scope: Scope, width: int, excluded: frozenset[str], deep: bool = Fal
         if called and name not in excluded and (flat or images) and max(group.shape) > 3:
             found.append(group)
     lists = [part for part in parts(scope) if not part.is_label and part.shape[1] == width]
-    return [*found, *(part for part in lists if part.name not in excluded and width > (part.place == 0))]
+    return _with_lists(found, [part for part in lists if part.name not in excluded and width > (part.place == 0)])
+
+
+def _with_lists(found: list[Holder], lists: list[Part]) -> list[Holder]:
+    """What holds something, and the lists of rows that do; those of which that is not sure where nothing else does."""
+    sure = [*found, *(part for part in lists if part.sure)]
+    return sure or [*lists]
 
 
 def stores(scope: Scope, width: int, excluded: frozenset[str]) -> dict[str, np.ndarray]:
@@ -337,7 +343,7 @@ def label_holders(scope: Scope, excluded: frozenset[str], counts: set[int]) -> l
         called = LABEL_NAME.search(last.lower()) and not INPUT_NAME.match(last)
         if called and name not in excluded and group.shape and group.shape[0] in counts:
             found.append(group)
-    return [*found, *(part for part in parts(scope) if part.is_label and part.shape[0] in counts)]
+    return _with_lists(found, [part for part in parts(scope) if part.is_label and part.shape[0] in counts])
 
 
 def classes(labels: np.ndarray | None) -> np.ndarray | None:

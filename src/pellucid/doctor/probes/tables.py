@@ -23,12 +23,14 @@ class Part:
     Attributes:
         name: as the user would write it: `data[*][0]`.
         place: of a pair, 0 or 1; of a row of numbers, ":-1" or -1; of a list of matrices, None.
+        sure: whether the rows look like it; rows that may as well end in one more input do not.
     """
 
     name: str
     path: Path
     place: Any
     shape: tuple[int, ...]
+    sure: bool = True
 
     @property
     def size(self) -> int:
@@ -69,10 +71,9 @@ def parts(scope: Scope) -> Iterator[Part]:
                 if len(width) == 1:
                     yield Part(f"{name}[*][{place}]", path, place, (len(value), width.pop()))
         if isinstance(first, list | tuple) and len(first) > 2 and all(_is_row(row, len(first)) for row in value):
-            if not _end_in_classes(value):
-                continue
-            yield Part(f"{name}[*][:-1]", path, ":-1", (len(value), len(first) - 1))
-            yield Part(f"{name}[*][-1]", path, -1, (len(value), 1))
+            sure = _end_in_classes(value)
+            yield Part(f"{name}[*][:-1]", path, ":-1", (len(value), len(first) - 1), sure)
+            yield Part(f"{name}[*][-1]", path, -1, (len(value), 1), sure)
         if isinstance(first, np.ndarray) and all(isinstance(r, np.ndarray) and r.shape == first.shape for r in value):
             yield Part(f"{name}[*]", path, None, (len(value), first.size))
 
