@@ -156,6 +156,9 @@ def test_the_loss_of_saying_the_same_of_every_row(kind, labels, output, guess):
         lying = np.tile(labels, (2, 1)).T, np.tile(output, (2, 1)).T
         found = learning.guessed(candidate, np.tile(labels, (2, 1)), [lying[0]], [lying[1]])
         assert found == pytest.approx(2 * guess, rel=1e-3)
+        one_by_one = [*labels], [*output]  # a sample a pass, with a vector of labels
+        found = learning.guessed(candidate, labels, *one_by_one)
+        assert found == pytest.approx(guess / 4, rel=1e-3)
     if labels.ndim == 1:  # a row at a time: the loss of a pass is that of all its turns
         turns = [np.array([y]) for y in labels], [np.array([o]) for o in output]
         found = learning.guessed(candidate, labels.reshape(-1, 1), *(2 * series for series in turns), turns=4)

@@ -11,7 +11,7 @@ import pytest
 
 from pellucid.doctor import examine_script
 from pellucid.doctor.against import climbs
-from pellucid.doctor.naming import _of_all_passes
+from pellucid.doctor.by_passes import of_all_passes, where_it_belongs
 from pellucid.doctor.probes.losses import Candidate, candidates
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.recorded import Named
@@ -19,7 +19,7 @@ from pellucid.doctor.probes.slopes import _pruned
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.instrument import Loops
 from pellucid.doctor.process.moving import Parameters
-from pellucid.doctor.process.paths import groups
+from pellucid.doctor.process.paths import Group, groups
 from pellucid.doctor.rules.backward import findings
 from pellucid.doctor.rules.cells import TensorCell
 from pellucid.doctor.rules.gradient import Judgement, by, keeping
@@ -82,7 +82,7 @@ def test_a_tensor_with_a_rate_of_its_own_that_goes_up_has_the_wrong_sign(
     assert told.mistake == mistake
     assert ("0.75 times" in told.explanation) is (factor == -0.75 or factor == 0.75)
     named = Named("b", "constant-factor", 0.9, "", "", None, None)
-    assert _of_all_passes(named, found).mistake == mistake
+    assert of_all_passes(named, found).mistake == mistake
 
 
 @pytest.mark.parametrize("few", [False, True])
@@ -194,11 +194,11 @@ def test_a_difference_that_is_called_an_error_is_no_loss(residual: bool) -> None
 
 def test_a_factor_that_one_pass_shows_is_no_constant() -> None:
     row = Judgement(LOSS, 0.5, 0.2, [0.2], {"w": "across"}, cells={"w": [TensorCell("along", r) for r in (0.05, 0.04)]})
-    said = _of_all_passes(Named("w", "constant-factor", 0.9, "", "", None, None), row)
+    said = of_all_passes(Named("w", "constant-factor", 0.9, "", "", None, None), row)
     assert said.mistake == "unknown"
     assert "0.2 to 0.25 times" in said.text
     steady = replace(row, verdicts={"w": "factor"})
-    assert _of_all_passes(said, steady) is said
+    assert of_all_passes(said, steady) is said
 
 
 def test_of_a_failure_in_a_fork_its_last_line_is_said() -> None:
@@ -264,5 +264,11 @@ def test_a_factor_that_is_the_derivative_of_the_output(shares: tuple[float, ...]
     cells = {"w": [TensorCell("along", 0.2 * share) for share in shares]}
     row = Judgement(loss, 0.5, 0.2, [0.2] * 3, {"w": "across"}, cells=cells)
     passes: Any = [SimpleNamespace(losses={loss: -math.log(o)}) for o in (0.5, 0.3, 0.2)]
-    said = _of_all_passes(Named("w", "constant-factor", 0.9, "", "", None, None), row, passes)
+    said = of_all_passes(Named("w", "constant-factor", 0.9, "", "", None, None), row, passes)
     assert said.mistake == mistake
+    row.verdicts["v"] = "right"
+    weights: Any = {name: Group(name, ((("global", ("a", name)),),), (1,), (1,)) for name in "wv"}
+    source = "dv = (o - y) * h\ndw = (o - y) * o * (1 - o) * v * x\nw -= dw\nv -= dv\n"
+    belongs = where_it_belongs(said, row, {"a.py": source}, weights)
+    assert belongs.backward == (("a.py", 1) if mistake != "unknown" else None)
+    assert where_it_belongs(said, row, {"a.py": f"{source}print(np.log(o))\n"}, weights) is said

@@ -287,12 +287,13 @@ class Examination:
         certain = self.of_another_loss()
         if certain or proven(self.findings, session, self.of_a_loss, seen):
             return self.proven(certain)
-        if self.whole:  # what is wrong with the data is so whatever the gradient is
-            looked = conditions.look(session, self.of_a_loss, seen, ("data",))
-            self.findings = [finding for finding in looked if finding.severity == "error"]
-        else:
-            self.findings = []
+        self.findings = self.of_data()
         return None if self.findings else self.inconclusive(no_usual_loss(self.of_a_loss))
+
+    def of_data(self) -> list[Finding]:
+        """What is wrong with the data: it is so whatever the gradient is."""
+        looked = conditions.look(self.session, self.of_a_loss, self.seen, ("data",)) if self.whole else []
+        return [finding for finding in looked if finding.severity == "error"]
 
     def proven(self, certain: bool) -> Report | None:
         session, judgement, findings, more = self.session, self.of_a_loss, self.findings, self.more
@@ -305,7 +306,8 @@ class Examination:
         if any(rests_aloft(finding, judgement) for finding in findings):
             return self.inconclusive(no_usual_loss(judgement))
         if findings and not more and self.whole and all(disproved(finding) for finding in findings):
-            return self.inconclusive(no_better(findings[0]))
+            self.findings = self.of_data()
+            return None if self.findings else self.inconclusive(no_better(findings[0]))
         self.weigh_order()
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified
@@ -342,7 +344,11 @@ class Examination:
         if mended is not None and rest_is_wrong(findings) and session.left() > LASTING:
             rest = besides(session, judgement, seen, mended)
             return doubted(findings, rest) if undone else [*findings, *rest]
-        return doubted(findings, conditions.look(session, judgement, seen)) if undone else findings
+        if undone:
+            return doubted(findings, conditions.look(session, judgement, seen))
+        if mended is not None and session.left() > LASTING:
+            return [*findings, *besides(session, judgement, seen, mended, ("data",))]
+        return findings
 
     def verdict(self) -> Report:
         """What all of it comes to."""

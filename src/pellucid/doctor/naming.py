@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from pellucid.doctor import engines, odd
+from pellucid.doctor.by_passes import of_all_passes, where_it_belongs
 from pellucid.doctor.instead import instead
 from pellucid.doctor.probes.losses import Candidate, of_classes
-from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
+from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.recorded import DISAGREES, TOO_LONG, Autopsy, Named, autopsy
 from pellucid.doctor.probes.trials import as_studied
 from pellucid.doctor.probes.usual import PIECEWISE
@@ -27,7 +28,6 @@ from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import backward, gradient, summed
 from pellucid.doctor.rules.cells import EXACT
-from pellucid.doctor.rules.shares import of_output_derivative
 
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
 OF_ONE_NUMBER = ("constant-factor", "batch-factor", "zero-gradient")
@@ -36,7 +36,6 @@ OTHERS = 3  # losses of which it is asked whether they and a mistake explain all
 PLAUSIBLE = ("seen", "squared", "log", "cross", "log-logits", "cross-logits", "nll")
 DOUBTED = 0.8  # the confidence of what is known by its line, and fits exactly
 OF_SCORES = "leave the activation of the last layer away: the softmax takes the scores as they are"
-TURN = "turn its sign around"
 FIRST_WRONG = (
     " On the way back from the loss this is the first line that goes wrong: what it takes is right, and what it gives "
     "is the gradient of nothing that the forward pass computes."
@@ -261,7 +260,8 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         _say_what_is_known(finding, result)
         return []
     by_one_pass = result.named
-    result.named = [_of_all_passes(item, judgement, seen.passes) for item in by_one_pass]
+    result.named = [of_all_passes(item, judgement, seen.passes) for item in by_one_pass]
+    result.named = [where_it_belongs(item, judgement, files, found.groups) for item in result.named]
     if result.named != by_one_pass and finding.mistake == "unknown":
         changed = next(item for item, old in zip(result.named, by_one_pass, strict=True) if item != old)
         finding.explanation, finding.fix = changed.text, changed.fix
@@ -277,33 +277,6 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         if other is not finding and kind[0] != "unknown":
             more.append(other)
     return more
-
-
-def _of_all_passes(item: Named, judgement: gradient.Judgement, passes: Sequence[StudiedPass] = ()) -> Named:
-    """What was named by one pass; not a constant factor where another pass has another one."""
-    of_size = item.mistake in ("constant-factor", "batch-factor")
-    if of_size and judgement.verdicts.get(item.tensor) == "sign":  # with a decay beside it, or a rate of its own
-        return replace(item, mistake="sign", text=f"The gradient of {item.tensor} has the opposite sign.", fix=TURN)
-    if item.mistake != "constant-factor" or judgement.verdicts.get(item.tensor) != "across":
-        return item
-    rows = [(i, c) for i, c in enumerate(judgement.cells[item.tensor]) if c.state == "along"]
-    shares = [c.ratio / judgement.ratio for _, c in rows] if judgement.ratio else []
-    if len(shares) < 2 or max(shares) - min(shares) < 0.05 * max(map(abs, shares)):
-        return item
-    losses = [passes[i].losses.get(judgement.candidate, 0.0) for i, _ in rows] if passes else []
-    if losses and judgement.candidate.kind == "log" and of_output_derivative(shares, losses):
-        text = (
-            f"The gradient of {item.tensor} is that of the log loss times o * (1 - o), with o the output, and others "
-            "are not: the derivative of the output's sigmoid stands in some gradients and is missing in others."
-        )
-        fix = f"leave it out of the gradient of {item.tensor}, for the log loss, or put it into all, for squared errors"
-        return replace(item, mistake="missing-activation-derivative", text=text, fix=fix)
-    text = (
-        f"The gradient of {item.tensor} is {min(shares):.3g} to {max(shares):.3g} times the true one: a factor that "
-        "changes with the sample stands in it, or is missing in the others, such as the derivative of an activation."
-    )
-    fix = f"compare the factors of the gradient of {item.tensor} with those of the others"
-    return replace(item, mistake="unknown", text=text, fix=fix)
 
 
 def _where_it_turns(

@@ -31,17 +31,29 @@ LASTING = 10.0  # seconds, the fewest in which a second fault can be told
 OF_LENGTH = ("too-few-updates", "lr-too-high", "lr-too-low", "late-instability")  # what the measured rate may be off by
 
 
-def besides(session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy, mended: Mended) -> list[Finding]:
-    """What keeps a program from learning though its gradient is mended, each confirmed by a fork with that gradient."""
+def besides(
+    session: TrainingSession,
+    judgement: gradient.Judgement,
+    seen: SlopeStudy,
+    mended: Mended,
+    stages: tuple[str, ...] = ("data", "training"),
+) -> list[Finding]:
+    """What keeps a program from learning though its gradient is mended, each confirmed by a fork with that gradient or
+    seen in the data as it is."""
     right = replace(judgement, verdicts=dict.fromkeys(judgement.verdicts, "right"), climbs=False)
-    found = conditions.look(session, right, seen, mended=mended)
+    found = conditions.look(session, right, seen, stages, mended)
     session.unfinished = session.blown_up = False
     session.gets_to_a_guess = 0
-    confirmed = [finding for finding in found if finding.verified and finding.cause not in OF_LENGTH]
+    confirmed = [finding for finding in found if _is_shown(finding) and finding.cause not in OF_LENGTH]
     for finding in confirmed:
         called = {"as it is": "with the right gradient"}
         finding.fork = {called.get(name, name): curve for name, curve in finding.fork.items()}
     return confirmed
+
+
+def _is_shown(finding: Finding) -> bool:
+    """Whether a fork confirms it, or what was seen proves it by itself."""
+    return bool(finding.verified) or (finding.verified is None and finding.severity == "error")
 
 
 def is_guess(judgement: gradient.Judgement) -> bool:
@@ -83,7 +95,7 @@ def doubted(findings: list[Finding], others: list[Finding]) -> list[Finding]:
 
     Where numbers overflow or units are saturated, slopes mislead. More updates do not make them right.
     """
-    confirmed = [finding for finding in others if finding.verified and finding.cause != "too-few-updates"]
+    confirmed = [finding for finding in others if _is_shown(finding) and finding.cause != "too-few-updates"]
     if not confirmed:
         return findings
     if all(

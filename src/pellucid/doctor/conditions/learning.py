@@ -137,6 +137,8 @@ def guessed(
             said = np.broadcast_to(y.mean(0), output.shape)
         elif label.shape == output.shape and label.ndim == 2 and label.shape[0] == y.shape[1]:  # a sample a column
             said = np.broadcast_to(y.mean(0)[:, None], output.shape)
+        elif label.shape == output.shape == y.shape[1:] and label.size > 1:  # one sample, a vector
+            said = y.mean(0)
         elif label.size == output.size and y.shape[1] == 1:
             said = np.full(output.shape, y.mean())
         elif output.ndim == 2 and label.size == len(output) and y.shape[1] == 1 and y.max() < output.shape[1]:

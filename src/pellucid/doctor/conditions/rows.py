@@ -10,7 +10,7 @@ from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes import neighbours
 from pellucid.doctor.probes.data import SeenData
-from pellucid.doctor.probes.tables import Holder
+from pellucid.doctor.probes.tables import Holder, by_rows
 from pellucid.doctor.probes.trials import Change
 from pellucid.doctor.process.paths import Scope
 
@@ -39,10 +39,10 @@ def together(case: Case, data: SeenData, more: bool = False) -> Rows | None:
     width = inputs.shape[1]
     x = [
         a
-        for a in probe.holders(case.session.scope, width, excluded, deep=True)
+        for a in (by_rows(held, width) for held in probe.holders(case.session.scope, width, excluded, deep=True))
         if a.shape[1:] and a.shape[0] * width == _numbers(a)
     ]
-    y = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x})
+    y = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x}, columns=True)
     for count in sorted({a.shape[0] for a in x} & {b.shape[0] for b in y}):
         own = [a for a in x if a.shape[0] == count]
         held = {row for a in own for row in _bytes(_read(a, case.session.scope))}

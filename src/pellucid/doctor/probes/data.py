@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.losses import LABEL_NAME, NO_OUTPUT, Candidate, Key, Seen
-from pellucid.doctor.probes.tables import Holder, Part, parts
+from pellucid.doctor.probes.tables import Holder, Part, Turned, parts
 from pellucid.doctor.probes.usual import aligned
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import LARGEST_DATA, Scope, groups, leaves
@@ -334,15 +334,19 @@ def distinct(base: Any) -> int:
     return len({repr(item) for item in base})
 
 
-def label_holders(scope: Scope, excluded: frozenset[str], counts: set[int]) -> list[Holder]:
+def label_holders(scope: Scope, excluded: frozenset[str], counts: set[int], columns: bool = False) -> list[Holder]:
     """What holds the labels from pass to pass: tensors called like labels, of as many rows as the inputs have, and what
-    stands second in lists of pairs, or last in lists of rows."""
+    stands second in lists of pairs, or last in lists of rows. With `columns`, also tensors of as many columns, as rows.
+    """
     found: list[Holder] = []
     for name, group in groups(leaves(scope)).items():
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
         called = LABEL_NAME.search(last.lower()) and not INPUT_NAME.match(last)
-        if called and name not in excluded and group.shape and group.shape[0] in counts:
-            found.append(group)
+        if called and name not in excluded and group.shape:
+            if group.shape[0] in counts:
+                found.append(group)
+            elif columns and len(group.shape) == 2 and group.shape[1] in counts:
+                found.append(Turned(group))
     return _with_lists(found, [part for part in parts(scope) if part.is_label and part.shape[0] in counts])
 
 

@@ -54,7 +54,39 @@ class Part:
             scope.put(self.path, type(table)(made))
 
 
-Holder = Group | Part
+@dataclass(frozen=True)
+class Turned:
+    """A matrix with a sample a column, as rows: (samples, numbers)."""
+
+    group: Group
+
+    @property
+    def name(self) -> str:
+        return self.group.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.group.shape[::-1]
+
+    @property
+    def size(self) -> int:
+        return self.group.size
+
+    def read(self, scope: Scope) -> np.ndarray:
+        return self.group.read(scope).reshape(self.group.shape).T.ravel()
+
+    def write(self, scope: Scope, values: np.ndarray) -> None:
+        self.group.write(scope, values.reshape(self.shape).T.ravel())
+
+
+Holder = Group | Part | Turned
+
+
+def by_rows(holder: Holder, width: int) -> Holder:
+    """What holds `width` numbers a sample, with the samples along its first axis."""
+    if isinstance(holder, Group) and len(holder.shape) == 2 and holder.shape[0] == width != holder.shape[1]:
+        return Turned(holder)
+    return holder
 
 
 def parts(scope: Scope) -> Iterator[Part]:

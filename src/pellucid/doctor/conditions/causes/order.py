@@ -9,6 +9,7 @@ import numpy as np
 from pellucid.doctor.conditions.case import Case, at, called
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import SeenData, classes
+from pellucid.doctor.probes.tables import Holder, Turned, by_rows
 from pellucid.doctor.probes.trials import Remedy, transformed
 from pellucid.doctor.process import orders
 from pellucid.doctor.report import Finding
@@ -57,10 +58,18 @@ def find(case: Case) -> Finding | None:
             "with shuffled rows": [begun, after],
         },
     )
+    if any(isinstance(group, Turned) for group in held.values()):
+        finding.fix = finding.fix.replace("len(X)", "X.shape[1]").replace(
+            "X[order], y[order]", "X[:, order], y[:, order]"
+        )
     loop = case.session.program.loops.loops[case.session.number]
-    if held and all(re.fullmatch(r"[\w.]+", name) for name in held):
-        rows = ", ".join(f"{name}[order]" for name in held)
-        new = f"order = np.random.permutation(len({held[0]})); {', '.join(held)} = {rows}"
+    if len(held) == 2 and all(re.fullmatch(r"[\w.]+", name) for name in held):
+        places = {name: "[:, order]" if isinstance(group, Turned) else "[order]" for name, group in held.items()}
+        rows = ", ".join(f"{name}{place}" for name, place in places.items())
+        counted = next(
+            (f"len({name})" for name, place in places.items() if place == "[order]"), f"{next(iter(held))}.shape[1]"
+        )
+        new = f"order = np.random.permutation({counted}); {', '.join(held)} = {rows}"
         finding.fix = f"shuffle inputs and labels together before each epoch: {new}"
         finding.patch = {"before": new, "line": loop.line}
     names = {called(key) for key in (data.keys.inputs, data.keys.labels) if key is not None}
@@ -85,14 +94,15 @@ def sorted_labels(data: SeenData) -> tuple[int, int] | None:
     return (count, changes) if changes < 0.15 * expected and changes < len(found) / 8 else None
 
 
-def _shuffled(case: Case, data: SeenData) -> tuple[Remedy, list[str]] | None:
-    """The rows of all that holds the data, in one new order; and the names of what holds the rows of the passes."""
+def _shuffled(case: Case, data: SeenData) -> tuple[Remedy, dict[str, Holder]] | None:
+    """The rows of all that holds the data, in one new order; and what holds them, by name."""
     labels, inputs = data.all("labels"), data.all("inputs")
     if labels is None or inputs is None:
         return None
     excluded = frozenset(case.session.found.groups)
-    x = probe.holders(case.session.scope, inputs.shape[1], excluded, deep=True)
-    y = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x})
+    width = inputs.shape[1]
+    x = [by_rows(holder, width) for holder in probe.holders(case.session.scope, width, excluded, deep=True)]
+    y = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x}, columns=True)
     pairs = [(a, b) for a in x for b in y if a.shape[0] == b.shape[0] and a.shape[0] >= 20]
     if not pairs:
         return None
@@ -101,5 +111,5 @@ def _shuffled(case: Case, data: SeenData) -> tuple[Remedy, list[str]] | None:
         order = np.random.default_rng(0).permutation(count)
         tensors = list({g.name: g for pair in pairs for g in pair if g.shape[0] == count}.values())
         changes.append(transformed(tensors, lambda values, order=order: values[order]))
-    names = list({group.name: group for group in pairs[0]}) if len(pairs) == 1 else []
-    return Remedy("unshuffled-data", "with shuffled rows", begin=tuple(changes)), names
+    held = {group.name: group for pair in pairs for group in pair}
+    return Remedy("unshuffled-data", "with shuffled rows", begin=tuple(changes)), held
