@@ -131,6 +131,9 @@ def test_labels_that_are_random_on_purpose() -> None:
         ("x, y = shuffle(x), shuffle(y)\n", None),
         ("files = sorted(glob.glob('*.npy'))\nlabels = [r[1] for r in csv.reader(open('labels.csv'))]\n", 1),
         ("files = sorted(glob.glob('*.npy'), key=number)\nlabels = np.loadtxt('labels.csv')\n", None),
+        ("order = torch.randperm(9)\nself.windows = self.windows[order]\n", 2),
+        ("order = torch.randperm(9)\nwindows = windows[order]\nkinds = kinds[order]\n", None),
+        ("order = torch.randperm(9)\nwindows = windows[order]\nprint(order)\n", None),
         ("files = sorted(glob.glob('*.npy'))\nlabels = [int(f.split('_')[0]) for f in files]\n", None),
     ],
 )
@@ -138,6 +141,9 @@ def test_a_line_that_puts_one_of_two_into_another_order(text: str, line: int | N
     script = tmp_path / "train.py"
     script.write_text(text)
     assert orders.alone((str(script), 1)) == ((str(script), line) if line else None)
+    other = tmp_path / "other.py"
+    other.write_text("import train\nfrom train import it\n")
+    assert orders.alone((str(other), 1)) == ((str(script), line) if line else None)
 
 
 @pytest.mark.parametrize(("common", "recall", "told"), [(0.74, 0.67, False), (0.74, 0.9, True), (0.95, 0.67, True)])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.doctor.sources import text_of
 
 from .record import Place
+from .uses import own_files
 
 # the confidence in what may be so by the nature of the data, too, as chance decides of clicks, where no line shows it
 UNSEEN = 0.5
@@ -20,19 +22,46 @@ ROWS = re.compile(r"^(x)(_|$)|input|feature|image|row|token", re.IGNORECASE)
 
 
 def alone(place: Place | None) -> Place | None:
-    """The one statement of the file that brings labels into a new order and no rows, or the other way round.
+    """The one statement of the program that brings labels into a new order and no rows, or the other way round.
 
     None where there is none, or several of which one cannot be told from the other. Where there is none, the names of
     files that are sorted as strings, whose labels are read from a table, are it: img_10 comes before img_2 there.
     """
-    tree = _tree(place)
-    if place is None or tree is None:
-        return None
-    statements = [n for n in ast.walk(tree) if isinstance(n, ast.Assign | ast.Expr | ast.AugAssign | ast.Return)]
-    lines = [node.lineno for node in statements if _draws(node) and (_labels_alone(node) or _one_of_two(node))]
-    if not lines and any(_called(call).endswith(TABLES) for call in _calls(tree)):
-        lines = [node.lineno for node in statements if any(_by_string(call) for call in _calls(node))]
-    return (place[0], lines[0]) if len(lines) == 1 else None
+    found: list[Place] = []
+    files = [] if place is None else list(own_files(Path(place[0])))
+    for file, tree in files:
+        statements = [n for n in ast.walk(tree) if isinstance(n, ast.Assign | ast.Expr | ast.AugAssign | ast.Return)]
+        lines = [node.lineno for node in statements if _draws(node) and (_labels_alone(node) or _one_of_two(node))]
+        if not lines and any(_called(call).endswith(TABLES) for call in _calls(tree)):
+            lines = [node.lineno for node in statements if any(_by_string(call) for call in _calls(node))]
+        found += [(str(file), line) for line in lines]
+    found = found or [(str(file), line) for file, tree in files for line in _taken_in_order(tree)]
+    return found[0] if len(found) == 1 else None
+
+
+def _taken_in_order(tree: ast.Module) -> Iterator[int]:
+    """The lines that put one thing into an order that was drawn before, and that nothing else is put into: of
+    `order = randperm(n)`, `self.rows = self.rows[order]`."""
+    for scope in (n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.FunctionDef)):
+        inner = [n for n in _within(scope) if isinstance(n, ast.Assign) and len(n.targets) == 1]
+        drawn = {ast.unparse(n.targets[0]) for n in inner if _draws(n) and isinstance(n.targets[0], ast.Name)}
+        for order in drawn:
+            used = [n for n in _within(scope) if isinstance(n, ast.Name) and n.id == order and _is_read(n)]
+            lines = [n.lineno for n in inner if ast.unparse(n.value) == f"{ast.unparse(n.targets[0])}[{order}]"]
+            if len(used) == len(lines) == 1:
+                yield lines[0]
+
+
+def _within(scope: ast.AST) -> Iterator[ast.AST]:
+    """What is in a module or function, and in no function of it."""
+    for child in ast.iter_child_nodes(scope):
+        yield child
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield from _within(child)
+
+
+def _is_read(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Load)
 
 
 def _calls(node: ast.AST) -> list[ast.Call]:

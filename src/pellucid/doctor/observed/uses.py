@@ -14,24 +14,34 @@ FILES = 30  # that are read at most
 
 def uses_framework(path: Path) -> bool:
     """Whether the program, or a module beside it that it imports, imports pellucid, torch or torchvision."""
+    roots = home_of(path).folders
+    return any(
+        folder in roots and name.split(".")[0] in NAMES
+        for here, tree in own_files(path)
+        for folder, name in _imported(tree, roots, here.parent)
+    )
+
+
+def own_files(path: Path) -> Iterator[tuple[Path, ast.Module]]:
+    """A file, and the modules beside it that it imports, and those that these import, each parsed."""
     todo, done, roots = [path], set[Path](), home_of(path).folders
     while todo:
         here = todo.pop()
+        if here in done:
+            continue
         done.add(here)
         try:
             tree = ast.parse(text_of(here))
         except (OSError, ValueError, SyntaxError):
             continue
+        yield here, tree
         for folder, name in _imported(tree, roots, here.parent):
-            if folder in roots and name.split(".")[0] in NAMES:
-                return True
             parts = name.split(".")
             for depth in range(len(parts) + 1):  # a package runs what it holds itself, and then its modules
                 start = folder.joinpath(*parts[:depth])
                 found = [start / "__init__.py"] if depth or folder not in roots else []
                 found += [start.with_suffix(".py")] if depth else []
                 todo += [file for file in found if file.is_file() and file not in done and len(done) < FILES]
-    return False
 
 
 def _imported(tree: ast.AST, roots: Sequence[Path], here: Path) -> Iterator[tuple[Path, str]]:
