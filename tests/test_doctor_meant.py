@@ -300,3 +300,21 @@ for step in range(12):
         + STEP
     ).replace("NAMED", named)
     assert bool(list(objective.punishing(watched(written(source))))) is bool(sign)
+
+
+@pytest.mark.parametrize(("lr", "higher"), [(0.05, False), (0.0005, True)])
+def test_who_learns_slowly_and_steadily_at_a_usual_rate_is_asked_for_no_higher_one(lr: float, higher: bool) -> None:
+    """The next of a few words: the loss is below a guess, and goes on falling. At a hundredth of the
+    rate it is not."""
+    source = (
+        HEAD
+        + """
+text = torch.randint(0, 12, (60,)).repeat(40)
+network = nn.Sequential(nn.Embedding(12, 8), nn.Linear(8, 24), nn.Tanh(), nn.Linear(24, 12))
+optimizer = torch.optim.SGD(network.parameters(), lr=RATE)
+for rows in torch.randperm(2395).split(5):
+    loss = F.cross_entropy(network(text[rows]), text[rows + 1])
+"""
+        + STEP
+    ).replace("RATE", str(lr))
+    assert any(suspicion.direction > 0 for suspicion in rate.near(watched(written(source)))) is higher

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
-from ..compare import falls, goes_far, outcome, stands
+import numpy as np
+
+from ..compare import falls, goes_far, guesses, outcome, stands
 from ..record import ProgramRecord
 from ..rounds import left_at_once
 from ..suspicion import Suspicion
@@ -26,6 +29,7 @@ BEYOND = 10.0  # times the largest rate that is usual
 STILL = 0.02  # of the loss, by which a program that hardly moves gets better
 USUAL = {"SGD": (1e-3, 1.0), "RMSprop": (1e-4, 1e-2), "Adagrad": (1e-3, 0.5), "Adadelta": (0.05, 2.0)}
 ADAM = (1e-4, 2e-2)
+FIFTHS, SOME = 5, 4  # parts of a run, and steps of each at least, that say whether it is on its way
 FEW = 60
 JUMP, DIED = 1.5, 0.2  # times the loss at first; the share of units that a high rate turned off
 
@@ -212,6 +216,25 @@ def is_usual(record: ProgramRecord) -> bool:
     return optimizer is not None and low <= float(optimizer.options.get("lr") or 0.0) <= high
 
 
+def is_steady(record: ProgramRecord) -> bool:
+    """Whether a program learns at a usual rate and is on its way all along: its loss is lower from each fifth of its
+    run to the next, clearly so since the middle, and by now it says more than a guess. A higher rate is no more than
+    quicker then."""
+    if not is_usual(record) or len(record.losses) < FIFTHS * SOME or not math.isfinite(sum(record.losses)):
+        return False
+    parts = np.array_split(np.asarray(record.losses), FIFTHS)
+    means = [float(part.mean()) for part in parts]
+    noise = [float(part.std()) / math.sqrt(len(part)) for part in parts]
+    falls_on = means[2] - means[-1] > 2 * math.hypot(noise[2], noise[-1]) and all(a > b for a, b in pairwise(means))
+    return falls_on and (_has_one_target(record) or not guesses(record))
+
+
+def _has_one_target(record: ProgramRecord) -> bool:
+    """Whether all batches have the same target, so that there is no guess: all rows are to be there."""
+    first, *others = record.targets or [np.empty(0)]
+    return len(others) > 0 and first.size > 1 and all(np.array_equal(first, other) for other in others)
+
+
 def far_above_usual(record: ProgramRecord) -> bool:
     """Whether nobody would take the rate, so that a lower one has to do only somewhat better."""
     if not record.optimizers:
@@ -250,7 +273,7 @@ def near(record: ProgramRecord) -> Iterator[Suspicion]:
         factors = tuple(factor for factor in FACTORS if factor < 1)
     if record.parameters and not goes_far(record):
         factors = tuple(factor for factor in factors if factor > 1)
-    elif not end.finite:
+    elif not end.finite or is_steady(record):
         factors = tuple(factor for factor in factors if factor < 1)
     yield from trials(record, factors)
 
