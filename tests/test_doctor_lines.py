@@ -11,8 +11,9 @@ from pellucid.check.autopsy.losses import losses
 from pellucid.check.record.recording import recording
 from pellucid.check.record.reverse import backward
 from pellucid.doctor.probes.derivatives import wrong_functions
-from pellucid.doctor.probes.lines import first_wrong, of_factors, place
+from pellucid.doctor.probes.lines import chain, first_wrong, of_factors, place
 from pellucid.doctor.probes.operators import mistyped
+from pellucid.doctor.probes.vanished import vanished
 
 PROGRAM = """import numpy as np
 
@@ -104,6 +105,24 @@ def test_a_gradient_that_is_taken_for_that_of_another_tensor_has_the_line_that_t
     tape, given, moved, file = recorded(wrong, tmp_path)
     line = wrong[: wrong.index("new_b1")].count("\n") + 1
     assert first_wrong(tape, ["b1"], given, moved, {file: ""}) == ((file, line), False)
+
+
+def test_a_sum_over_everything_that_is_zero_has_its_line(tmp_path: Path) -> None:
+    centered = PROGRAM.replace("np.tanh(x @ w1 + b1)", "np.tanh((a := x @ w1 + b1) - a.mean(1, keepdims=True))")
+    centered = centered.replace("dw1 = x.T", "dh = dh - dh.mean(1, keepdims=True)\ndw1 = x.T")
+    tape, _, moved, file = recorded(centered.replace("dh.sum(0)", "dh.sum()"), tmp_path)
+    found = vanished(tape, ["b1"], moved)
+    assert [(place(f.site, {file: ""}), f.axis) for f in found] == [((file, 16), 0)]
+    tape, _, moved, _ = recorded(centered, tmp_path)
+    assert vanished(tape, ["b1"], moved) == []
+
+
+def test_the_lines_that_a_gradient_comes_by(tmp_path: Path) -> None:
+    tape, _, moved, file = recorded(PROGRAM, tmp_path)
+    lines = [line for _, line in chain(tape, ["w1"], moved, {file: ""})]
+    rows = [PROGRAM.splitlines()[line - 1].split(" = ")[0] for line in lines]
+    assert {"d", "dh", "dw1", "new_w1"} <= {*rows}
+    assert not {"h", "dw2", "db1", "new_w2"} & {*rows}
 
 
 def test_a_helper_that_holds_the_mistake_is_named(tmp_path: Path) -> None:

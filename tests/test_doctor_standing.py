@@ -70,6 +70,22 @@ def test_an_update_that_is_missing_belongs_beside_its_like() -> None:
     assert beside(source, [group("w2")], []) is None
 
 
+def test_an_update_that_is_missing_belongs_beside_what_is_used_with_it() -> None:
+    source = "out = h * w5 + g * w6 + b3\nb2 -= lr * d\nw5 -= lr * d * h\nw6 -= lr * d * g\n"
+    right = [group(name) for name in ("b2", "w5", "w6")]
+    assert beside(Assignments.of({FILE: source}), [group("b3")], right) == (FILE, 4)
+
+
+def test_a_comprehension_that_hands_on_some_parameters_alone() -> None:
+    source = (
+        "def step(ps):\n    for p in ps:\n        p.value -= p.grad\n"
+        "step([p for k, p in net.params.items() if k[0] == 'w'])\n"
+    )
+    wrong, right = [group("net.params['b0'].value")], [group("net.params['w0'].value")]
+    assert should_move({FILE: source}, wrong, right, {})[0] == (FILE, 4)
+    assert should_move({FILE: source.replace(" if k[0] == 'w'", "")}, wrong, right, {})[0] is None
+
+
 @pytest.mark.parametrize(
     ("keys", "line"), [("('W2', 'b2')", 1), ("('W1', 'W2', 'b2')", None), ("('W2', 'b2', 'mean')", None)]
 )

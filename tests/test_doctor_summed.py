@@ -11,8 +11,8 @@ import pytest
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.slopes import _directions
-from pellucid.doctor.rules.cells import table
-from pellucid.doctor.rules.gradient import Judgement
+from pellucid.doctor.rules.cells import shared, table
+from pellucid.doctor.rules.gradient import Judgement, apart
 from pellucid.doctor.rules.summed import over_units
 
 LOSS = Candidate("squared", ("", "p"), ("", "y"))
@@ -55,6 +55,20 @@ def test_one_number_for_all_units_is_their_sum_or_their_mean(name: str) -> None:
         assert found is not None
         assert found[0] == "missing-broadcast-sum"
         assert fix in found[2]
+
+
+def test_a_number_that_climbs_is_wrong_beside_a_tensor_that_descends() -> None:
+    """Though units that are off leave the tensor fewer passes; not where the tensor is seen in few of them."""
+    assert shared([(-0.1, 1.0)] * 6 + [(0.1, 8.0)] * 5) == 0.1
+    assert shared([(-0.1, 1.0)] * 6 + [(0.1, 8.0)] * 3) == -0.1
+    assert shared([(-0.1, 8.0)] * 6 + [(0.1, 1.0)] * 5) == -0.1
+
+
+def test_what_only_some_elements_of_are_moved_is_a_mistake_of_its_own() -> None:
+    judgement = Judgement(LOSS, 0.8, RATE, [RATE], {"w": "across", "v": "resting", "b": "right"}, resting={"v": [1]})
+    amiss, resting = apart(judgement)
+    assert (amiss.wrong, resting.wrong) == (["w"], ["v"])
+    assert apart(amiss) == [amiss]
 
 
 def test_a_tensor_that_a_pass_did_not_measure_shows_nothing() -> None:

@@ -252,7 +252,12 @@ class Examination:
             if random >= set(judgement.wrong) or draws_units(session.program.loops.sources, depends):
                 return self.inconclusive(DRAWN.format(", ".join(judgement.wrong)))
         if not wrong_rules and not self.taken:
-            self.more = [other for found in self.findings for other in explain(found, session, judgement, seen)]
+            parts = gradient.apart(judgement)
+            if len(parts) > 1:
+                sizes = sizes_of(seen, session.found)
+                self.findings, self.more = (backward.findings(part, seen, session.found, sizes) for part in parts)
+            told = [(found, parts[0]) for found in self.findings] + [(found, parts[-1]) for found in self.more]
+            self.more = self.more + [other for found, part in told for other in explain(found, session, part, seen)]
         return None
 
     @property
@@ -311,7 +316,7 @@ class Examination:
         self.weigh_order()
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified
-        findings = [*findings, *more]
+        findings = sorted([*findings, *more], key=lambda finding: finding.mistake == "unknown" and bool(more))
         findings += uncleared.beside(session, findings)
         if findings and session.beside:
             findings[0].notes.append("All of this was measured with scaled inputs.")

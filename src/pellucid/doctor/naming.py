@@ -245,6 +245,12 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         return []
     # by the numbers alone it is known what the mistake is, if not always where
     told = finding.mistake not in ("", "unknown")
+    if not told and (not result.named or any(item.mistake == "unknown" for item in result.named)):
+        replaced = placing.summed_last(files, result.chain)
+        if replaced is not None:
+            finding.details = [vars(item) for item in result.named if item.mistake != "unknown"]
+            _only_last(finding, session, *replaced)
+            return []
     finding.notes += [note for note in result.notes if not (told and note == TOO_LONG)]
     if finding.mistake == summed.MISTAKE:  # of all that are wrong: a sum of 0 is one, though nothing is cut there
         finding.details = [vars(item) for item in result.named]
@@ -382,12 +388,16 @@ def _of_last_term(finding: Finding, session: TrainingSession, wrong: Sequence[st
         chain = [line for name in wrong for line in source.slice(session.found.groups[name], 6)]
         replaced = placing.summed_last(sources, chain) if (finding.file, finding.line) in chain else None
         if replaced is not None:
-            _put(finding, session, replaced[0])
-            meant = replaced[1]
-    if meant is not None:
-        finding.mistake = "dropped-term"
-        finding.explanation = "Each turn of the loop replaces what the turn before left: only the last term is kept."
-        finding.fix = meant
+            _only_last(finding, session, *replaced)
+    elif meant is not None:
+        _only_last(finding, session, (finding.file, finding.line), meant)
+
+
+def _only_last(finding: Finding, session: TrainingSession, at: tuple[str, int], meant: str) -> None:
+    _put(finding, session, at)
+    finding.mistake = "dropped-term"
+    finding.explanation = "Each turn of the loop replaces what the turn before left: only the last term is kept."
+    finding.fix = meant
 
 
 def _in_own_names(finding: Finding, session: TrainingSession) -> None:
@@ -417,8 +427,10 @@ def _place(
     if at is None and moved:  # nothing in the source says more than where it was moved
         at = moved[0]
     if judgement.resting and finding.cause == "parameter-not-optimized":  # the update leaves them out
-        written = [update for group in wrong for update in source.updates(group)]
-        at = (written[0].file, written[0].line) if written else moved[0] if moved else at
+        written = [(update.file, update.line) for group in wrong for update in source.updates(group)]
+        others = {line for name, lines in seen.update_lines.items() if name not in judgement.resting for line in lines}
+        own = [line for line in written if line in moved and line not in others]  # of tensors of one name
+        at = next(iter(own or written or moved), at)
     if finding.cause == "loss-sign-flipped":
         at = placing.climbing(source, session.program.loops.sources, wrong, moved) or at
         chain = sorted({line for group in wrong for line in source.slice(group, 6)})

@@ -71,6 +71,14 @@ ARITHMETIC = re.compile(
 )
 
 
+def chain(tape: Tape, names: Iterable[str], moved: Mapping[str, np.ndarray], files: Any) -> list[tuple[str, int]]:
+    """The lines of the backward pass that the updates of these tensors come by."""
+    right = Values(tape, moved)
+    led = set[int]().union(*(led_to(name, right) for name in names))
+    places = (place(right.steps[index].site, files) for index in sorted(led))
+    return list(dict.fromkeys(at for at in places if at is not None))
+
+
 def _of_caller(culprit: Value, right: Values, files: Any) -> tuple[str, int] | None:
     """The line that calls a function which is not to blame: it only does arithmetic, `vec_mul(scalar, vector)`, or is
     right elsewhere."""
@@ -335,15 +343,16 @@ def _taken(step: Value, name: str, right: Values) -> Value | None:
     owners = {n for n, node in right.parameters.items() if truth is not None and truth.whole and node in truth.nodes}
     if not owners or name in owners or step.value.size == 1:  # a number is a multiple of any other
         return None
-    led = {owner: _leads_to(owner, right) for owner in {name, *owners}}
+    led = {owner: led_to(owner, right) for owner in {name, *owners}}
     others = set[int]().union(*(led[owner] for owner in owners))
     alone = [index for index in led[name] - others if index > step.index]
     return right.steps[min(alone)] if step.index in led[name] and alone else None
 
 
-def _leads_to(name: str, right: Values) -> set[int]:
+def led_to(name: str, right: Values) -> set[int]:
     """The values of the backward pass that the update of a tensor is made of, itself among them."""
-    todo = [step for step in right.steps.values() if right.updated(step, name)][:1]
+    after = (s for s in right.steps.values() if s.op != "parameter" and s.nodes[0].index not in right.forward)
+    todo = [step for step in after if right.updated(step, name)][:1]
     seen = {step.index for step in todo}
     while todo:
         before = [s for s in right.sources(todo.pop()) if s.index not in seen and s.needs and s.op != "parameter"]

@@ -22,7 +22,7 @@ from pellucid.check.record.traced import ArrayRecorder, Traced
 from pellucid.doctor.probes.another import elsewhere
 from pellucid.doctor.probes.derivatives import wrong_functions
 from pellucid.doctor.probes.diagonal import diagonal
-from pellucid.doctor.probes.lines import first_wrong, of_factors, place
+from pellucid.doctor.probes.lines import chain, first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.meant import meant
 from pellucid.doctor.probes.operators import mistyped
@@ -30,9 +30,11 @@ from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.shares import unequal
 from pellucid.doctor.probes.stepwise import Step, stepwise
 from pellucid.doctor.probes.substitute import exchanged
+from pellucid.doctor.probes.vanished import vanished
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves
+from pellucid.doctor.rules import summed
 
 LONG = 250  # steps of a forward pass in which a mistake is looked for only where the backward pass goes wrong
 TOO_LONG = "the autopsy of the recording took too long"
@@ -73,6 +75,7 @@ class Autopsy:
     lines: dict[str, tuple[str, int]] = field(default_factory=dict)  # of each tensor that is off by a factor
     derived: bool = False  # whether the gradient that goes wrong is multiplied by a derivative elsewhere
     apart: bool = False  # whether mistakes of one kind in several lines are several
+    chain: list[tuple[str, int]] = field(default_factory=list)  # the lines that the wrong gradients come by
     meant: str = ""  # what to write for the first wrong gradient, where no mistake has a name
 
 
@@ -118,6 +121,7 @@ def autopsy(
     lines = of_factors(tape, factors, agreed, given, moved, files)
     by_steps: list[Named] = []
     left = set(wrong)
+    lined = chain(tape, wrong, moved, files) if wrong else []
     other = exchanged(tape, wrong, given, moved) if wrong else None
     if other is not None:
         text, fix = other.said(files)
@@ -136,6 +140,10 @@ def autopsy(
         at = place(typed.site, files)
         named = [Named(tensor, mistake, 0.9, text, fix, None, at) for tensor in typed.tensors]
         return Autopsy("wrong", named, [], True, at, lines, derived)
+    away = vanished(tape, [name for name in given if name not in agreed], moved)
+    if away and left <= {found.tensor for found in away}:
+        named = [Named(a.tensor, summed.MISTAKE, 0.9, a.text, a.fix, None, place(a.site, files)) for a in away]
+        return Autopsy("wrong", named, [], True, place(away[0].site, files), lines, derived)
     parts = unequal(tape, wrong, given, moved) if wrong else None
     if parts is not None and left <= {*parts.tensors}:
         mistake, text, fix = parts.named(sizes)
@@ -174,7 +182,7 @@ def autopsy(
             )
     except TimeoutError:
         notes = [] if by_steps else [TOO_LONG]
-        return Autopsy("wrong", by_steps, notes, True, first, lines, derived)
+        return Autopsy("wrong", by_steps, notes, True, first, lines, derived, chain=lined)
     told = [f for f in result.findings if f.tensor not in untold and f.tensor not in agreed]
     named = [_of_finding(f, files) for found in told for f in (found, found.then) if f is not None]
     named = _in_functions(named, tape, moved, files)
@@ -189,7 +197,7 @@ def autopsy(
     squared = candidate.kind == "squared" and candidate.label is not None and not candidate.also
     pair = (candidate.output[1], candidate.label[1]) if squared and candidate.label is not None else ("", "")
     whole = meant(tape, nameless, given, moved, files, *pair) if nameless else ""
-    return Autopsy(result.status, named, list(result.notes), agrees, first, lines, derived, apart, whole)
+    return Autopsy(result.status, named, list(result.notes), agrees, first, lines, derived, apart, lined, whole)
 
 
 EARLY = "updated-too-early"

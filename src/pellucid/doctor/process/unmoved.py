@@ -30,7 +30,8 @@ def should_move(
         or put_aside(source, names)
         or copied(sources, names)
         or left_out(sources, names, {last_name(group) for group in right})
-        or source.unmoved(list(wrong), list(right), computed)
+        or filtered(sources, wrong, right)
+        or source.unmoved(list(wrong), used_with(source, wrong, right), computed)
     )
     zero = {key[1].split(".")[-1] for key, series in seen.items() if not any(value.any() for value in series)}
     chain = {line for group in wrong for line in source.slice(group, 6)}
@@ -59,11 +60,37 @@ def should_move(
 def beside(source: Assignments, wrong: Sequence[Group], right: Sequence[Group]) -> tuple[str, int] | None:
     """The update beside which one that is missing belongs: that of the parameter whose name is most like its own."""
     for group in wrong:
-        known = [] if source.updates(group) else [other for other in right if source.updates(other)]
+        with_it = used_with(source, [group], right)
+        known = [] if source.updates(group) else [other for other in with_it if source.updates(other)]
         if known:
             name = last_name(group)
             found = source.updates(max(known, key=lambda g: SequenceMatcher(None, last_name(g), name).ratio()))
             return found[0].file, found[0].line
+    return None
+
+
+def used_with(source: Assignments, wrong: Sequence[Group], right: Sequence[Group]) -> list[Group]:
+    """The parameters that the forward pass takes in one statement with one of these, the last that is updated first: of
+    `out = h @ W2 + b2`, W2 is that of b2; all of them where there is none."""
+    names = {last_name(group) for group in wrong}
+    beside = [a.sources for a in source.assignments if not a.update and a.sources & names]
+    found = [other for other in right if source.updates(other) and any(last_name(other) in s for s in beside)]
+    return sorted(found, key=lambda other: -source.updates(other)[-1].line) or list(right)
+
+
+def filtered(sources: dict[str, str], wrong: Sequence[Group], right: Sequence[Group]) -> tuple[str, int] | None:
+    """The comprehension that hands on some parameters of a container alone: `[p for k, p in net.params.items() if
+    k.startswith("w")]`, where those that move and those that do not are all in `net.params`."""
+    homes = {group.name.partition("[")[0] for group in (*wrong, *right) if "[" in group.name}
+    if len(homes) != 1 or not right:
+        return None
+    home = homes.pop().rpartition(".")[2]
+    for file, tree in trees(sources):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ListComp | ast.DictComp | ast.GeneratorExp):
+                parts = [part for part in node.generators if part.ifs]
+                if any(home in {*names_in(part.iter)} for part in parts):
+                    return file, node.lineno
     return None
 
 

@@ -276,6 +276,9 @@ def near(value: float, other: float, tolerance: float = WRONG) -> bool:
     return math.isfinite(value) and math.isfinite(other) and abs(value - other) <= tolerance * abs(other)
 
 
+NEARLY_AS_OFTEN = 0.7  # passes: units that are off have no slope in some
+
+
 def shared(
     found: list[tuple[float, float]], preferred: float = math.nan, written: frozenset[float] = frozenset()
 ) -> float:
@@ -293,4 +296,7 @@ def shared(
         return len(alike), near(ratio, preferred), known, ratio > 0, sum(alike)
 
     best = max((ratio for ratio, _ in found), key=votes)
+    if best < 0 and any(near(ratio, -best) for ratio, _ in found):  # a number that climbs beside tensors that descend
+        up, down = votes(best), votes(next(ratio for ratio, _ in found if near(ratio, -best)))
+        best = -best if down[0] >= NEARLY_AS_OFTEN * up[0] and down[-1] > up[-1] else best
     return float(np.median([other for other, _ in found if near(other, best)]))

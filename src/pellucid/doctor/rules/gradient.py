@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -404,6 +404,18 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
         found.verdicts[name] = "partly"
     else:
         found.verdicts[name] = "across"
+
+
+def apart(found: Judgement) -> list[Judgement]:
+    """What is moved otherwise than along the slope, and by itself what only some elements of are moved: two mistakes,
+    of which each is looked for as if the other were none."""
+    if len({found.verdicts[name] == "resting" for name in found.wrong}) < 2:
+        return [found]
+    alone: list[Judgement] = []
+    for resting in (False, True):
+        fine = {name: "right" for name in found.wrong if (found.verdicts[name] == "resting") != resting}
+        alone.append(replace(found, verdicts=found.verdicts | fine, resting=found.resting if resting else {}))
+    return alone
 
 
 def follows(found: Judgement, name: str, index: int) -> bool:
