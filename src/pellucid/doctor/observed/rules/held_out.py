@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import labels as making
-from .. import orders
+from .. import made, orders
 from ..compare import chance, outcome, reached
 from ..criterion import DISTANCES
 from ..history import early
@@ -194,12 +194,13 @@ def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
     how = found.how if gained or not far else found.far
     what = "right answers" if found.was is not None and found.was >= 0 else "the score"
     measured = f" Without that, {what} go from {found.was:.3g} to {found.now:.3g}." if gained else ""
+    place = next((h.source or h.place for h in reversed(held_out(record))), None)
     yield Suspicion(
         "train-val-preprocessing-mismatch",
         f"The rows of the evaluation have {how}. {found.said}{measured}",
         "They are prepared in another way than the rows of the training, so the network has never seen their like.",
         "prepare both with the same numbers: those of the training set",
-        next((h.source or h.place for h in reversed(held_out(record))), None),
+        made.prepared_alone(place) or place,
         certain=True,
         confidence=0.95 if gained else 0.85 if far else 0.6,
     )
