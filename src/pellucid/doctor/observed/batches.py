@@ -10,6 +10,7 @@ from pellucid.core import Tensor
 
 from .arrays import array_of
 from .criterion import LossCall
+from .origins import Origins
 from .record import ProgramRecord, StepRecord
 from .rows import numbers
 
@@ -24,6 +25,7 @@ class BatchNotes:
 
     def __init__(self, record: ProgramRecord) -> None:
         self.record = record
+        self.origins = Origins(record)
         self.kept = self.answers = 0
         self.times: list[float] = []  # of each pass: see `ProgramRecord.times`
 
@@ -41,6 +43,7 @@ class BatchNotes:
         record.whole_numbers = not batch.is_floating_point()
         record.shape = tuple(x.shape[1:])
         flat = x.reshape(len(x), int(np.prod(x.shape[1:])))
+        self.origins.note(flat)
         # Of what is no number, a program may make more, as the states of a game.
         if not record.steps or np.isfinite(record.steps[-1].loss):
             record.bad_inputs |= not bool(np.isfinite(flat).all())

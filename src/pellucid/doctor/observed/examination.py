@@ -111,7 +111,10 @@ def examine(laboratory: Laboratory) -> Report:
         return Report("inconclusive", [], facts, reason=NO_BACKWARD)
     parts = phases_of(base) if not findings else []
     if parts:
-        return _of_phases(laboratory, parts, first)
+        report = _of_phases(laboratory, parts, first)
+        report.findings[:0] = [finding_of(suspicion, base, None) for suspicion in gradients.idle(base)]
+        report.status = status_of(report.findings) if report.findings else report.status
+        return report
     return _judged(laboratory, base, findings)
 
 

@@ -10,15 +10,19 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import numpy as np
+
 import pellucid.optim as optim
 from pellucid.core import Tensor, no_grad, state
 from pellucid.nn import Module, Parameter, init, utils
 from pellucid.nn import functional as F
 from pellucid.nn.modules import loss as losses
 from pellucid.nn.utils import clip_grad
+from pellucid.ops.tensor_types import TensorType
 from pellucid.utils.data import DataLoader
 
 from . import criterion, rounds
+from .batches import BatchNotes
 from .evaluations import EvaluationNotes
 from .parameters import ParameterNotes
 from .passes import PassNotes
@@ -41,6 +45,7 @@ class Watching(Protocol):
     stilled: Place | None
     parameters: ParameterNotes
     passes: PassNotes
+    batches: BatchNotes
     treatments: list[Treatment]
     planned: list[Treatment]  # of which `treatments` are those at work
     inside: int
@@ -73,13 +78,22 @@ class Hooks:
 
     def __init__(self) -> None:
         self._undo: list[tuple[Any, str, Any]] = []
+        self._errors: tuple[Any, Any] | None = None
 
     def set(self, owner: Any, name: str, value: Any) -> None:
         owner = next((kind for kind in getattr(owner, "__mro__", ()) if name in vars(kind)), owner)
         self._undo.append((owner, name, vars(owner)[name]))
         setattr(owner, name, value)
 
+    def errors(self, call: Callable[[str, int], None]) -> None:
+        """Have arrays that lose their numbers call a function, where they would warn."""
+        self._errors = np.seterrcall(call), np.seterr(divide="call", invalid="call")
+
     def undo(self) -> None:
+        if self._errors is not None:
+            np.seterrcall(self._errors[0])
+            np.seterr(**self._errors[1])
+            self._errors = None
         for owner, name, value in reversed(self._undo):
             setattr(owner, name, value)
         self._undo.clear()
@@ -108,6 +122,10 @@ def install(observer: Watching) -> Hooks:
     root = sys.modules["pellucid"]
     for owner, name in [*((root, name) for name in MAKING), (Tensor, "requires_grad_")]:
         hooks.set(owner, name, _by_hand(observer, getattr(owner, name)))
+    origins = observer.batches.origins
+    for owner, name in [*((root, name) for name in ("tensor", "as_tensor", "from_numpy")), (TensorType, "__call__")]:
+        hooks.set(owner, name, origins.making(getattr(owner, name)))
+    hooks.errors(origins.lost)
     return hooks
 
 

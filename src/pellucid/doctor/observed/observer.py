@@ -184,6 +184,8 @@ class Observer(Interpreter):
     def _without_grad(self, name: str, args: Any, result: Any) -> None:
         """An op under no_grad(): what becomes of an evaluation, or an update that the program makes by itself."""
         self.evaluations.op(name, args, result)
+        if self.passes.first is not None and not self.stack and name in criterion.WEIGHTED:
+            self.passes.note_asked(args)
         if name in UPDATES:
             self._updates(args)
 
@@ -445,6 +447,8 @@ class Observer(Interpreter):
                 treatment.after_step(optimizer)
             held = [p for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
             sums = ((p, float(array_of(p.grad).sum())) for p in held)
+            trained = any(p.requires_grad for g in optimizer.param_groups for p in g["params"])
+            self.optimizers[id(optimizer)][1].idle += not trained
             if held:
                 self.passes.pending[id(optimizer)] = next((one for one in sums if one[1] != 0), (held[0], 0.0))
 

@@ -59,6 +59,7 @@ class PassNotes:
         self.heads: list[tuple[Any, tuple[Any, ...], Any, int]] = []
         self.given: tuple[Any, ...] = ()  # what the outermost network is called with
         self.met: list[Any] = []  # outside of networks, the first rows that meet weights
+        self.first: Any = None  # … and the first weights that these meet
         self.network: Any = None  # the network that was given it
         self.output: Any = None  # what the outermost network gave last
         self.mode: bool | None = None  # of the network
@@ -94,7 +95,15 @@ class PassNotes:
     def note_bare(self, name: str, args: tuple[Any, ...]) -> None:
         """An op outside of networks, whose rows are those of the batch where a program has none."""
         if len(self.met) < HEADS and (rows := criterion.rows_at_weights(name, args)) is not None:
+            self.first = self.first if self.met else next(a for a in args if isinstance(a, Tensor) and a.requires_grad)
             self.met.append(rows)
+
+    def note_asked(self, args: tuple[Any, ...]) -> None:
+        """An op under no_grad(), outside of networks: whether rows meet the first weights, as in an evaluation."""
+        if any(a is self.first for a in args if isinstance(a, Tensor)):
+            rows = next((a for a in args if isinstance(a, Tensor) and a is not self.first and a.dim()), None)
+            if rows is not None and tuple(rows.shape[1:]) == self.record.shape:
+                self.record.afterwards = numbers((rows,))
 
     @contextmanager
     def backwards(self) -> Iterator[None]:

@@ -131,6 +131,7 @@ class OptimizerRecord:
     anew: int = 0  # times that the same line made it once more, for the same parameters
     first: int = 0  # backwards before its first update
     last: int = 0  # … and after its last one
+    idle: int = 0  # updates of parameters none of which is to be trained
     held: frozenset[int] = frozenset()  # its parameters, each by a number
 
 

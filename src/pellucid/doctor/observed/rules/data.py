@@ -30,6 +30,8 @@ FEWER = 100  # rows that say that labels have nothing to do with them, where an 
 TIMES = 10  # as many rows as a data set says that it has, in its tables
 MOSTLY = 0.9  # of the rows, that classes with many rows have
 A_TERM = 0.01  # of a factor, by which it changes where something is added to the loss
+FURTHEST = 3  # steps, by which targets are ahead
+TOLD = 0.9  # of the steps of a sequence, that have one token
 VALUES = 8  # that a row of targets has, which is more than a class
 LEARNT = 0.95  # of the answers right at the end
 EPOCH, SORTED = 5, 0.5  # batches of an epoch; the share of the spread of targets, that those of a batch have
@@ -41,12 +43,13 @@ def not_finite(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     for what, bad in (("inputs", record.bad_inputs), ("targets", record.bad_targets)):
         if bad:
+            places = (record.lines.get(what) for what in ("made bad", "first bad", "made"))
             yield Suspicion(
                 "non-finite-data",
                 f"There are NaN or infinite values in the {what}.",
                 "One such value makes the loss and, with the next step, every parameter NaN.",
                 "leave out these rows or fill the values, and look where they come from",
-                record.lines.get("first bad") or _rows_at(record),
+                next((at for at in places if at is not None), _rows_at(record)),
                 certain=True,
             )
             return
@@ -395,6 +398,40 @@ def foreseen(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
+def shifted(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Steps of sequences of tokens that are asked for the one after the next, and for none before it."""
+    if not record.whole_numbers or record.several or len(record.optimizers) != 1:
+        return
+    for by in range(2, FURTHEST + 1):
+        alike = [_ahead(record, number, by) for number in range(len(record.targets))]
+        if not alike or None in alike:
+            return
+        if min(share or 0.0 for share in alike) == 1:
+            yield Suspicion(
+                "labels-misaligned",
+                f"The target of each step is the token that goes in {by} steps later.",
+                "Targets are shifted twice, as by the data set and by what is asked of it: the next token is never "
+                "asked for.",
+                "targets that are one token ahead of the inputs: x, y = row[:-1], row[1:]",
+                record.loss.place,
+                certain=True,
+                confidence=0.8,
+            )
+            return
+
+
+def _ahead(record: ProgramRecord, number: int, by: int) -> float | None:
+    """The share of steps of a batch whose target goes in as many steps later, of those for which that can be told;
+    None where there is no target for each step, or too few differ."""
+    tokens, target = record.inputs[number], record.targets[number]
+    if target.dtype.kind not in "iu" or target.size != tokens.size or len(record.shape) != 1:
+        return None
+    targets = target.reshape(tokens.shape)
+    if tokens.shape[1] <= 2 * FURTHEST or len(np.unique(targets)) < VALUES or (targets == tokens).mean() > TOLD:
+        return None
+    return float((targets[:, :-by] == tokens[:, by:]).mean())
+
+
 def _taken_for_batch(record: ProgramRecord) -> Place | None:
     """The line that gives the batch the first axis by another shape alone, where it was a later one, as of states of
     a recurrence, (layers, batch, units)."""
@@ -473,4 +510,4 @@ def split_apart(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
-RULES = (not_finite, constant, conflicting, same_rows, in_order, ascending, mixed, foreseen, split_apart)
+RULES = (not_finite, constant, conflicting, same_rows, in_order, ascending, mixed, foreseen, shifted, split_apart)

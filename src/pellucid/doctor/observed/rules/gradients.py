@@ -77,6 +77,23 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
+def idle(record: ProgramRecord) -> Iterator[Suspicion]:
+    """An optimiser that has nothing to train, whatever else the program trains."""
+    for optimizer in record.optimizers:
+        if 2 < optimizer.idle == optimizer.steps:
+            yield Suspicion(
+                "parameter-not-optimized",
+                f"This {optimizer.name} makes {optimizer.steps} steps, and requires_grad of each parameter that it has "
+                "is False.",
+                "Nothing is trained here: a head that was put onto a network is frozen with it.",
+                "freeze a network before its new head is made, or leave requires_grad at True for the head",
+                record.lines.get("frozen") or optimizer.place,
+                certain=True,
+                confidence=0.95,
+            )
+            return
+
+
 def _without_grad(record: ProgramRecord) -> Iterator[Suspicion]:
     """What is computed under no_grad(), where an optimiser is to train it: most of a network that learns nothing, or
     what a fork shows to be wanted."""

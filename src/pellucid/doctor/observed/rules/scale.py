@@ -35,7 +35,7 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     size = float(np.sqrt((x**2).mean()))
     first = [op for op in (record.start or record.loss).body if op.key[0] in LEARNT][-1:]
-    place = record.loaders[0].place if record.loaders else record.lines.get("forward")
+    place = record.lines.get("made") or (record.loaders[0].place if record.loaders else record.lines.get("forward"))
     place = place or next((op.place for op in first), None)
     apart = used.max() > DWARFED * used.min() and len(record.shape) == 1 and _dwarfed(x) >= FEW_COLUMNS
     per_column = used.max() > DWARFED * float(np.median(used)) or apart
