@@ -107,6 +107,13 @@ def test_a_gradient_that_is_taken_for_that_of_another_tensor_has_the_line_that_t
     assert first_wrong(tape, ["b1"], given, moved, {file: ""}) == ((file, line), False)
 
 
+def test_weights_that_decay_beside_a_wrong_gradient_are_not_the_way_back(tmp_path: Path) -> None:
+    decaying = PROGRAM.replace("0.1 * dw1", "0.1 * (dw1 + 0.01 * w1)").replace("dw1 = x.T @ dh", "dw1 = x.T @ (dh * h)")
+    tape, given, moved, file = recorded(decaying, tmp_path)
+    line = decaying[: decaying.index("dw1 =")].count("\n") + 1
+    assert first_wrong(tape, ["w1"], given, moved, {file: ""})[0] == (file, line)
+
+
 def test_a_sum_over_everything_that_is_zero_has_its_line(tmp_path: Path) -> None:
     centered = PROGRAM.replace("np.tanh(x @ w1 + b1)", "np.tanh((a := x @ w1 + b1) - a.mean(1, keepdims=True))")
     centered = centered.replace("dw1 = x.T", "dh = dh - dh.mean(1, keepdims=True)\ndw1 = x.T")

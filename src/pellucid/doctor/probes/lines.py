@@ -423,9 +423,15 @@ def _wrong_sources(step: Value, right: Values, seen: set[int]) -> list[Value]:
         s for s in right.sources(step)
         if s.nodes[0].index not in right.forward and s.needs and s.op not in ("parameter", "constant")
         and s.index not in seen and not right(s) and not right.updated(s)
-        and ((step.op in TERMS and s.value.any()) or not of_forward(s, right))
+        and ((step.op in TERMS and s.value.any() and not _is_decay(s, right)) or not of_forward(s, right))
     ]  # fmt: skip
     return [s for s in sources if s.value.size > 1] or sources
+
+
+def _is_decay(step: Value, right: Values) -> bool:
+    """Whether a value is a multiple of a parameter, as weights that decay beside their gradient are."""
+    known = (right.of[node].value for node in right.parameters.values()) if step.value.size > 1 else ()
+    return any(step.value.size == value.size and along(step.value, value) != 0 for value in known)
 
 
 def _of_helper(step: Value, right: Values) -> Value | None:
