@@ -551,10 +551,17 @@ def test_a_window_of_a_series_is_no_row_of_it(base: np.ndarray, rows: np.ndarray
 
 
 @pytest.mark.parametrize(
-    ("mistake", "first"), [("wrong-mask", "wrong-backward"), ("sign", "wrong-backward"), ("unknown", "lr-too-high")]
+    ("mistake", "first"),
+    [
+        ("wrong-mask", "wrong-backward"),
+        ("sign", "wrong-backward"),
+        ("updated-too-early", "wrong-backward"),
+        ("unknown", "lr-too-high"),
+    ],
 )
 def test_a_named_mistake_goes_before_a_condition(mistake: str, first: str) -> None:
-    wrong = Finding("wrong-backward", "error", 0.9, "", "", "", mistake=mistake, details=[{"mistake": mistake}])
+    wrong = Finding("wrong-backward", "error", 0.9, "", "", "", mistake=mistake)
+    wrong.details = [{"mistake": mistake}] if mistake != "updated-too-early" else []
     rate = Finding("lr-too-high", "warning", 0.9, "", "", "", verified=True)
     found = doubted([wrong], [rate])
     assert found[0].cause == first

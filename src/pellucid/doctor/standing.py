@@ -87,6 +87,7 @@ def disproved(finding: Finding) -> bool:
     return gained > LEARNT * abs(was[0]) and better[0] - better[-1] < 1.02 * gained
 
 
+EXACT = ("sign", "updated-too-early")  # of the latter a fork that does it in order has shown all of it
 LEARNT = 0.3  # of the loss at the beginning
 
 
@@ -98,9 +99,9 @@ def doubted(findings: list[Finding], others: list[Finding]) -> list[Finding]:
     confirmed = [finding for finding in others if _is_shown(finding) and finding.cause != "too-few-updates"]
     if not confirmed:
         return findings
-    if all(
-        is_named(finding) or finding.mistake == "sign" for finding in findings
-    ):  # correctness first: what is wrong is wrong beside all else
+    if all(  # correctness first: what is wrong is wrong beside all else
+        is_named(finding) or finding.mistake in EXACT for finding in findings
+    ):
         return [*findings, *confirmed]
     for finding in findings:
         finding.severity, finding.confidence = "info", 0.3
