@@ -346,6 +346,14 @@ def test_a_program_that_learns_is_healthy(tmp_path: Path) -> None:
             ("W1 = rng.normal(size=(3, 8))", "W1 = np.zeros((3, 8))", "rng.normal(size=(8, 1)) / 3", "np.ones((8, 1))"),
         ),
         ("input-not-scaled", 5, ("size=(200, 3))", "size=(200, 3)) * 300", "lr = 0.5", "lr = 0.1")),
+        (  # with the rate that is there all rectifiers would die of scaled inputs, too
+            "input-not-scaled",
+            5,
+            (
+                *("size=(200, 3))", "size=(200, 3)) * 300", "lr = 0.5", "lr = 8.0", "(1 - h ** 2)", "(h > 0)"),
+                *("np.tanh(xb @ W1 + b1)", "np.maximum(xb @ W1 + b1, 0)"),
+            ),
+        ),
     ],
 )
 def test_a_cause_is_named_with_its_line(cause: str, line: int, change: tuple[str, ...], tmp_path: Path) -> None:

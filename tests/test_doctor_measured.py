@@ -123,6 +123,16 @@ def test_a_parameter_that_starts_from_another_one(start: str, crossed: dict[str,
     assert response(step, {"w": np.array([0.3]), "b": np.array([0.1])}).crossed == crossed
 
 
+def test_a_rate_that_decays_is_no_parameter() -> None:
+    x, y = np.array([0.5, 1.0, 2.0]), np.array([1.0, 3.0, 2.0])
+
+    def step(v: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        error = v["w"][0] * x + v["w"][1] - y
+        return {"w": v["w"] - v["speed"] * np.array([error @ x, error.sum()]), "speed": 0.9 * v["speed"]}
+
+    assert response(step, {"w": np.array([0.3, 0.1]), "speed": np.array([0.02])}).parameters == ["w"]
+
+
 def passes(ratios: list[float], losses: list[float]) -> list[StudiedPass]:
     return [StudiedPass(i, losses={LOSS: loss}) for i, loss in enumerate(losses[: len(ratios)])]
 

@@ -150,6 +150,8 @@ def explain(
             _in_own_names(found, session)
         if found.mistake in ("", "unknown", "missing-step", "zero-gradient"):
             _of_last_term(found, session, judgement.wrong)
+        if found.cause == "wrong-backward" and (inner := _within(found, session, judgement)) is not None:
+            _put(found, session, inner)
         of_line = instead(found, session.program.loops.sources.get(found.file or "", ""))
         shared = found.cause == "loss-sign-flipped" and any(at == (found.file, found.line) for at in moved)
         found.fix = f"{of_line}, and the other updates alike" if of_line and shared else of_line or found.fix
@@ -398,6 +400,16 @@ def _only_last(finding: Finding, session: TrainingSession, at: tuple[str, int], 
     finding.mistake = "dropped-term"
     finding.explanation = "Each turn of the loop replaces what the turn before left: only the last term is kept."
     finding.fix = meant
+
+
+def _within(finding: Finding, session: TrainingSession, judgement: gradient.Judgement) -> tuple[str, int] | None:
+    """The line of a function of the program that computes what the line of a finding only takes from a call of it."""
+    groups, source = session.found.groups, Assignments.of(session.program.loops.sources)
+    wrong = [row["name"] for row in finding.tensors if row["verdict"] not in ("right", "unknown")] or judgement.wrong
+    lines = [line for name in wrong if name in groups for line in source.slice(groups[name])]
+    right = [name for name, verdict in judgement.verdicts.items() if verdict == "right"]
+    cleared = {line for name in right if name in groups for line in source.slice(groups[name])}
+    return placing.within(session.program.loops.sources, (finding.file or "", finding.line or 0), lines, cleared)
 
 
 def _in_own_names(finding: Finding, session: TrainingSession) -> None:

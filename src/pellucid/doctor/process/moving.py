@@ -121,6 +121,12 @@ def classify(
             if is_named(name) and not affects[name] and abs(response[name]) > STAYS and abs(response[name] - 1) > ITSELF
         ]
     )
+    touched_ones = {other for touched in affects.values() for other in touched}
+    shrinking = [
+        name for name in found if name not in touched_ones and _shrinks(before[name], after[name], response[name])
+    ]
+    if len(shrinking) < len(found):
+        found = [name for name in found if name not in shrinking]
     memory = {name: owner for name, owner in memory.items() if owner in found}
     signs = {name: float(np.sign((answers[name][owner] * shifts[name]).sum())) for name, owner in memory.items()}
     groups = {name: known[name] for name in (*found, *memory)}
@@ -129,6 +135,12 @@ def classify(
         groups |= {name: known[name] for name in beside if name in known and name not in groups}
     crossed = _crossed(response, before, after, shifts, answers)
     return Parameters(groups, found, memory, response, signs, [], shared, crossed, repeatable)
+
+
+def _shrinks(before: np.ndarray, after: np.ndarray, response: float) -> bool:
+    """Whether a pass multiplies a number with another one and does no more: a rate that decays, of which the parameters
+    take nothing back."""
+    return before.size == 1 and bool(np.abs(after - response * before).max() <= 1e-6 * np.abs(before).max())
 
 
 def _is_added(step: np.ndarray, change: np.ndarray) -> bool:

@@ -100,6 +100,33 @@ def in_helper(sources: dict[str, str], forward: Line, at: Line | None) -> Line |
     return None
 
 
+def within(sources: dict[str, str], at: Line, lines: list[Line], cleared: set[Line]) -> Line | None:
+    """The first of some lines, and not one of those that are `cleared`, within the function that a line takes all of
+    its values from: `dW, db = conv_back(x, dz)`.
+
+    >>> text = "def back(d):\\n    db = d.sum()\\n    return db\\ndb = back(d)\\n"
+    >>> within({"a.py": text}, ("a.py", 4), [("a.py", 2), ("a.py", 4)], set())
+    ('a.py', 2)
+    """
+    calls: set[str] = set()
+    functions: dict[str, list[tuple[str, ast.FunctionDef]]] = {}
+    for file, tree in trees(sources):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                functions.setdefault(node.name, []).append((file, node))
+            elif isinstance(node, ast.Assign) and (file, node.lineno) == at and isinstance(node.value, ast.Call):
+                calls.add(ast.unparse(node.value.func).split(".")[-1])
+    held = [found[0] for name in calls if len(found := functions.get(name, [])) == 1]
+    for line in lines:
+        if line not in cleared and any(file == line[0] and _spans(f, line[1]) for file, f in held):
+            return line
+    return None
+
+
+def _spans(function: ast.FunctionDef, line: int) -> bool:
+    return function.lineno < line <= (function.end_lineno or 0)
+
+
 def _compares(function: ast.FunctionDef) -> set[str]:
     """The comparisons of a function with constants, with its first parameter called `_`."""
     first = next((a.arg for a in function.args.args if a.arg != "self"), "")

@@ -135,6 +135,9 @@ def _found(case: Case, worth: float, rates: tuple[float, ...] = (), far: float =
             scale = share * fitting(size)
             remedy = Remedy(name, "with scaled inputs and a rate that goes with them", scale=scale, begin=begin)
             other = case.attempt(remedy, worth)
+    if other is None and not rates:  # one under which all died at once, or that was too high as well
+        remedy = Remedy(name, "with scaled inputs and a tenth of the rate", scale=0.1, begin=begin)
+        other = case.attempt(remedy, worth)
     if other is None and not rates and (both := _with_labels(case, rows, begin)) is not None:
         remedy = replace(both, name=name)
         other = case.attempt(remedy, worth)
@@ -158,7 +161,7 @@ def _found(case: Case, worth: float, rates: tuple[float, ...] = (), far: float =
         "With inputs of this size one rate is too long for some weights and too short for others, and tanh and "
         "sigmoid saturate.",
         f"scale them before the training, all rows by the numbers of the training rows: {how}"
-        + (f"; with a learning rate about {remedy.scale:.2g} times as large" if remedy.scale > 1 else ""),
+        + (f"; with a learning rate about {remedy.scale:.2g} times as large" if remedy.scale != 1 else ""),
     )  # fmt: skip
     at(finding, place)
     if "[" not in holder.name:
