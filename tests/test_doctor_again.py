@@ -1,5 +1,6 @@
 """What the doctor finds once the first fault is put right: the changed program, examined as a whole."""
 
+import os
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import pellucid
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.again import SEEN_AGAIN, Changed, changed_lines, further, is_put_right, look_again
 from pellucid.doctor.repairs import repairs
@@ -269,7 +271,8 @@ def test_a_module_is_imported_as_if_another_text_stood_in_it(tmp_path: Path) -> 
         "as_if('VALUE = 2\\n', Path('beside_it.py')); sys.path.insert(0, '.'); import beside_it\n"
         "assert beside_it.VALUE == 2 and beside_it.__file__.endswith('beside_it.py')"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    own = {**os.environ, "PYTHONPATH": str(Path(pellucid.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=own)
     assert not list(tmp_path.glob("__pycache__/beside_it*"))
 
 
