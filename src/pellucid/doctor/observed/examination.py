@@ -15,9 +15,8 @@ from pellucid.doctor.report import Finding, Report
 from . import orders
 from .by_patch import prove
 from .compare import LIKELIHOODS, by_guessing, does_well, explained, goes_far, guesses, is_still, outcome, stands
-from .findings import facts_of, finding_of, findings_of_error, rank, show, status_of
+from .findings import facts_of, finding_of, findings_of_error, rank, status_of
 from .laboratory import MOST_OF_IT, Laboratory, ScriptLaboratory, is_part
-from .made import scaled_at
 from .phases import Phase, phases_of
 from .record import ProgramRecord
 from .rules import gradients
@@ -228,10 +227,6 @@ def _by_patch(laboratory: Laboratory, base: ProgramRecord, findings: list[Findin
     """What no treatment confirmed is proved by a run of the program as it would be repaired, where it is a script."""
     if isinstance(laboratory, ScriptLaboratory):
         prove(laboratory, base, findings, SPARED)
-        for finding in findings if not base.loaders else ():
-            line = scaled_at(finding)
-            if line is not None:
-                show(finding, str(finding.file), line)
 
 
 def _cut_off(record: ProgramRecord) -> str:

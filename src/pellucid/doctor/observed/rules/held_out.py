@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import labels as making
-from .. import made, orders
+from .. import orders, preparations
 from ..compare import chance, outcome, reached
 from ..criterion import DISTANCES
 from ..history import early
@@ -200,7 +200,7 @@ def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
         f"The rows of the evaluation have {how}. {found.said}{measured}",
         "They are prepared in another way than the rows of the training, so the network has never seen their like.",
         "prepare both with the same numbers: those of the training set",
-        made.prepared_alone(place) or place,
+        preparations.prepared_alone(place) or place,
         certain=True,
         confidence=0.95 if gained else 0.85 if far else 0.6,
     )

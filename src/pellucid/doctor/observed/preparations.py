@@ -1,5 +1,4 @@
-"""Where the source of a program makes the rows that a network is given: where a preparation is to stand, or stands for
-the rows of the training alone."""
+"""Where the source of a program prepares the rows of the training alone."""
 
 from __future__ import annotations
 
@@ -8,31 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pellucid.doctor.calls import loops
-from pellucid.doctor.edits import Text
-from pellucid.doctor.patches_scale import assigned_here, tables
-from pellucid.doctor.report import Finding
-from pellucid.doctor.sources import text_of
-
 from .record import Place
 from .uses import own_files
 
-OF_SCALE = ("feature-scale-mismatch", "input-not-scaled")
 OF_TRAINING = re.compile(r"train|test|val|eval|phase|mode|split|augment|is_?fit", re.IGNORECASE)
 PREPARES = re.compile(r"normali[sz]e|standardi[sz]e|rescale|scale|whiten|transform", re.IGNORECASE)
-
-
-def scaled_at(finding: Finding) -> int | None:
-    """The line that makes the rows which a repair brings to scale, those of the training; None where none is known."""
-    if finding.cause not in OF_SCALE or finding.file is None or not finding.file.endswith(".py"):
-        return None
-    text = Text(text_of(Path(finding.file)))
-    tree = ast.parse(text.source)
-    name = next(tables(tree, text), None)
-    around = loops(tree)
-    makers = [n for n in ast.walk(tree) if isinstance(n, ast.Assign) and name in assigned_here(n)]
-    before = [n.lineno for n in makers if around and n.lineno < around[0].lineno]
-    return max(before, default=None)
 
 
 def prepared_alone(place: Place | None) -> Place | None:
