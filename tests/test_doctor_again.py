@@ -63,6 +63,12 @@ def test_a_change_is_none_where_its_own_line_is_told_of_next() -> None:
         # without its last activation a program has another gradient
         (found("output-range-mismatch"), found("wrong-backward", mistake="sign", wrong="W"), False),
         (found("labels-misaligned"), found("wrong-backward", mistake="sign", wrong="W"), True),
+        # and a size that a fork does as well with is one that goes with its rate
+        (
+            found("labels-misaligned"),
+            replace(found("wrong-backward", mistake="constant-factor"), verified=False),
+            False,
+        ),
     ],
 )
 def test_what_is_told_of_the_changed_program_and_holds_for_the_program(first, second, holds) -> None:

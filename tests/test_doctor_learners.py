@@ -305,6 +305,10 @@ def test_a_parameter_that_is_lost_along_the_slope_has_a_rate_too_high() -> None:
     case.was.values["w"] = np.array([1.0, np.inf])
     finding = rate.blown_up(case)
     assert finding is not None and finding.cause == "lr-too-high" and "7 passes" in finding.evidence
+    case.was = Trial(values={"w": np.array([1.0, 1e154])}, at=[0, 1], losses=[1.0, np.inf], passes=2)
+    assert rate.blown_up(case) is not None  # its square is what overflows
+    case.was.values["w"] = np.array([1.0, 2.0])
+    assert rate.blown_up(case) is None
 
 
 def test_one_of_the_inputs_is_no_other_label() -> None:

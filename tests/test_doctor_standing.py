@@ -12,7 +12,7 @@ from pellucid.doctor.process.origins import first_values
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.placing import climbing, credible, in_helper, summed_last, thrown_away
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
-from pellucid.doctor.process.unmoved import beside, should_move
+from pellucid.doctor.process.unmoved import beside, should_move, unread
 
 FILE = "train.py"
 
@@ -54,6 +54,7 @@ UPDATE = "def step(x):\n    v = A[i]\n    dv = g(x)\n{}    B -= 0.1 * dB\n"
         ("    v = v - 0.1 * dv\n", 4),  # a copy of a row of A
         ("    A = A\n", 4),
         ("    new_A = A - 0.1 * dA\n", 4),
+        ("    c = A - 0.1 * dA\n", 4),  # nothing reads c
         ("    A = 1.0\n", None),
         ("    v -= 0.1 * dv\n", None),  # changes A itself
     ],
@@ -61,6 +62,12 @@ UPDATE = "def step(x):\n    v = A[i]\n    dv = g(x)\n{}    B -= 0.1 * dB\n"
 def test_a_step_that_a_parameter_does_not_get(moved: str, line: int | None) -> None:
     at, _ = should_move({FILE: UPDATE.format(moved)}, [group("A")], [group("B")], {})
     assert at == (None if line is None else (FILE, line))
+
+
+def test_a_step_that_nothing_reads() -> None:
+    assert unread({FILE: "c = A - 0.1 * dA\n"}, {"A"}) == (FILE, 1)
+    for source in ("c = A - 0.1 * dA\nprint(c)\n", "A = A - 0.1 * dA\n", "c = A - 1\n", "self.c = A - 0.1 * dA\n"):
+        assert unread({FILE: source}, {"A"}) is None
 
 
 def test_an_update_that_is_missing_belongs_beside_its_like() -> None:

@@ -12,7 +12,7 @@ from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Keys, observe
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.trials import BURST, Remedy, Trial, as_studied, trial
+from pellucid.doctor.probes.trials import BURST, Remedy, Trial, as_studied, scaled, trial
 from pellucid.doctor.process.lab import Next, PassOutcome
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding, Report
@@ -88,6 +88,20 @@ def test_a_pass_that_makes_no_update_is_not_run_again_and_again() -> None:
     except StopIteration:
         pass
     assert runs[:20] == [20, *[2] * 9, 20, *[2] * 9]
+
+
+def test_with_no_updates_an_optimiser_remembers_none() -> None:
+    """A velocity that went on would take the passes farther and farther ahead of parameters that rest."""
+    held = {"w": np.array([2.0]), "v": np.array([3.0])}
+
+    def group(name: str) -> Any:
+        return SimpleNamespace(read=lambda scope: held[name], write=lambda scope, v: held.update({name: v}), size=1)
+
+    found = Parameters({name: group(name) for name in held}, ["w"], {})
+    found.memory["v"] = "w"
+    here: Any = SimpleNamespace(before={"w": np.array([1.0]), "v": np.array([0.0])}, groups=found.groups)
+    scaled(here, found, 0.0)(None)  # type: ignore[arg-type]
+    assert held == {"w": 1.0, "v": 0.0}
 
 
 def test_a_curve_is_cut_where_another_training_ended() -> None:

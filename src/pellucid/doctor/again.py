@@ -117,6 +117,7 @@ def further(wrong: list[Finding], other: Report, was: Report) -> list[Finding]:
     found: list[Finding] = []
     for finding in other.findings:
         named = finding.cause == "wrong-backward" and finding.mistake not in ("", "unknown")
+        named = named and not (finding.mistake in OF_SIZE and finding.verified is False)  # as good as a rate of its own
         is_error = finding.severity == "error"
         shown = finding.verified or (is_error and (named or finding.verified is None))
         if finding.severity not in ALARMS or not shown:
@@ -140,7 +141,7 @@ def _enter(report: Report, found: list[Finding], changed: Changed) -> None:
     """Add findings of the changed program behind the errors of the report, but for what is said there."""
     known = [f for f in report.findings if f.severity in ALARMS]
     causes = {f.cause for f in known if f.cause != "wrong-backward"}
-    at = sum(f.severity == "error" for f in report.findings)
+    at = sum(f.severity == "error" for f in report.findings) or len(known)  # behind what was put right
     for finding in found:
         path = Path(finding.file or "")
         source = text_of(path) if path in changed else ""

@@ -21,8 +21,8 @@ from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.last_terms import only_last
-from pellucid.doctor.process.source import Assignments, handed_on, suspect
-from pellucid.doctor.process.unmoved import beside, should_move
+from pellucid.doctor.process.source import Assignments, handed_on, last_name, suspect
+from pellucid.doctor.process.unmoved import beside, should_move, unread
 from pellucid.doctor.proof import only_rates
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
@@ -456,6 +456,8 @@ def _place(
     elif finding.mistake == "zero-gradient":
         rest, fix = should_move(session.program.loops.sources, wrong, right, seen.seen)
         at, finding.fix = rest or at or beside(source, wrong, right), fix or finding.fix
+        if unread(session.program.loops.sources, {last_name(group) for group in wrong}) is not None:
+            finding.severity = "error"  # that it is meant to rest, nobody writes like this
     if at is not None:
         _put(finding, session, at)
 

@@ -295,10 +295,14 @@ def as_studied(
 def scaled(lab: Lab, found: Parameters, scale: float, undecayed: dict[str, float] | None = None) -> Change:
     """At the end of a pass: every update this many times as large, and without a decay of some parameters.
 
-    What has decayed is taken out of a velocity, too, which would bring it into all later updates.
+    What has decayed is taken out of a velocity, too, which would bring it into all later updates. With no updates an
+    optimiser remembers none: by a velocity a pass looks ahead of where the parameters are, further each time.
     """
 
     def after(scope: Scope) -> None:
+        for name in found.memory if scale == 0 else ():
+            if name in lab.before and name in lab.groups:
+                lab.groups[name].write(scope, lab.before[name])
         for name in found.parameters:
             old = lab.before.get(name)
             if old is not None:

@@ -27,6 +27,7 @@ def should_move(
     names = {last_name(group) for group in wrong}
     at = (
         kept(source, names)
+        or unread(sources, names)
         or put_aside(source, names)
         or copied(sources, names)
         or left_out(sources, names, {last_name(group) for group in right})
@@ -117,6 +118,21 @@ def put_aside(source: Assignments, names: set[str]) -> tuple[str, int] | None:
         if a.sign and not a.update and any(n in a.sources and n in t and n != t for n in names for t in a.targets)
     ]
     return min(found, default=None)
+
+
+def unread(sources: dict[str, str], names: set[str]) -> tuple[str, int] | None:
+    """The line that takes the step of a parameter into a name that nothing reads: `c = b - lr * db`."""
+    for file, tree in trees(sources):
+        read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.BinOp):
+                continue
+            bound = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            steps = isinstance(node.value.op, ast.Sub | ast.Add) and any(names_in(node.value.right))
+            own = ast.unparse(node.value.left).split(".")[-1] in names
+            if steps and own and len(bound) == len(node.targets) and not set(bound) & (read | names):
+                return file, node.lineno
+    return None
 
 
 def copied(sources: dict[str, str], names: set[str]) -> tuple[str, int] | None:

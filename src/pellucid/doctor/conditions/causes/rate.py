@@ -65,13 +65,15 @@ def blown_up(case: Case) -> Finding | None:
     """Where every update follows the slope and a parameter becomes infinite or NaN all the same: no rate that was tried
     was short enough, or there was no time to try. Steps along the slope that grow without end are too long."""
     lost = [name for name, values in case.was.values.items() if not np.isfinite(values).all()]
+    if not lost and not case.was.finite:  # the loss, which goes with a power of them, overflows before they do
+        lost = [name for name, values in case.was.values.items() if np.abs(values).max(initial=0.0) > OVERFLOWS]
     if not lost:
         return None
     finding = error(
         "lr-too-high",
         0.8,
         f"Every update follows the slope of {case.candidate.title}, and after {case.was.passes} passes {lost[0]} is "
-        "infinite or NaN.",
+        + ("beyond all bounds." if np.isfinite(case.was.values[lost[0]]).all() else "infinite or NaN."),
         "Each step goes beyond the valley, further than the one before.",
         "try rates that are lower by factors of 10 until the loss falls, and scale the inputs: a loss that is summed "
         "over rows of large numbers is too steep for a usual rate",
@@ -80,6 +82,9 @@ def blown_up(case: Case) -> Finding | None:
     updates = [(u.file, u.line) for name in case.session.found.parameters for u in source.updates(groups[name])]
     at(finding, rates.rate(case.sources, updates))
     return finding
+
+
+OVERFLOWS = 1e100  # a size that no parameter has which may still be called one
 
 
 def arrives_too(was: Trial, other: Trial) -> bool:
