@@ -58,6 +58,7 @@ class SeenOp:
     place: Place | None
     module: tuple[Any, ...]
     called: Place | None = None
+    op: Any = None  # itself
 
     def __post_init__(self) -> None:
         self.version = self.output._version if isinstance(self.output, Tensor) else 0

@@ -106,9 +106,12 @@ class EvaluationNotes:
 
     def note(self, args: tuple[Any, ...], output: Any) -> None:
         """A network was called on rows: see `given_to`."""
-        self._close()
         x = args[0] if args else None
         record = self.record
+        if self.is_of(x) and isinstance(output, Tensor):
+            self._goes_through(output)
+            return
+        self._close()
         if not isinstance(x, Tensor) or not isinstance(output, Tensor) or x.dim() == 0 or output.dim() == 0:
             return
         if len(x) != len(output) or not len(x) or len(record.held_out) >= MOST:
@@ -133,6 +136,15 @@ class EvaluationNotes:
         noted.met = self._beside is not None
         self._asking, self._mode = self._mode, None
         self._derived, self._largest, self._alive = {id(output)}, set(), []
+
+    def _goes_through(self, output: Any) -> None:
+        """What one network gave is given to another, as by an encoder to a head: the same evaluation goes on."""
+        noted, self._output = self._open, output
+        if noted is not None and noted.outputs is not None and output.dim() and len(output) == len(noted.rows):
+            noted.outputs = array_of(output).copy()
+        self._asking, self._mode = self._mode or self._asking, None
+        self._derived.add(id(output))
+        self._alive.append(output)
 
     def _close(self) -> None:
         """The next evaluation begins. Where the program compared nothing that could be followed, as where answers are

@@ -40,7 +40,6 @@ LOOKS = frozenset(
 AGAIN = (20, 150)  # backwards after which a custom function is asked again, of what it is given by then
 CALLS = 4  # of a custom function that are asked each time, which differ in what it is given
 EVENTS = 40
-HEADS = 100  # calls of networks in a pass that are kept
 AWAY = 8  # losses in a row that are no number
 COSTLY = frozenset(("sklearn", "scipy", "pandas", "matplotlib"))  # to import
 LOSSES = frozenset(kind for kind in vars(losses).values() if isinstance(kind, type) and kind is not Module)
@@ -115,13 +114,13 @@ class Observer(Interpreter):
         record = self.record
         with self.aside():
             roots = list(self.roots.values())
-            self.passes.finish()
+            networks = self.passes.finish(roots)
             self.parameters.finish(roots, [optimizer for optimizer, _ in self.optimizers.values()])
-            record.final = self.apart(lambda: mixing.final(roots, record, self.passes.last_call, self.treatments))
+            record.final = self.apart(lambda: mixing.final(networks, record, self.passes.last_call, self.treatments))
             if self.passes.last_batch is not None and stands(record):
                 batch, as_at_first = self.passes.last_batch, self.parameters.as_at_first
-                record.unused = self.apart(lambda: mixing.unused(roots, batch, as_at_first))
-            self.evaluations.finish(roots)
+                record.unused = self.apart(lambda: mixing.unused(networks, batch, as_at_first))
+            self.evaluations.finish(networks)
         record.seconds = time.monotonic() - self.started
         record.processor_seconds = time.process_time() - self.began
         record.modules = sorted({name.split(".")[0] for name in sys.modules} & COSTLY)
@@ -178,7 +177,7 @@ class Observer(Interpreter):
             self.evaluations.with_gradients(name, args, result, name in FOLLOWED)
         if self.looking or self.passes.written:
             at, called = (self._place_of_op(), place()) if self.looking else (None, None)
-            self.passes.seen.append(SeenOp(key, args, kwargs, result, at, tuple(self.stack[-1:]), called))
+            self.passes.seen.append(SeenOp(key, args, kwargs, result, at, tuple(self.stack[-1:]), called, op))
         return result
 
     def _without_grad(self, name: str, args: Any, result: Any) -> None:
@@ -234,7 +233,7 @@ class Observer(Interpreter):
         at: Place | None = None
         if outermost and type(module) not in LOSSES and not self.inside:
             at = place() if state.grad else None
-            known = set(self.roots) == {id(module)} and len(self.optimizers) == 1
+            known = id(module) in self.roots and len(self.optimizers) == 1
             stilled = self.passes.mode is True and not module.training
             if at is not None and known and self.calling.evaluates(at, len(self.record.steps), stilled):
                 result = self._evaluation(call, module, args, kwargs)
@@ -260,8 +259,7 @@ class Observer(Interpreter):
         if outermost and state.grad and type(module) not in LOSSES:
             self.passes.output = mixing.first_of(result)
             self.calling.gave(at, self.passes.output, len(self.record.steps))
-            if len(self.passes.heads) < HEADS:
-                self.passes.heads.append((self.passes.output, given_to(args, kwargs), module, before))
+            self.passes.was_called(module, args, kwargs, result, before)
         return result
 
     def _evaluation(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:

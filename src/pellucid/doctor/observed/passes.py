@@ -13,8 +13,9 @@ from pellucid.core import Tensor
 from pellucid.nn import Parameter
 
 from . import criterion, foresight, mixing, named, policy, written
-from .arrays import array_of
+from .arrays import array_of, given_to
 from .batches import BatchNotes
+from .composed import Called, Composed, compose
 from .criterion import LossCall, SeenOp
 from .overlaps import overlap_of
 from .parameters import ParameterNotes
@@ -26,6 +27,7 @@ from .terms import terms_of
 TAKING = ("part", "index", "index_select")  # ops that take rows
 OTHERS = 4  # losses of a pass beside the last one, that are looked at
 HEADS = 20  # rows that meet weights, which are kept of a pass
+CALLED = 100  # calls of networks that are
 MULTIPLYING = ("mul", "div", "true_divide", "neg")
 FORESEEING = (20, 150, 400)  # backwards after which it is asked whether a network sees what it is to say
 VIEWS = ("view", "reshape")  # and those that give numbers another shape, in their order
@@ -57,11 +59,14 @@ class PassNotes:
         self.calls: list[LossCall] = []
         # what networks gave, what they were called with, and the losses until then
         self.heads: list[tuple[Any, tuple[Any, ...], Any, int]] = []
+        self.made: list[Called] = []  # the same calls, with all that was given
+        self.composed: Composed | None = None  # the network of the last pass that was looked at, where it is in parts
         self.given: tuple[Any, ...] = ()  # what the outermost network is called with
         self.met: list[Any] = []  # outside of networks, the first rows that meet weights
         self.first: Any = None  # … and the first weights that these meet
         self.network: Any = None  # the network that was given it
         self.output: Any = None  # what the outermost network gave last
+        self.given_first: Any = None  # the same of the last pass
         self.mode: bool | None = None  # of the network
         self.edge: tuple[str, Place | None] | None = None  # an op at the edge of its domain
         # under no_grad(), the last op that left its domain, where, and at which step
@@ -127,14 +132,40 @@ class PassNotes:
         if given.dim() == 3 and self.batch.dim() >= 2 and given.shape[:2] == self.batch.shape[:2]:
             self.record.lines.setdefault("time first", at)
 
-    def finish(self) -> None:
-        """Nothing more is to come: what a network was called with after the last backward, gradients and all."""
+    def finish(self, roots: list[Any]) -> list[Any]:
+        """Nothing more is to come: what a network was called with after the last backward, gradients and all. Gives the
+        networks, or the one that those among them make up which are called one after the other."""
         if isinstance(self.batch, Tensor) and self.batch.dim():
             self.record.afterwards = numbers(self.given)
+        known = self.composed is not None and roots and self._in_parts(roots, self.composed.prediction)
+        return [self.composed] if known else roots
+
+    def was_called(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, losses: int) -> None:
+        """The program called a network, when there were as many losses in this pass."""
+        if len(self.heads) < CALLED:
+            self.heads.append((self.output, given_to(args, kwargs), module, losses))
+            self.made.append(Called(module, args, kwargs, result))
+
+    def _in_parts(self, networks: list[Any], prediction: Any) -> bool:
+        """Whether there is not one network that gives its prediction first."""
+        whole = len(networks) == 1 and isinstance(self.given_first, Tensor)
+        return not whole or (self.given_first.numel() == 1 != prediction.numel())
+
+    def _as_one(self, call: LossCall | None) -> list[Any]:
+        """The networks of this pass, or what was done with the rows as one where they are in parts."""
+        if call is None or not isinstance(call.prediction, Tensor) or not isinstance(self.batch, Tensor):
+            return self._networks
+        self.given_first = self.output
+        if not self._looking or not self._in_parts(self._networks, call.prediction):
+            return self._networks
+        treated = [args[0] for _, args, module, _ in self.heads if args and module is self.network][:1]
+        whole = compose(self.made, self.seen, [self.batch, *treated], call.prediction)
+        self.composed = whole or self.composed
+        return [whole] if whole is not None else self._networks
 
     def forget(self) -> None:
         """The next pass begins."""
-        self.heads, self.met = [], []
+        self.heads, self.met, self.made = [], [], []
         self.seen, self.calls, self.given, self.network, self.output = [], [], (), None, None
         self.counts.clear()
         self.called.clear()
@@ -200,16 +231,17 @@ class PassNotes:
             self.batches.note(self.given, call, step)
         if self._looking:
             self._look(root, call)
+        roots = self._as_one(call)
         if len(record.steps) == 5 and self.batch is not None:
-            roots, batch, before = self._networks, self.batch, self.last_batch
+            batch, before = self.batch, self.last_batch
             record.mixing = self.apart(lambda: mixing.measure(roots, batch, call, before)) or 0.0
         if len(record.steps) in (0, 5, 20) and self.batch is not None:
-            roots, batch = self._networks, self.batch
+            batch = self.batch
             differs = self.apart(lambda: mixing.ignored(roots, batch, call))
             if differs is not None:  # what saturates later on, or stands still at first, does not ignore its input
                 record.ignored = max(differs, record.ignored or 0.0)
         if len(record.steps) in FORESEEING and self.batch is not None:
-            roots, batch = self._networks, self.batch
+            batch = self.batch
             seen = self.apart(lambda: foresight.foresees(roots, batch, call))
             if seen is not None and seen[0] > record.foreseen:
                 record.foreseen = seen[0]
