@@ -576,7 +576,7 @@ def test_the_recipe_for_a_cause_is_found_by_the_doctor(tmp_path: Path) -> None:
     run = tmp_path / "run.py"
     run.write_text(recipe + "\nfrom pellucid.doctor.subject import main\n\nmain()\n")
     out = tmp_path / "report.json"
-    asked = {"script": str(script), "args": [], "loss": None, "budget": 40, "out": str(out)}
+    asked = {"script": str(script), "args": [], "loss": None, "budget": 40, "out": str(out), "changed": {}}
     subprocess.run([sys.executable, str(run), json.dumps(asked)], check=True, timeout=100)
     report = Report.from_json(out.read_text())
     assert [finding.cause for finding in report.findings] == ["vanishing-gradients"]
