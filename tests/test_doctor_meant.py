@@ -169,6 +169,48 @@ with torch.no_grad():
 """
 )
 
+# Rows of another kind, to see whether the network is as sure of them; or the rows that are to be answered.
+OTHER_KIND = (
+    HEAD
+    + """
+network = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 2))
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+for step in range(60):
+    loss = F.cross_entropy(network(x[:200]), y[:200])
+"""
+    + STEP
+    + """
+x_test, y_test, x_other = x[200:], y[200:], 20 * x[200:] + 30
+network.eval()
+with torch.no_grad():
+    (network(FIRST).argmax(1) == y_test).float().mean()
+    network(x_other).logsumexp(1).mean()
+"""
+)
+
+# A row that tells more of itself by the others of its batch, on purpose; or learns nothing by what is mixed up.
+TOGETHER = (
+    HEAD
+    + """
+class Beside(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.out = nn.Linear(6, 2)
+
+    def forward(self, rows):
+        return self.out(rows + 0.1 * rows.flip(0)) if APART else self.out(rows.T.reshape(rows.shape))
+
+network = Beside()
+optimizer = torch.optim.Adam(network.parameters(), lr=0.1)
+for epoch in range(12):
+    for rows in torch.randperm(300).split(30):
+        loss = F.cross_entropy(network(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+"""
+)
+
 # Grades, of which a rounded one is asked for; or names of classes.
 GRADES = (
     HEAD
@@ -232,10 +274,24 @@ for epoch in range(20):
         (FIRST_OF_TWO, ("PAIRS", "True"), ("PAIRS", "False"), data.constant),
         (BESIDE_ANOTHER, ("WEIGHT", "1.0"), ("WEIGHT", "0.0"), data.constant),
         (DRAWN, ("COMPARED", "False"), ("COMPARED", "True"), model.modes),
+        (OTHER_KIND, ("FIRST", "x_test"), ("FIRST", "x_other"), held_out.prepared),
+        (TOGETHER, ("APART", "True"), ("APART", "False"), data.mixed),
         (GRADES, ("NAMES", "False"), ("NAMES", "True"), loss.class_ids),
         (DISTURBED, ("MISALIGNED", "False"), ("MISALIGNED", "True"), data.conflicting),
     ],
-    ids=["watched", "stream", "few rows", "center", "pairs", "terms", "drawn", "grades", "disturbed"],
+    ids=[
+        "watched",
+        "stream",
+        "few rows",
+        "center",
+        "pairs",
+        "terms",
+        "drawn",
+        "other kind",
+        "together",
+        "grades",
+        "disturbed",
+    ],
 )
 def test_what_is_meant_is_told_from_the_fault(
     source: str, meant: tuple[str, str], wrong: tuple[str, str], rule: Rule

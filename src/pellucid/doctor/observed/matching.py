@@ -99,7 +99,9 @@ def _mean(pairs: list[tuple[float, int]]) -> float | None:
 
 def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
     """The last evaluation with its rows brought to the scale, or the order, of those of the training."""
-    last = [h for h in held_out(record) if h.inputs is not None]
+    kept = [h for h in held_out(record) if h.inputs is not None]
+    # what is asked beside rows with labels may well be of another kind, as to see whether the network is as sure of it
+    last = [h for h in kept if h.target is not None] or [h for h in kept if h.met or is_graded(h)]
     if not last or not record.inputs or record.whole_numbers or record.bad_inputs:
         return None
     shapes = {h.inputs.shape[1:] for h in last if h.inputs is not None}

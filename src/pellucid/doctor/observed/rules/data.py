@@ -13,7 +13,7 @@ from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
 
 from .. import labels as making
 from .. import orders
-from ..compare import stands
+from ..compare import does_well, stands
 from ..record import Place, ProgramRecord
 from ..rows import inside
 from ..suspicion import Suspicion
@@ -376,7 +376,8 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
             or next((op.place for op in record.loss.body if op.key[0] in ("view", "reshape")), None)
             or record.lines.get("turned", record.loss.place),
             [BatchFirst()] if time_first else [],
-            certain=True,
+            certain=not does_well(record),  # as where rows are to look at each other, which tells more of each
+            otherwise="info",
             confidence=0.8,
         )
 
