@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from pellucid.doctor.observed.record import ProgramRecord
-from pellucid.doctor.observed.rules import data, held_out, loss, model, objective, rate
+from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, objective, rate
 from pellucid.doctor.observed.search import Search
 from pellucid.doctor.observed.suspicion import Suspicion
 from tests.watching import watched, written
@@ -211,6 +211,58 @@ for epoch in range(12):
 """
 )
 
+# A picture that a network which rests is to take for another; or weights before it, and the rest is forgotten.
+SOUGHT = (
+    HEAD
+    + """
+network = nn.Linear(6, 3)
+sought = torch.randn(4, 6, requires_grad=True)
+weights = torch.randn(6, 6, requires_grad=True)
+optimizer = torch.optim.SGD([sought if INPUT else weights], lr=0.1)
+for step in range(20):
+    loss = F.mse_loss(network(sought if INPUT else x[:40] @ weights), x[:4, :3] if INPUT else x[:40, :3])
+"""
+    + STEP
+)
+
+# Of five passes in a row four train one of two networks; or one of them is never trained.
+BY_TURNS = (
+    HEAD
+    + """
+maker, judge = nn.Linear(6, 6), nn.Linear(6, 1)
+first, second = torch.optim.SGD(maker.parameters(), lr=0.1), torch.optim.SGD(judge.parameters(), lr=0.1)
+for step in range(30):
+    for _ in range(4):
+        loss = judge(maker(x[:40]).detach()).mean() - judge(x[40:80]).mean()
+        second.zero_grad()
+        loss.backward()
+        second.step()
+    made = maker(x[:40])
+    loss = -judge(made if BOTH else made.detach()).mean()
+    first.zero_grad()
+    loss.backward()
+    first.step()
+"""
+)
+
+# Rows of a table are labelled as they are asked for; or are there from the first.
+LABELLED = (
+    HEAD
+    + """
+network = nn.Linear(6, 2)
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+for round in range(3):
+    known = torch.arange(10 * (round + 1) if ASKED else 30)
+    for step in range(20):
+        loss = F.cross_entropy(network(x[known]), y[known])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        network(x[len(known) :] if ASKED else x).softmax(1).max(1)
+"""
+)
+
 # Grades, of which a rounded one is asked for; or names of classes.
 GRADES = (
     HEAD
@@ -276,6 +328,9 @@ for epoch in range(20):
         (DRAWN, ("COMPARED", "False"), ("COMPARED", "True"), model.modes),
         (OTHER_KIND, ("FIRST", "x_test"), ("FIRST", "x_other"), held_out.prepared),
         (TOGETHER, ("APART", "True"), ("APART", "False"), data.mixed),
+        (SOUGHT, ("INPUT", "True"), ("INPUT", "False"), gradients.unknown),
+        (BY_TURNS, ("BOTH", "True"), ("BOTH", "False"), gradients.no_history),
+        (LABELLED, ("ASKED", "True"), ("ASKED", "False"), data.same_rows),
         (GRADES, ("NAMES", "False"), ("NAMES", "True"), loss.class_ids),
         (DISTURBED, ("MISALIGNED", "False"), ("MISALIGNED", "True"), data.conflicting),
     ],
@@ -289,6 +344,9 @@ for epoch in range(20):
         "drawn",
         "other kind",
         "together",
+        "sought",
+        "by turns",
+        "labelled",
         "grades",
         "disturbed",
     ],
@@ -374,3 +432,35 @@ for rows in torch.randperm(2395).split(5):
         + STEP
     ).replace("RATE", str(lr))
     assert any(suspicion.direction > 0 for suspicion in rate.near(watched(written(source)))) is higher
+
+
+def test_rows_that_are_kept_back_are_not_taken_from_what_they_are_no_part_of() -> None:
+    """A table of few kinds beside one of numbers: all of it is trained on, and more rows are asked of than it has."""
+    record = watched(
+        written(
+            HEAD
+            + """
+from pellucid.utils.data import DataLoader, TensorDataset
+kinds = torch.randint(0, 5, (300, 2))
+class Both(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.out = nn.Embedding(5, 2), nn.Linear(10, 2)
+
+    def forward(self, kinds, rows):
+        return self.out(torch.cat([self.table(kinds).flatten(1), rows], 1))
+
+network = Both()
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+for epoch in range(10):
+    for k, a, b in DataLoader(TensorDataset(kinds[:100], x[:100], y[:100]), 20, shuffle=True):
+        loss = F.cross_entropy(network(k, a), b)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        (network(kinds[100:], x[100:]).argmax(1) == y[100:]).float().mean()
+"""
+        )
+    )
+    assert not list(data.same_rows(record))

@@ -249,7 +249,7 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
     distinct = len(np.unique(rows))
     if _in_parts(record):
         return
-    total -= _kept_back(record)
+    total = max(total - _kept_back(record), distinct)
     by_chance = total * (1 - np.exp(-len(rows) / total))  # rows that differ, where as many are drawn from all of them
     if len(rows) >= OFTEN * distinct and 1 < distinct < 0.5 * by_chance and len(record.rows) >= 10:
         alone = _asks_of_no_other(record)
@@ -274,10 +274,25 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
 
 
 def _kept_back(record: ProgramRecord) -> int:
-    """How many rows a program keeps for its evaluations, of which it trains on none: to learn from few of a table, and
-    be asked of the rest of it, is meant."""
-    asked = np.concatenate([record.afterwards, *(held.rows for held in record.held_out if held.step)])
-    return 0 if inside(asked, np.concatenate(record.rows)).any() else len(np.unique(asked))
+    """How many rows a program is asked of and never trains on: to learn from few of a table, and be asked of the rest
+    of it, is meant. 0 where it is asked of rows that it was trained on before; later is another thing, as of rows that
+    are labelled one after the other."""
+    trained = np.concatenate(record.rows)
+    size = float(np.abs(trained).max()) or 1.0
+    known, first = np.unique(np.round(trained / size, 9), return_index=True)
+    since = np.repeat(np.arange(len(record.rows)), [len(batch) for batch in record.rows])[first]
+    asked = [(held.step, held.rows) for held in record.held_out if held.step and len(held.rows)]
+    if len(record.afterwards):
+        asked.append((len(record.rows), record.afterwards))
+    kept: set[float] = set()
+    for step, rows in asked:
+        own = np.unique(np.round(rows / size, 9))
+        at = np.searchsorted(known, own).clip(max=len(known) - 1)
+        met = known[at] == own
+        if (since[at][met] < step).any():
+            return 0
+        kept |= set(own[~met].tolist())
+    return len(kept)
 
 
 def _asks_of_no_other(record: ProgramRecord) -> bool:

@@ -49,6 +49,8 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
     yield from _without_grad(record)
     known = [p for p in record.parameters.values() if p.known and not p.frozen and not p.elsewhere]
     lost = [p for p in known if p.used and not p.reached]
+    if len(record.optimizers) > 1:  # passes that train the other network may be all that was looked at
+        lost = [p for p in lost if not p.moved]
     if record.ignored is not None and record.ignored < ROUNDING:
         return  # what is computed from the input is not cut off but left out
     left_out = record.lines.get("left out") if record.cut is None else None
@@ -148,6 +150,8 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
     by_half = autoencodes(record)
     strangers = [p for p in record.parameters.values() if p.reached and not p.known and not p.frozen]
     strangers = [p for p in strangers if p.listed or not p.moved]  # what the program moves by itself is none
+    if _seeks_input(record):
+        strangers = []
     reached = [p for p in record.parameters.values() if p.reached]
     if strangers:
         half_way = outcome(record).progress >= HALF_WAY
@@ -185,6 +189,13 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             strictly=True,
             certain=bool(half) and not does_well(record),
         )
+
+
+def _seeks_input(record: ProgramRecord) -> bool:
+    """Whether the one thing that is trained is what the network is given, as a picture that is to look like another: no
+    rows come in beside it."""
+    trained = [p for p in record.parameters.values() if p.known and p.reached]
+    return len(trained) == 1 and not trained[0].listed and not any(len(rows) for rows in record.rows)
 
 
 def _are_replaced(record: ProgramRecord, strangers: list[ParameterRecord]) -> bool:
