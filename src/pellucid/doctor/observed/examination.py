@@ -111,8 +111,9 @@ def examine(laboratory: Laboratory) -> Report:
     parts = phases_of(base) if not findings else []
     if parts:
         report = _of_phases(laboratory, parts, first)
-        report.findings[:0] = [finding_of(suspicion, base, None) for suspicion in gradients.idle(base)]
-        report.status = status_of(report.findings) if report.findings else report.status
+        idle = [finding_of(suspicion, base, None) for suspicion in gradients.idle(base)]
+        report.findings[:0] = idle
+        report.status = "faults" if idle else report.status
         return report
     return _judged(laboratory, base, findings)
 
