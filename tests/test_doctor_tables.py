@@ -176,3 +176,29 @@ def one_batch(asked: int) -> Callable[[], None]:
 def test_one_batch_and_what_weights_without_a_network_are_asked_of(asked: int, certain: bool) -> None:
     (found,) = data.same_rows(watched(one_batch(asked)))
     assert found.certain == certain
+
+
+class Listed(nn.Module):
+    def __init__(self, kept: type[Any]) -> None:
+        super().__init__()
+        self.layers: Any = kept([nn.Linear(3, 3)])  # a list
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = torch.relu(layer(x))
+        return self.head(x)
+
+
+@pytest.mark.parametrize(("kept", "found"), [(list, ["a list"]), (nn.ModuleList, [])])
+def test_layers_in_a_plain_list_are_shown_where_it_is_kept(kept: type[Any], found: list[str]) -> None:
+    def program() -> None:
+        network, x = Listed(kept), torch.randn(20, 3)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(5):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), torch.arange(20) % 2).backward()
+            optimizer.step()
+
+    told = [at(s.place) for s in gradients.unknown(watched(program))]
+    assert told == [line(remark) for remark in found]

@@ -14,6 +14,7 @@ import numpy as np
 
 from pellucid.core import Tensor
 from pellucid.errors import user_frame
+from pellucid.nn import Module
 
 from .arrays import array_of
 from .places import place
@@ -44,6 +45,12 @@ def given_by(kind: type[Any], name: str) -> Place | None:
         return None
     given = re.compile(rf"\s*self\.{name}\s*(?::[^=]+)?=(?!=)")
     return next(((file, first + i) for i, line in enumerate(lines) if file and given.match(line)), None)
+
+
+def _keeps_others(name: str, value: Any, listed: set[int]) -> bool:
+    """Whether an attribute is a plain list, or dict, of layers that a network does not know of."""
+    kept = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return not name.startswith("_") and any(isinstance(k, Module) and id(k) not in listed for k in kept)
 
 
 class ParameterNotes:
@@ -114,8 +121,11 @@ class ParameterNotes:
         owners = {id(p): m for m in module.modules() for p in m._parameters.values() if p is not None}
         for name, parameter in new:
             self.note(parameter, name, self.line_of(owners.get(id(parameter)))).listed = True
+        listed = {id(m) for m in module.modules()}
         for m in module.modules():
             for name, value in vars(m).items():
+                if _keeps_others(name, value, listed) and (at := given_by(type(m), name)) is not None:
+                    self.record.lines.setdefault("unlisted", at)
                 if isinstance(value, Tensor) and value.is_leaf and value.requires_grad:
                     self.note(value, name, given_by(type(m), name))  # a plain tensor, which no network lists
         record = self.record

@@ -167,7 +167,9 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
                 "They stay as they were at first. The optimiser was given the parameters of something else, or layers "
                 "are kept in a plain list, where parameters() does not find them.",
                 "make the optimiser with the parameters of the network that is trained; keep layers in nn.ModuleList",
-                (twice or record.optimizers[0]).place if strangers[0].listed else strangers[0].place,
+                (twice or record.optimizers[0]).place
+                if strangers[0].listed
+                else record.lines.get("unlisted") or strangers[0].place,
                 treatments,
                 certain=twice is not None or not listed_all or not any(p.known for p in reached) or replaced,
                 # a head that is trained alone, on features as they are, may well be meant, where it does well
