@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import pellucid as torch
 from pellucid import nn, optim
 from pellucid.doctor.observed.record import Place, ProgramRecord
-from pellucid.doctor.observed.rules import data, gradients, scale
+from pellucid.doctor.observed.rules import data, gradients, hinges, scale
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, Dataset, TensorDataset
 from tests.watching import watched
@@ -202,3 +203,41 @@ def test_layers_in_a_plain_list_are_shown_where_it_is_kept(kept: type[Any], foun
 
     told = [at(s.place) for s in gradients.unknown(watched(program))]
     assert told == [line(remark) for remark in found]
+
+
+TRIPLETS = """
+import pellucid as torch
+from pellucid import nn
+from pellucid.nn import functional as F
+net = nn.Linear(2, 4)
+criterion = nn.TripletMarginLoss(1.0)
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+x = torch.cat([torch.randn(40, 2) * 0.1 + 1, torch.randn(40, 2) * 0.1 - 1])
+for step in range(60):
+    anchor, pos, neg = net(x[:40]), net(x[:40].flip(0)), net(x[40:])
+    d_pos, d_neg = (anchor - pos).pow(2).sum(1), (anchor - neg).pow(2).sum(1)
+    loss = LOSS
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "found"),
+    [
+        ("F.relu(d_pos - d_neg + 1.0).mean()", []),
+        ("F.relu(d_neg - d_pos + 1.0).mean()", ["loss-sign-flipped"]),
+        ("(1.0 - d_pos + d_neg).clamp(min=0).mean()", ["loss-sign-flipped"]),
+        ("criterion(anchor, pos, neg)", []),
+        ("criterion(anchor, neg, pos)", ["loss-sign-flipped"]),
+    ],
+)
+def test_positives_and_negatives_in_the_place_of_each_other(loss: str, found: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(TRIPLETS.replace("LOSS", loss))
+    code = compile(path.read_text(), str(path), "exec")
+    record = watched(lambda: exec(code, {"__name__": "__main__"}))  # noqa: S102 (a text of the test's own)
+    told = list(hinges.swapped(record))
+    assert [s.cause for s in told] == found
+    assert all(at(s.place) == 12 for s in told)

@@ -26,14 +26,14 @@ from .confirmation import as_good_as_best, confirms, sooner
 from .findings import finding_of, proved_beside, rank
 from .laboratory import Laboratory, is_part
 from .record import ProgramRecord
-from .rules import data, gradients, held_out, loss, model, numbers, objective, rate, splits
+from .rules import data, gradients, held_out, hinges, loss, model, numbers, objective, rate, splits
 from .suspicion import Suspicion
 from .treatments import Clip, Longer, Treatment
 
 Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
 STATED: tuple[Rule, ...] = (
     *numbers.STATED, *model.STATED, *data.RULES, *gradients.RULES, *loss.RULES, *held_out.RULES,
-    *splits.RULES, rate.hardly_any,
+    *splits.RULES, *hinges.RULES, rate.hardly_any,
 )  # fmt: skip
 GROUPS: tuple[tuple[Rule, ...], ...] = (
     (
