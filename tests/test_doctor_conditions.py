@@ -8,7 +8,7 @@ import pytest
 
 from pellucid.doctor import examine_script
 from pellucid.doctor.conditions import learning, start
-from pellucid.doctor.conditions.causes import coverage, imbalance
+from pellucid.doctor.conditions.causes import coverage, imbalance, order
 from pellucid.doctor.probes import roles, tables, trials
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
 from pellucid.doctor.probes.losses import Candidate
@@ -333,6 +333,23 @@ def test_without_its_decay_a_training_with_momentum_has_none_in_its_velocity_eit
         without(scope)
         step(plain, velocity, g)
     assert w == pytest.approx(plain)
+
+
+@pytest.mark.parametrize("kind", [np.array, list])
+def test_an_order_that_is_made_anew_is_mixed_and_one_that_is_mixed_is_left(kind):
+    """Sorted by the labels in each epoch, the rows come sorted whatever order the data are in."""
+    scope = Scope(None, {}, {"order": kind(range(30)), "few": kind(range(8)), "twice": kind([0] * 30)})
+    taken = order.orders_taken(scope, {30})
+    held, mix = scope.objects["order"], order.in_any_order(taken)
+    mix(scope)
+    first = list(held)
+    assert sorted(first) == list(range(30)) != first and all(type(i) is type(held[0]) for i in held)
+    mix(scope)
+    assert list(held) == first
+    held[:] = list(range(30))
+    mix(scope)
+    assert list(held) not in (first, list(range(30)))
+    assert list(scope.objects["few"]) == list(range(8)) and not any(scope.objects["twice"])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from pellucid.doctor.conditions.case import Case, at, called
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import SeenData, classes
 from pellucid.doctor.probes.tables import Holder, Turned, by_rows
-from pellucid.doctor.probes.trials import Remedy, transformed
+from pellucid.doctor.probes.trials import Change, Remedy, transformed
 from pellucid.doctor.process import orders
+from pellucid.doctor.process.paths import Path, Scope, leaves
 from pellucid.doctor.report import Finding
 
 
@@ -74,6 +76,14 @@ def find(case: Case) -> Finding | None:
         finding.patch = {"before": new, "line": loop.line}
     names = {called(key) for key in (data.keys.inputs, data.keys.labels) if key is not None}
     at(finding, orders.sorted_rows(case.sources, names, loop.file, loop.line))
+    around = loop
+    while around.outer is not None:
+        around = case.session.program.loops.loops[around.outer]
+    if (
+        shuffled.each and around.line <= (finding.line or 0) <= around.last_line
+    ):  # made anew, it is not that of the data
+        finding.patch = None
+        finding.fix = "take the rows in a new random order in each epoch, with np.random.permutation(n) here"
     return finding
 
 
@@ -106,10 +116,41 @@ def _shuffled(case: Case, data: SeenData) -> tuple[Remedy, dict[str, Holder]] | 
     pairs = [(a, b) for a in x for b in y if a.shape[0] == b.shape[0] and a.shape[0] >= 20]
     if not pairs:
         return None
+    taken = orders_taken(case.session.scope, {a.shape[0] for a in x})
     changes = []
     for count in {a.shape[0] for a, _ in pairs}:
         order = np.random.default_rng(0).permutation(count)
         tensors = list({g.name: g for pair in pairs for g in pair if g.shape[0] == count}.values())
         changes.append(transformed(tensors, lambda values, order=order: values[order]))
     held = {group.name: group for pair in pairs for group in pair}
-    return Remedy("unshuffled-data", "with shuffled rows", begin=tuple(changes)), held
+    each = (in_any_order(taken),) if taken else ()
+    return Remedy("unshuffled-data", "with shuffled rows", begin=tuple(changes), each=each), held
+
+
+def orders_taken(scope: Scope, counts: set[int]) -> list[Path]:
+    """What numbers the rows in some order, by which a pass takes them: sorted anew, it undoes any order of the rows."""
+    return [path for path, value in leaves(scope, max(counts, default=0)).items() if _is_order(value, counts)]
+
+
+def _is_order(value: Any, counts: set[int]) -> bool:
+    if not isinstance(value, np.ndarray | list) or len(np.shape(value)) != 1 or len(value) not in counts:
+        return False
+    numbers = np.asarray(value)
+    if isinstance(value, np.ndarray) and not value.flags.writeable:
+        return False
+    return numbers.dtype.kind in "iu" and np.array_equal(np.sort(numbers), np.arange(len(numbers)))
+
+
+def in_any_order(paths: list[Path]) -> Change:
+    """At the head of each pass: what a program has put into an order of its own since the last one is mixed."""
+    rng, mixed = np.random.default_rng(0), dict[Path, np.ndarray]()
+
+    def change(scope: Scope) -> None:
+        for path in paths:
+            value = scope.get(path)
+            known = path in mixed and np.array_equal(value, mixed[path])
+            if not known and _is_order(value, {np.size(value)}):
+                mixed[path] = rng.permutation(len(value))
+                value[:] = mixed[path].tolist()  # in place, for a loop that goes through it
+
+    return change
