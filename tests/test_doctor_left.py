@@ -33,7 +33,23 @@ class Stepwise(torch.autograd.Function):
         return wrong
 
 
-@pytest.mark.parametrize(("kind", "line"), [(Named, 3), (Stepwise, 1)])
+class Beside(torch.autograd.Function):
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        inside = (x.abs() <= 1).float()
+        return grads[0] * (1 - inside), None
+
+
+class Two(torch.autograd.Function):
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (x, y) = ctx.saved_tensors
+        both = x + y
+        return grads[0] * both, grads[0] - both
+
+
+@pytest.mark.parametrize(("kind", "line"), [(Named, 3), (Stepwise, 1), (Beside, 4), (Two, 1)])
 def test_the_line_of_a_backward_that_computes(kind: Any, line: int) -> None:
     assert _line_of(kind) == (__file__, inspect.getsourcelines(kind.backward)[1] + line)
 

@@ -94,7 +94,10 @@ def _line_of(kind: type[Any]) -> Place | None:
     if len(computing) == 2 and last and isinstance(last[0], ast.Return) and _hands_on(last[0].value):
         filled = any(isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) for n in ast.walk(written))
         computing = computing[:1] if isinstance(computing[0], ast.Assign) and not filled else computing
-    by_last = last and isinstance(last[0], ast.Return) and isinstance(last[0].value, ast.BinOp | ast.Call)
+    given = last[0].value if last and isinstance(last[0], ast.Return) else None
+    parts = given.elts if isinstance(given, ast.Tuple) else [given]
+    by_last = sum(not isinstance(part, ast.Constant) for part in parts) == 1  # beside None, of what has no gradient
+    by_last = by_last and any(isinstance(part, ast.BinOp | ast.Call) for part in parts)
     at = computing[0] if len(computing) == 1 else last[0] if by_last else written
     return file, first + at.lineno - 1
 
