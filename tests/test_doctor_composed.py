@@ -14,6 +14,7 @@ from pellucid import nn, optim
 from pellucid.doctor.observed.composed import Called, compose
 from pellucid.doctor.observed.record import ProgramRecord
 from pellucid.doctor.observed.rules import data, model
+from pellucid.doctor.observed.treatments import OptimizeAll, StepEach, TrainStrangers, Treatment
 from pellucid.nn import functional as F
 from tests.watching import watched
 
@@ -151,3 +152,65 @@ def test_what_leads_from_rows_to_predictions_is_done_again() -> None:
     assert masked is not None and masked.number == 5
     with pytest.raises(ValueError, match="5 rows"):
         masked(torch.randn(3, 4))
+
+
+@pytest.mark.parametrize("how", ["one", "two", "in turn"])
+def test_several_optimisers_that_step_together_are_as_one(how: str) -> None:
+    """Of an encoder and its head; not those of a game, each of which has backwards of its own."""
+
+    def program() -> None:
+        body, head = nn.Linear(6, 5), nn.Linear(5, 1)
+        halves = [[*body.parameters(), *head.parameters()]] if how == "one" else [body.parameters(), head.parameters()]
+        optimizers = [optim.SGD(half, lr=0.01) for half in halves]
+        x = torch.randn(20, 6)
+        for i in range(30):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            head(body(x)).square().mean().backward()
+            for optimizer in optimizers if how != "in turn" else optimizers[i % 2 : i % 2 + 1]:
+                optimizer.step()
+
+    assert watched(program).together is (how != "in turn")
+
+
+@pytest.mark.parametrize("treatment", [OptimizeAll, TrainStrangers])
+def test_a_stranger_alone_is_trained_beside_two_optimisers(treatment: Callable[[], Treatment]) -> None:
+    """What the other one knows is none: it makes its own updates, no more and no fewer."""
+    moved: list[list[float]] = []
+
+    def program() -> None:
+        parts = [nn.Linear(4, 4, bias=False) for _ in range(3)]
+        before = [part.weight.detach().clone() for part in parts]
+        optimizers = [optim.SGD(part.parameters(), lr=0.01) for part in parts[:2]]
+        x = torch.randn(20, 4)
+        for _ in range(5):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            sum((part(x).sum() for part in parts), torch.zeros(())).backward()
+            for optimizer in optimizers:
+                optimizer.step()
+        moved.append([float((part.weight - was).abs().max()) for part, was in zip(parts, before, strict=True)])
+
+    watched(program)
+    watched(program, treatment())
+    (one, two, stranger), (one_, two_, stranger_) = moved
+    assert (one_, two_) == (one, two) and stranger == 0 < stranger_
+
+
+def test_all_of_several_optimisers_step_behind_each_backward() -> None:
+    def program() -> None:
+        parts = [nn.Linear(4, 4, bias=False) for _ in range(2)]
+        before = [part.weight.detach().clone() for part in parts]
+        optimizers = [optim.SGD(part.parameters(), lr=0.01) for part in parts]
+        x = torch.randn(20, 4)
+        for i in range(10):
+            sum((part(x).sum() for part in parts), torch.zeros(())).backward()
+            if i % 5 == 0:
+                for optimizer in optimizers:
+                    optimizer.step()
+        moved.append([float((part.weight - was).abs().max()) for part, was in zip(parts, before, strict=True)])
+
+    moved: list[list[float]] = []
+    watched(program)
+    watched(program, StepEach())
+    assert all(now > was for was, now in zip(*moved, strict=True))

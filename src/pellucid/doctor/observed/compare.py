@@ -269,7 +269,7 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
 def may_fall(record: ProgramRecord) -> bool:
     """Whether a number that is no known loss is one that training is to bring down: the only one of its program, of no
     game, and above 0 all along, or else of a run that does not move at all."""
-    if len(record.optimizers) != 1 or record.rewarded or record.weighed:
+    if not record.together or record.rewarded or record.weighed:
         return False
     return all(loss > 0 for loss in record.losses if math.isfinite(loss)) or stays(record)
 

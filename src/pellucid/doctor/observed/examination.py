@@ -282,7 +282,7 @@ def _look_closer(laboratory: Laboratory, base: ProgramRecord) -> None:
 def _astray(record: ProgramRecord) -> str:
     """What is said of a run whose loss ends far above where it began, of which nothing was found; "" of others."""
     end, share = outcome(record), explained(record)
-    one = len(record.optimizers) == 1 and record.loss.kind in LIKELIHOODS and not does_well(record)
+    one = record.together and record.loss.kind in LIKELIHOODS and not does_well(record)
     if end.finite and one and end.loss > ABOVE * max(abs(record.losses[0]), by_guessing(record)) and stands(record):
         return ROSE.format(record.losses[0], end.loss)
     if end.finite and (end.loss <= ASTRAY * max(abs(record.losses[0]), by_guessing(record)) or (share or 0.0) > 0):

@@ -477,7 +477,7 @@ class Observer(Interpreter):
                 self.record.lines.setdefault(what, at)
             if what == "backward":
                 self.unstepped += self.passes.batch is not None
-            elif what == "zero_grad" and len(self.optimizers) == 1:
+            elif what == "zero_grad":
                 self.record.wasted += self.unstepped
                 if self.last == "backward" and self.record.steps:  # nor is what the update before left in the next one
                     self.record.steps[-1].stale = False

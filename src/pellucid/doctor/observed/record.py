@@ -10,6 +10,7 @@ import numpy as np
 
 Place = tuple[str, int]  # file and line of the user's
 FLAT = 1e-7  # a slope that is none
+EACH = 0.9  # of the backwards, behind which one of several optimisers makes an update
 STEADY = 0.25  # of a factor, by which it may change where it is one
 
 
@@ -363,6 +364,15 @@ class ProgramRecord:
     @property
     def losses(self) -> list[float]:
         return [step.loss for step in self.steps]
+
+    @property
+    def together(self) -> bool:
+        """Whether one optimiser trains; or several, as one for each part of a network, all of which make an update
+        behind each backward."""
+        held = [number for optimizer in self.optimizers for number in optimizer.held]
+        apart = len(held) == len(set(held)) and len({optimizer.steps for optimizer in self.optimizers}) == 1
+        each = apart and self.optimizers[0].steps >= EACH * len(self.steps)
+        return len(self.optimizers) == 1 or each
 
     @property
     def factor(self) -> float:

@@ -57,7 +57,7 @@ def not_finite(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def constant(record: ProgramRecord) -> Iterator[Suspicion]:
     """Targets of one value only."""
-    if len(record.optimizers) != 1 or len(record.targets) < 2 or record.several:  # of which the last is kept
+    if not record.together or len(record.targets) < 2 or record.several:  # of which the last is kept
         return
     if _of_pairs(record) or _is_one_picture(record) or _is_residual(record) or _is_center(record):
         return  # the first of the others that a row is compared with is the one like it

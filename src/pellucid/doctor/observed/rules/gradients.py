@@ -155,7 +155,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
     reached = [p for p in record.parameters.values() if p.reached]
     if strangers:
         half_way = outcome(record).progress >= HALF_WAY
-        by_chance = not half_way and not any(p.loaded for p in reached) and len(record.optimizers) == 1
+        by_chance = not half_way and not any(p.loaded for p in reached) and record.together
         twice = next((o for o in record.optimizers if o.shared), None)  # made of what another one has
         replaced = _are_replaced(record, strangers)
         tried: list[list[Treatment]] = [[OptimizeAll()], *([[TrainStrangers()]] if listed_all and by_chance else [])]
@@ -247,7 +247,7 @@ def forgotten(record: ProgramRecord) -> Iterator[Suspicion]:
 def cleared(record: ProgramRecord) -> Iterator[Suspicion]:
     """Gradients of most batches that are cleared before an update is made of them."""
     made = sum(optimizer.steps for optimizer in record.optimizers)
-    if len(record.optimizers) != 1 or not made or record.wasted <= WASTED * len(record.steps):
+    if not record.together or not made or record.wasted <= WASTED * len(record.steps):
         return
     yield Suspicion(
         "too-few-updates",
@@ -283,7 +283,7 @@ def stale(record: ProgramRecord) -> Iterator[Suspicion]:
     after = min(len(later), updates)
     if after < 3 or stale < 3 or stale < 0.45 * after:
         return
-    always = len(record.optimizers) == 1 and stale >= ALWAYS * after and not does_well(record)
+    always = record.together and stale >= ALWAYS * after and not does_well(record)
     yield Suspicion(
         "missing-zero-grad",
         f"In {stale} of {after} backwards that follow an update its gradients were still in.",

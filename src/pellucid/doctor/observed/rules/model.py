@@ -90,7 +90,7 @@ def modes(record: ProgramRecord) -> Iterator[Suspicion]:
 def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     """Outputs that are the same whatever comes in."""
     still = record.ignored is not None and record.ignored < ROUNDING
-    if not still or len(record.optimizers) > 1 or not _targets_vary(record) or not stands(record):
+    if not still or (record.optimizers and not record.together) or not _targets_vary(record) or not stands(record):
         return  # or it learns more than a mean, so that some other output depends on its inputs
     loss = record.loss
     if any(op.key[0] in RECTIFIERS and op.zero == 1.0 for op in loss.chain):

@@ -23,7 +23,7 @@ LOOKS = 3  # passes that were looked at, from which the direction of a policy is
 def scaled(record: ProgramRecord) -> Iterator[Suspicion]:
     """backward() on a small or large multiple of the loss."""
     factor = record.factor
-    if not record.loss.kind or len(record.optimizers) != 1 or 0.2 < factor < 5 or factor <= 0:
+    if not record.loss.kind or not record.together or 0.2 < factor < 5 or factor <= 0:
         return
     if not record.is_multiple:
         return  # of which the loss is a part
@@ -41,7 +41,7 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
     """Backward on minus the loss, or an optimiser that maximises it."""
     maximises = any(optimizer.options.get("maximize") for optimizer in record.optimizers)
     negative = record.factor < 0
-    if not record.loss.kind or len(record.optimizers) != 1 or maximises == negative:
+    if not record.loss.kind or not record.together or maximises == negative:
         return
     if negative and not record.is_multiple:
         return  # of which the loss is a part
@@ -68,7 +68,7 @@ def attacks(record: ProgramRecord) -> bool:
 
 def bottomless(record: ProgramRecord) -> Iterator[Suspicion]:
     """A term of the loss that falls without end, and for which the others are given up."""
-    if len(record.optimizers) != 1 or record.rewarded or record.weighed or len(record.terms) < LOOKS:
+    if not record.together or record.rewarded or record.weighed or len(record.terms) < LOOKS:
         return
     passes = [record.terms[at] for at in sorted(record.terms)]
     first, last = passes[1], passes[-1]  # in the first of all, ops are counted from the data on
@@ -112,7 +112,7 @@ def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
 def apart(record: ProgramRecord) -> Iterator[Suspicion]:
     """The overlap of a prediction and a mask, as of Dice, that is made small."""
     maximises = any(optimizer.options.get("maximize") for optimizer in record.optimizers)
-    if len(record.overlaps) < LOOKS or min(record.overlaps) < 1 or len(record.optimizers) != 1 or maximises:
+    if len(record.overlaps) < LOOKS or min(record.overlaps) < 1 or not record.together or maximises:
         return
     if record.factor < 0:
         return
@@ -133,7 +133,7 @@ def one_for_all(record: ProgramRecord) -> Iterator[Suspicion]:
     """A distance of several predictions, as of the steps of a sequence, to one target: of a program that says no more
     than the mean of all of them."""
     loss = record.start or record.loss
-    if loss.kind not in DISTANCES or loss.prediction is None or loss.target is None or len(record.optimizers) != 1:
+    if loss.kind not in DISTANCES or loss.prediction is None or loss.target is None or not record.together:
         return
     said, asked = loss.prediction.shape, loss.target.shape
     fewer = loss.target.ndim > 0 and loss.target.size < loss.prediction.size
@@ -158,13 +158,7 @@ def one_for_all(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def given_up(record: ProgramRecord) -> Iterator[Suspicion]:
     """A term of a loss that is no known one, which falls to nothing while the others stay as they are."""
-    if (
-        record.loss.kind
-        or len(record.optimizers) != 1
-        or record.rewarded
-        or record.weighed
-        or len(record.terms) < LOOKS
-    ):
+    if record.loss.kind or not record.together or record.rewarded or record.weighed or len(record.terms) < LOOKS:
         return
     passes = [record.terms[at] for at in sorted(record.terms)][1:]  # in the first, ops are counted from the data on
     if any([t.key for t in terms] != [t.key for t in passes[-1]] for terms in passes):

@@ -36,7 +36,7 @@ JUMP, DIED = 1.5, 0.2  # times the loss at first; the share of units that a high
 
 def scheduled(record: ProgramRecord) -> Iterator[Suspicion]:
     """A schedule by which the rate is next to nothing for most of the run, or grows far above what it was made with."""
-    if len(record.optimizers) != 1 or len(record.optimizers[0].rates) < FEW_RATES:
+    if not record.together or len(record.optimizers[0].rates) < FEW_RATES:
         return
     optimizer = record.optimizers[0]
     rates, made = optimizer.rates, float(optimizer.options.get("lr") or 0.0)
@@ -117,7 +117,7 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
 def few(record: ProgramRecord) -> Iterator[Suspicion]:
     """A few updates by a DataLoader, or by a loop over a range, of which there might be more."""
     updates, treatments = len(record.steps), _longer(record)
-    if not record.ended or not treatments or not HARDLY_ANY <= updates <= FEW or len(record.optimizers) != 1:
+    if not record.ended or not treatments or not HARDLY_ANY <= updates <= FEW or not record.together:
         return
     yield Suspicion(
         "too-few-updates",
@@ -159,7 +159,7 @@ def _within_usual(record: ProgramRecord, factors: tuple[float, ...]) -> Iterator
 def summed(record: ProgramRecord) -> Iterator[Suspicion]:
     """A loss that is a sum over all numbers of a batch, pixels too, at a rate that nobody would take for its mean."""
     loss = record.loss
-    if loss.reduction != "sum" or loss.prediction is None or len(record.optimizers) != 1 or not goes_far(record):
+    if loss.reduction != "sum" or loss.prediction is None or not record.together or not goes_far(record):
         return
     optimizer, size = record.optimizers[0], (loss.prediction if loss.target is None else loss.target).size
     size *= record.factor  # what backward() is called on may be divided by as many

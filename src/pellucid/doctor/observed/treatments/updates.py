@@ -144,14 +144,15 @@ class KeptGradients(Treatment):
 class StepEach(Treatment):
     """An update after each backward, once the program has made one by itself."""
 
-    optimizer: Any = None
+    def __post_init__(self) -> None:
+        self.optimizers: dict[int, Any] = {}
 
     def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
-        self.optimizer = optimizer
+        self.optimizers[id(optimizer)] = optimizer
 
     def after_backward(self, parameters: list[Any], optimizers: int) -> None:
-        if self.optimizer is not None:
-            self.optimizer.step()
+        for optimizer in self.optimizers.values():
+            optimizer.step()
 
 
 @dataclass
@@ -187,9 +188,26 @@ class ScaleGradients(Treatment):
                         parameter.grad = parameter.grad / self.factor
 
 
+class _Owned:
+    """Which optimiser has which parameters, as they make their updates."""
+
+    def __init__(self) -> None:
+        self.ids: dict[int, set[int]] = {}
+
+    def strangers(self, optimizer: Any, parameters: list[Any]) -> list[Any]:
+        """Those with a gradient that none has, once each of them made an update: the first is there to know them."""
+        known = id(optimizer) in self.ids
+        self.ids[id(optimizer)] = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        every = set().union(*self.ids.values())
+        return [p for p in parameters if p.grad is not None and id(p) not in every] if known else []
+
+
 @dataclass
 class OptimizeAll(Treatment):
     """What the networks have and no optimiser knows joins the first optimiser; what is frozen is trained."""
+
+    def __post_init__(self) -> None:
+        self.owned = _Owned()
 
     def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
         for parameter in module.parameters():
@@ -197,8 +215,7 @@ class OptimizeAll(Treatment):
         return args
 
     def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
-        known = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        new = [p for p in parameters if id(p) not in known and p.grad is not None]
+        new = self.owned.strangers(optimizer, parameters)
         if new:
             optimizer.add_param_group({"params": new})
 
@@ -208,23 +225,19 @@ class TrainStrangers(Treatment):
     """What no optimiser knows gets updates of its own, as of Adam at a usual rate, beside those of the program."""
 
     rate: float = 3e-3
-    count: int = 0
 
     def __post_init__(self) -> None:
-        self.moments: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self.moments: dict[int, tuple[np.ndarray, np.ndarray, int]] = {}  # by the id of a parameter, and its updates
+        self.owned = _Owned()
 
     def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
-        self.count += 1
-        known = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        for parameter in parameters:
-            if id(parameter) in known or parameter.grad is None:
-                continue
+        for parameter in self.owned.strangers(optimizer, parameters):
             slope = array_of(parameter.grad).astype(float)
-            first, second = self.moments.get(id(parameter), (np.zeros_like(slope), np.zeros_like(slope)))
+            first, second, count = self.moments.get(id(parameter), (np.zeros_like(slope), np.zeros_like(slope), 0))
             first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
-            self.moments[id(parameter)] = first, second
-            size = np.sqrt(second / (1 - 0.999**self.count)) + 1e-8
-            step = self.rate * first / (1 - 0.9**self.count) / size
+            self.moments[id(parameter)] = first, second, (count := count + 1)
+            size = np.sqrt(second / (1 - 0.999**count)) + 1e-8
+            step = self.rate * first / (1 - 0.9**count) / size
             with no_grad():
                 parameter.sub_(parameter.new_tensor(step.astype(array_of(parameter).dtype)))
             parameter.grad = None
