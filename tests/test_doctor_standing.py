@@ -13,6 +13,7 @@ from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.placing import climbing, credible, in_helper, summed_last, thrown_away
 from pellucid.doctor.process.source import Assignments, handed_on, suspect
 from pellucid.doctor.process.unmoved import beside, should_move, unread
+from pellucid.doctor.rules.in_place_of import taken_at
 
 FILE = "train.py"
 
@@ -81,6 +82,12 @@ def test_an_update_that_is_missing_belongs_beside_what_is_used_with_it() -> None
     source = "out = h * w5 + g * w6 + b3\nb2 -= lr * d\nw5 -= lr * d * h\nw6 -= lr * d * g\n"
     right = [group(name) for name in ("b2", "w5", "w6")]
     assert beside(Assignments.of({FILE: source}), [group("b3")], right) == (FILE, 4)
+
+
+def test_where_a_gradient_takes_another_weight() -> None:
+    source = "o = f(v1 * h1 + v2 * h2)\nd = o - y\ns1 = d * v2 * g(h1)\nv2 -= r * d * h2\nw -= r * s1 * x\n"
+    groups = {name: group(name) for name in ("v1", "v2", "w")}
+    assert taken_at({"w": ("v2", "v1")}, Assignments.of({FILE: source}), groups) == (FILE, 3)
 
 
 def test_a_comprehension_that_hands_on_some_parameters_alone() -> None:

@@ -11,8 +11,9 @@ import pytest
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.slopes import _directions
-from pellucid.doctor.rules.cells import shared, table
+from pellucid.doctor.rules.cells import TensorCell, shared, table
 from pellucid.doctor.rules.gradient import Judgement, apart
+from pellucid.doctor.rules.in_place_of import in_place_of
 from pellucid.doctor.rules.summed import over_units
 
 LOSS = Candidate("squared", ("", "p"), ("", "y"))
@@ -55,6 +56,23 @@ def test_one_number_for_all_units_is_their_sum_or_their_mean(name: str) -> None:
         assert found is not None
         assert found[0] == "missing-broadcast-sum"
         assert fix in found[2]
+
+
+@pytest.mark.parametrize(("taken", "found"), [("v2", {"w": ("v2", "v1")}), ("v1", {}), ("t", {})])
+def test_a_number_whose_gradient_takes_another_weight(taken: str, found: dict[str, tuple[str, str]]) -> None:
+    """Known by its factor in passes in which the weights move; not where it is no weight over another."""
+    rng = np.random.default_rng(0)
+    study, cells = SlopeStudy([]), list[TensorCell]()
+    for i in range(5):
+        values = {name: rng.normal(size=1) for name in ("v1", "v2", "w")}
+        study.passes.append(StudiedPass(i, values=values))
+        over = values[taken] if taken in values else rng.normal(size=1)
+        cells.append(TensorCell("along", RATE * float((over / values["v1"])[0])))
+    right = [TensorCell("along", RATE)] * 5
+    verdicts = {"v1": "right", "v2": "right", "w": "across"}
+    judgement = Judgement(LOSS, 0.8, RATE, [RATE] * 5, verdicts, cells={"v1": right, "v2": right, "w": cells})
+    judgement.single = frozenset(verdicts)
+    assert in_place_of(judgement, study) == found
 
 
 def test_a_number_that_climbs_is_wrong_beside_a_tensor_that_descends() -> None:

@@ -28,6 +28,7 @@ from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import backward, gradient, summed
 from pellucid.doctor.rules.cells import EXACT
+from pellucid.doctor.rules.in_place_of import in_place_of, taken_at
 
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
 OF_ONE_NUMBER = ("constant-factor", "batch-factor", "zero-gradient")
@@ -254,10 +255,12 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
             _only_last(finding, session, *replaced)
             return []
     finding.notes += [note for note in result.notes if not (told and note == TOO_LONG)]
-    if finding.mistake == summed.MISTAKE:  # of all that are wrong: a sum of 0 is one, though nothing is cut there
+    instead = in_place_of(judgement, seen) if finding.mistake == "swapped-tensors" else {}  # by all passes
+    if finding.mistake == summed.MISTAKE or instead:  # of all that are wrong: a sum of 0 is one, though nothing is cut
         finding.details = [vars(item) for item in result.named]
         named = [item.backward for item in result.named if item.mistake == finding.mistake]
-        at = next((line for line in named if line is not None), result.first_wrong)
+        taken = taken_at(instead, Assignments.of(files), found.groups)
+        at = taken or next((line for line in named if line is not None), result.first_wrong)
         _put_credible(finding, session, at, judgement.wrong, seen)
         return []
     if not told and not finding.fix:

@@ -16,6 +16,7 @@ from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import summed
 from pellucid.doctor.rules.cells import cell
 from pellucid.doctor.rules.gradient import Judgement, by_its_loss, turned_over
+from pellucid.doctor.rules.in_place_of import in_place_of
 
 NEARLY = 0.995  # a cosine that would be shown as that of the same direction
 
@@ -268,6 +269,12 @@ def mistake_of(judgement: Judgement, study: SlopeStudy, sizes: set[int]) -> tupl
                 f"The gradient of {names} is {_number(factors[0])} times as large as it should be.",
                 f"divide it by {_number(factors[0])}",
             )
+    instead = in_place_of(judgement, study)
+    if instead:
+        said = [f"that of {name} takes {taken} for {meant}" for name, (taken, meant) in instead.items()]
+        pairs = dict.fromkeys(instead.values())
+        fix = "; ".join(f"take {meant} for {taken}" for taken, meant in pairs)
+        return "swapped-tensors", f"Of the gradients {', '.join(said)}: in each pass by just that factor.", fix
     swapped = _swapped(judgement, study)
     if swapped:
         return "swapped-tensors", f"The gradient of {swapped[0]} is applied to {swapped[1]}.", "swap them"
