@@ -39,6 +39,7 @@ from pellucid.doctor.progress import (
     no_usual_loss,
 )
 from pellucid.doctor.proof import as_note, at_ties, changes_nothing, hardly_told, prove, rest_is_wrong, rests_aloft
+from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, exchanged, gradient, own_rate, update
 from pellucid.doctor.standing import HARMLESS, LASTING, besides, disproved, doubted, is_guess, proven, stands
@@ -351,7 +352,9 @@ class Examination:
             return doubted(findings, rest) if undone else [*findings, *rest]
         if undone:
             return doubted(findings, conditions.look(session, judgement, seen))
-        if mended is not None and session.left() > LASTING:
+        sources = session.program.loops.sources
+        patched = any(True for f in findings for _ in repairs(f, sources.get(f.file or "", "")))
+        if mended is not None and not patched and session.left() > LASTING:  # what is patched is looked at as a whole
             return [*findings, *besides(session, judgement, seen, mended, ("data",))]
         return findings
 
