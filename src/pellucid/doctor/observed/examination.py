@@ -15,6 +15,7 @@ from pellucid.doctor.report import Finding, Report
 from . import orders
 from .by_patch import prove
 from .compare import LIKELIHOODS, by_guessing, does_well, explained, goes_far, guesses, is_still, outcome, stands
+from .criteria import placed
 from .findings import facts_of, finding_of, findings_of_error, rank, status_of
 from .laboratory import MOST_OF_IT, Laboratory, ScriptLaboratory, is_part
 from .phases import Phase, phases_of
@@ -131,6 +132,7 @@ def _judged(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]
         if reason and status_of(findings) == "healthy":
             return Report("inconclusive", findings, facts, reason=reason)
     _by_patch(laboratory, base, findings)
+    placed(findings)
     findings = weighed(findings)
     return Report(status_of(findings), findings, facts, reason=_ended_by(base) or _of_limits(search, base, findings))
 
