@@ -13,7 +13,7 @@ from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
 
 from .. import labels as making
 from .. import orders
-from ..compare import does_well, stands
+from ..compare import does_well, explained, stands
 from ..record import Place, ProgramRecord
 from ..rows import inside
 from ..suspicion import Suspicion
@@ -136,7 +136,8 @@ def _vary(record: ProgramRecord) -> bool:
 def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
     """The same row with other labels in another epoch."""
     pairs = _pairs(record)
-    if pairs is None or _in_parts(record) or _of_pairs(record) or not stands(record):
+    told = record.classes or explained(record) is not None  # whether it is known how far it comes with its labels
+    if pairs is None or _in_parts(record) or _of_pairs(record) or (told and not stands(record)):
         return  # labels that are others each time cannot be learnt, not even by heart
     rows, labels = pairs
     if not record.classes and not record.available and not record.loaders:
@@ -278,6 +279,8 @@ def _kept_back(record: ProgramRecord) -> int:
     of it, is meant. 0 where it is asked of rows that it was trained on before; later is another thing, as of rows that
     are labelled one after the other."""
     trained = np.concatenate(record.rows)
+    if not trained.size:
+        return 0
     size = float(np.abs(trained).max()) or 1.0
     known, first = np.unique(np.round(trained / size, 9), return_index=True)
     since = np.repeat(np.arange(len(record.rows)), [len(batch) for batch in record.rows])[first]
