@@ -64,7 +64,9 @@ class ScaleInputs(Treatment):
     def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
             return args
-        if (args[0].requires_grad and not args[0].is_leaf) or (self.shape and tuple(args[0].shape[1:]) != self.shape):
+        shape = tuple(args[0].shape)
+        others = self.shape and self.shape not in (shape, shape[1:])  # a row by itself, or several
+        if others or (args[0].requires_grad and not args[0].is_leaf):
             return args  # what another network makes of the rows
         self.by_module = True
         return (self._scaled(args[0]), *args[1:])
