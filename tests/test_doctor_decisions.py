@@ -1,10 +1,14 @@
 """Units that say on which side of a threshold their sum is: the rule of the perceptron follows a slope, too."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from pellucid.doctor import examine_script
+from pellucid.doctor.probes.decisions import stays_whole
 
 # The threshold is in the comparison alone, and what it gives is a bool of NumPy.
 THRESHOLD = """
@@ -214,3 +218,23 @@ def test_a_unit_that_comes_to_rest_does_not_climb(tmp_path: Path) -> None:
     program.write_text(OF_AN_ACTIVATION)
     report = examine_script(program)
     assert report.status != "faults", report.findings[0]
+
+
+@pytest.mark.parametrize(
+    ("says", "decided"),
+    [
+        (lambda w: np.array([float(np.argmax(w))]), True),
+        (lambda w: w @ np.array([1.0, 0.0, 2.0]), False),  # whole only where the weights are
+        (lambda w: np.sign(w), True),
+    ],
+)
+def test_an_output_that_is_a_whole_number_wherever_the_weights_are(says: Any, decided: bool) -> None:
+    weights, key = np.array([3.0, 1.0, -2.0]), ("train.py", "guess")
+    asked = stays_whole(cast("Any", None), cast("Any", SimpleNamespace(parameters=["w"])), key)
+    next(asked)
+    near = asked.send(cast("Any", SimpleNamespace(before={"w": weights}, seen={key: [says(weights)]})))
+    moved = near.values["w"]
+    assert not np.array_equal(moved, weights)
+    with pytest.raises(StopIteration) as end:
+        asked.send(cast("Any", SimpleNamespace(before={}, seen={key: [np.atleast_1d(says(moved))]})))
+    assert end.value.value is decided
