@@ -60,6 +60,8 @@ def test_a_change_is_none_where_its_own_line_is_told_of_next() -> None:
         (found("wrong-backward", wrong="W"), replace(found("lr-too-high"), verified=False), False),
         (found("wrong-backward", wrong="W"), replace(found("lr-too-high"), verified=True), True),
         (found("wrong-backward", wrong="W", mistake="batch-factor"), found("lr-too-high"), False),
+        (found("symmetric-init"), replace(found("dead-units"), verified=True), False),
+        (found("symmetric-init"), replace(found("lr-too-high"), verified=True), True),
         # without its last activation a program has another gradient
         (found("output-range-mismatch"), found("wrong-backward", mistake="sign", wrong="W"), False),
         (found("labels-misaligned"), found("wrong-backward", mistake="sign", wrong="W"), True),

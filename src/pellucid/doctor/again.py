@@ -32,6 +32,8 @@ OF_THE_NETWORK = (
     "activation-before-loss", "double-softmax", "no-nonlinearity", "output-range-mismatch", "softmax-single-unit",
     "softmax-wrong-axis",
 )  # fmt: skip
+# other first weights are drawn by what puts these right, and what these are like is no fault of the program
+OF_FIRST_WEIGHTS = ("symmetric-init", "init-too-small", "init-too-large", "dead-units")
 OF_SIZE = ("batch-factor", "constant-factor")  # a gradient of another size goes with another rate
 OF_LENGTH = ("too-few-updates", "lr-too-high", "lr-too-low", "late-instability")
 SEEN_AGAIN = "This was seen in a run of the program with what stands above put right, as it says there."
@@ -114,6 +116,7 @@ def further(wrong: list[Finding], other: Report, was: Report) -> list[Finding]:
     """What is found in the changed program and holds for the program as it is."""
     network = any(f.cause in OF_THE_NETWORK for f in wrong) or _of_another_loss(was, other)
     size = any(f.mistake in OF_SIZE for f in wrong)
+    drawn = any(f.cause in OF_FIRST_WEIGHTS for f in wrong)
     found: list[Finding] = []
     for finding in other.findings:
         named = finding.cause == "wrong-backward" and finding.mistake not in ("", "unknown")
@@ -123,7 +126,8 @@ def further(wrong: list[Finding], other: Report, was: Report) -> list[Finding]:
         if finding.severity not in ALARMS or not shown:
             continue
         of_length = finding.cause in OF_LENGTH and (size or not is_error)
-        if of_length or (network and finding.cause == "wrong-backward"):
+        of_draw = drawn and finding.cause in OF_FIRST_WEIGHTS
+        if of_length or of_draw or (network and finding.cause == "wrong-backward"):
             continue
         found.append(finding)
     return found
