@@ -231,6 +231,17 @@ def test_a_copy_that_learns_no_better_is_not_written_and_what_was_seen_is_told(t
     assert what_was_seen(report, told("sign", 2)) == ""
 
 
+def test_of_a_fault_in_another_file_it_is_said_where_to_change_it(tmp_path: Path) -> None:
+    script, other = tmp_path / "train.py", tmp_path / "net.py"
+    script.write_text("from net import w\n")
+    other.write_text("w += 0.1 * w\n")
+    report = told("sign", 1)
+    report.findings[0].file = str(other)
+    fix(report, script, lambda changed, seconds: Report("healthy"), 60)
+    assert report.fix is not None and "one of train.py, and the fault is in net.py" in report.fix["reason"]
+    assert sorted(tmp_path.iterdir()) == [other, script]
+
+
 def test_two_faults_are_repaired_one_after_the_other(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text("w += 0.1 * w\nb += 0.1 * b\n")

@@ -67,7 +67,7 @@ def fix(report: Report, script: Path, examine: Examine, budget: float) -> None:
         if better is None:
             break
         source, now = better
-    report.fix = {"reason": _reason(report, tried, end - time.monotonic() < 4), "tried": tried}
+    report.fix = {"reason": _reason(report, script, tried, end - time.monotonic() < 4), "tried": tried}
 
 
 def comes_further(was: Report, now: Report) -> bool:
@@ -107,9 +107,13 @@ def _said(value: float | None) -> str:
     return "no number" if value is None else f"{value:.4g}"
 
 
-def _reason(report: Report, tried: int, late: bool) -> str:
+def _reason(report: Report, script: Path, tried: int, late: bool) -> str:
     if report.status != "faults":
         return "There is nothing to repair."
+    elsewhere = [f for f in report.findings if f.severity in ("error", "warning") and f.file and not _of(f, script)]
+    if not tried and elsewhere:
+        where = Path(str(elsewhere[0].file)).name
+        return f"No copy was written: it would be one of {script.name}, and the fault is in {where}. Change it there."
     if not tried:
         return (
             "No copy was written: no change of a line is known that might repair this. The fix above says what to do."

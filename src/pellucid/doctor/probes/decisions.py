@@ -6,7 +6,7 @@ explains the updates of a perceptron by chance.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
-from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
+from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun, Work
 from pellucid.doctor.process.parameters import Parameters
 
 OF_TWO = (*PIECEWISE, "log", "log-logits", "absolute")  # losses of labels that take few values, and their slopes too
@@ -34,12 +34,8 @@ def without_decisions(session: TrainingSession, study: SlopeStudy, best: Candida
     values = study.seen.get(label, [])
     if not values or not all(np.isin(value, (-1.0, 0.0, 1.0)).all() for value in values):
         return False
-    found = session.found
     session.known = study.known
-    try:
-        decided = session.lab(lambda lab: changes(lab, found, label), found.groups, 3.0)
-    except Lost:
-        return False
+    decided = _asked(session, lambda lab: changes(lab, session.found, label))
     if decided:
         study.candidates = [c for c in study.candidates if c.label != label]
     return decided
@@ -50,16 +46,20 @@ def _without_steps(session: TrainingSession, study: SlopeStudy, output: Key) -> 
 
     0 and 1, or -1, may as well be what a unit gives that is saturated, or off.
     """
-    values, found = study.seen.get(output, []), session.found
+    values = study.seen.get(output, [])
     if not values or not all(map(_is_whole, values)) or all(np.isin(v, (-1.0, 0.0, 1.0)).all() for v in values):
         return False
-    try:
-        decided = session.lab(lambda lab: stays_whole(lab, found, output), found.groups, 3.0)
-    except Lost:
-        return False
+    decided = _asked(session, lambda lab: stays_whole(lab, session.found, output))
     if decided:
         study.candidates = [c for c in study.candidates if c.output != output]
     return decided
+
+
+def _asked(session: TrainingSession, work: Callable[[Lab], Work]) -> bool:
+    try:
+        return bool(session.lab(work, session.found.groups, 3.0))
+    except Lost:
+        return False
 
 
 def _is_whole(value: np.ndarray) -> bool:
