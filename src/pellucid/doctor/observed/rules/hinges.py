@@ -11,6 +11,7 @@ from ..record import Place, ProgramRecord
 from ..suspicion import Suspicion
 from ..uses import own_files
 
+BY_INSTANCE = ("forward", "__call__", "__init__")  # methods that are called without their name
 HINGES = ("relu", "clamp", "clamp_min", "max", "maximum", "clip")
 ALIKE = re.compile(r"pos|same|(^|_)d?(ap|dp)(_|$)", re.IGNORECASE)
 OTHER = re.compile(r"neg|differ|(^|_)d?(an|dn)(_|$)", re.IGNORECASE)
@@ -35,13 +36,25 @@ def swapped(record: ProgramRecord) -> Iterator[Suspicion]:
 
 
 def _swapped(place: Place) -> Place | None:
-    for file, tree in own_files(Path(place[0])):
+    files = list(own_files(Path(place[0])))
+    called = {_last(n.func) for _, tree in files for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    for file, tree in files:
         made = [n for n in ast.walk(tree) if isinstance(n, ast.Assign) and "TripletMargin" in ast.unparse(n.value)]
         losses = {"triplet_margin_loss", *(_last(target) for n in made for target in n.targets)}
-        for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
+        for call in _calls(tree, called):
             if (_last(call.func) in HINGES and _is_against(call)) or (_last(call.func) in losses and _is_turned(call)):
                 return str(file), call.lineno
     return None
+
+
+def _calls(node: ast.AST, called: set[str]) -> Iterator[ast.Call]:
+    """The calls in a file, but for those in functions and classes that nothing calls."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Call):
+            yield child
+        method = isinstance(node, ast.ClassDef) and child in node.body and getattr(child, "name", "") in BY_INSTANCE
+        if not isinstance(child, ast.FunctionDef | ast.ClassDef) or child.name in called or method:
+            yield from _calls(child, called)
 
 
 def _last(node: ast.expr) -> str:
