@@ -31,15 +31,16 @@ def weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _beside_matrix(name: str, values: np.ndarray, tensors: dict[str, np.ndarray]) -> bool:
-    """Whether a row is held in one list with a matrix of as many columns, `net[0][1]` with `net[0][0]`, or a column
-    with one of as many rows."""
-    holder, found, _ = name.rpartition("[")
+    """Whether a row is held by its number with one matrix, of as many columns, `net[0][1]` with `net[0][0]`, or a
+    column with one of as many rows. What holds several matrices, or all by name, holds the weights of several layers.
+    """
+    holder, _, key = name.rpartition("[")
+    if not key[:-1].isdigit():
+        return False
+    beside = [v for other, v in tensors.items() if other.rpartition("[")[0] == holder and v.ndim == 2]
+    matrices = [v for v in beside if min(v.shape) > 1]
     axis = int(np.argmax(values.shape))
-    return bool(found) and any(
-        other != name and other.rpartition("[")[0] == holder and v.ndim == 2 and min(v.shape) > 1
-        and v.shape[axis] == values.shape[axis]
-        for other, v in tensors.items()
-    )  # fmt: skip
+    return len(matrices) == 1 and matrices[0].shape[axis] == values.shape[axis]
 
 
 def symmetric(tensors: dict[str, np.ndarray]) -> list[str]:
