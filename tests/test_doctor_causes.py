@@ -589,7 +589,7 @@ def test_a_decay_is_what_an_update_takes_beside_the_slope(share: float, found: f
     slopes, values = RNG.normal(size=12), RNG.normal(size=12)
     given = 0.05 * slopes + share * values
     entry = StudiedPass(0, {"w": np.eye(12)}, {"w": given}, {candidate: {"w": slopes}}, values={"w": values})
-    measured = decay.decay(entry, candidate, "w")
+    measured = decay.decay([entry], candidate, "w")
     assert measured == (None if found is None else pytest.approx(found))
 
 

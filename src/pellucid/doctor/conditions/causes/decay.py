@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pellucid.doctor.conditions.case import LONGEST, Case, Found, at
@@ -50,24 +52,33 @@ def find(case: Case) -> Found | None:
 def _shares(case: Case, candidate: Candidate) -> dict[str, float]:
     """The share of each tensor that every pass takes away, beside what this loss asks for."""
     shares: dict[str, float] = {}
+    passes = case.study.passes
     for name in case.session.found.parameters:
-        each = [share for entry in case.study.passes if (share := decay(entry, candidate, name)) is not None]
-        if len(each) > len(case.study.passes) / 2 and np.std(each) < 0.05 * np.mean(each):
+        each = [share for entry in passes if (share := decay([entry], candidate, name)) is not None]
+        if len(each) > len(passes) / 2 and np.std(each) < 0.05 * np.mean(each):
             shares[name] = float(np.mean(each))
+        elif not each and (share := decay(passes, candidate, name)) is not None:  # of few numbers all passes tell
+            shares[name] = share
     return shares
 
 
-def decay(entry: StudiedPass, candidate: Candidate, name: str) -> float | None:
-    """The share of a tensor that an update takes away beside a multiple of the slope; None where there is none."""
-    if name not in entry.given or candidate not in entry.slopes:
+def decay(entries: Sequence[StudiedPass], candidate: Candidate, name: str) -> float | None:
+    """The share of a tensor that updates take away beside a multiple of the slope, the same in these passes; None where
+    there is none."""
+    parts = [part for entry in entries if (part := _columns(entry, candidate, name)) is not None]
+    s, w, g = np.concatenate(parts, 1) if parts else np.zeros((3, 0))
+    if len(g) < 4 or not w.any() or not s.any():
         return None
-    slopes, given = entry.slopes[candidate][name], entry.given[name]
-    values = entry.directions[name] @ entry.values[name]
-    fine = np.isfinite(slopes) & np.isfinite(given)
-    if fine.sum() < 4 or not values[fine].any() or not slopes[fine].any():
-        return None
-    s, w, g = slopes[fine], values[fine], given[fine]
     (own, share), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
     rest = float(np.linalg.norm(g - own * s - share * w))
     is_one = rest < 1e-4 * float(np.linalg.norm(g)) and own > 0 and 1e-5 < share < 1
     return float(share) if is_one and float(np.linalg.norm(share * w)) > 1e-2 * float(np.linalg.norm(g)) else None
+
+
+def _columns(entry: StudiedPass, candidate: Candidate, name: str) -> np.ndarray | None:
+    """The slope, the weights and the update of a pass along the directions that were measured."""
+    if name not in entry.given or candidate not in entry.slopes:
+        return None
+    slopes, given = entry.slopes[candidate][name], entry.given[name]
+    fine = np.isfinite(slopes) & np.isfinite(given)
+    return np.stack([slopes, entry.directions[name] @ entry.values[name], given])[:, fine]
