@@ -42,7 +42,7 @@ from pellucid.doctor.proof import as_note, at_ties, changes_nothing, hardly_told
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, exchanged, gradient, own_rate, update
-from pellucid.doctor.standing import HARMLESS, LASTING, besides, disproved, doubted, is_guess, proven, stands
+from pellucid.doctor.standing import HARMLESS, LASTING, besides, disproved, doubted, is_guess, is_shown, proven, stands
 from pellucid.doctor.studied import done_otherwise, drawn_at_random, judged, where_slopes_tell
 
 
@@ -68,6 +68,8 @@ def examine(session: TrainingSession, options: Options) -> Report:
             return report if wild is None else Report("faults", [wild], progress.facts)
     except OutOfTime:
         report = progress.report
+        if not report.findings and (told := [finding for finding in session.told if is_shown(finding)]):
+            report = Report("faults", told, progress.facts)
         report.reason = report.reason or (MORE if report.findings else UNTOLD)
         return report
     except Exception as error:  # noqa: BLE001 (an error of our own must not look like one of the user's program)

@@ -44,14 +44,14 @@ def besides(
     found = conditions.look(session, right, seen, stages, mended)
     session.unfinished = session.blown_up = False
     session.gets_to_a_guess = 0
-    confirmed = [finding for finding in found if _is_shown(finding) and finding.cause not in OF_LENGTH]
+    confirmed = [finding for finding in found if is_shown(finding) and finding.cause not in OF_LENGTH]
     for finding in confirmed:
         called = {"as it is": "with the right gradient"}
         finding.fork = {called.get(name, name): curve for name, curve in finding.fork.items()}
     return confirmed
 
 
-def _is_shown(finding: Finding) -> bool:
+def is_shown(finding: Finding) -> bool:
     """Whether a fork confirms it, or what was seen proves it by itself."""
     return bool(finding.verified) or (finding.verified is None and finding.severity == "error")
 
@@ -96,7 +96,7 @@ def doubted(findings: list[Finding], others: list[Finding]) -> list[Finding]:
 
     Where numbers overflow or units are saturated, slopes mislead. More updates do not make them right.
     """
-    confirmed = [finding for finding in others if _is_shown(finding) and finding.cause != "too-few-updates"]
+    confirmed = [finding for finding in others if is_shown(finding) and finding.cause != "too-few-updates"]
     if not confirmed:
         return findings
     if all(  # correctness first: what is wrong is wrong beside all else

@@ -93,7 +93,7 @@ def of_outputs(session: TrainingSession, judgement: gradient.Judgement | None, s
     case = Case.of(session, judgement, study)
     if _ask(case, "outputs") and all(finding.cause != "symmetric-init" for finding in case.findings):
         case.findings += symmetry.seen(case)
-    return [case.placed(finding) for finding in case.findings]
+    return case.findings
 
 
 def look(
@@ -164,11 +164,11 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session.unfinished = not case.findings and session.left() < 3 and case.was.finite and not case.learns
     right = "training" in stages and case.mended is None  # the data alone is asked of a gradient that is not known
     if not case.findings and right and (wild := rate.blown_up(case)) is not None:
-        case.findings.append(wild)
+        case.add(wild)
     session.blown_up = not case.findings and "training" in stages and _blown_up(case)
     session.inputs_unseen = case.inputs is None
     session.gets_to_a_guess = case.as_is.passes if not case.findings and case.ends_at_a_guess else 0
-    return [case.placed(finding) for finding in case.findings]
+    return case.findings
 
 
 def _observed(case: Case) -> probe.SeenData:
@@ -202,10 +202,10 @@ def _ask(case: Case, when: str) -> bool:
         if isinstance(found, Finding) and case.labels_are_guessed and _is_of_labels(found):
             continue
         if isinstance(found, Found):
-            case.findings.append(found.finding)
+            case.add(found.finding)
             case.so_far, case.was = case.so_far.and_(found.remedy), found.trial
         elif found is not None:
-            case.findings.append(found)
+            case.add(found)
         if found is not None:
             any_found = True
             if when == "training":

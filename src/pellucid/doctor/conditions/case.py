@@ -361,6 +361,11 @@ class Case:
             root = ("global", (module, parts[0]))
         return (root, *(("attr", part) for part in parts[1:]))
 
+    def add(self, finding: Finding) -> None:
+        """Note what was found, also for where the time is up before the rest is looked at."""
+        self.findings.append(self.placed(finding))
+        self.session.told = self.findings
+
     def placed(self, finding: Finding) -> Finding:
         """With the line of the source, where the cause says which one it is."""
         if finding.line is None:

@@ -312,6 +312,7 @@ class TrainingSession:
         self.blown_up = False  # its loss becomes infinite or no number, and no cause of that was found
         self.inputs_unseen = False
         self.gets_to_a_guess = 0  # passes after which it says no more than the mean label, and no cause was found
+        self.told: list[Finding] = []  # what is known of its conditions by now
         self.beside: list[Finding] = []  # what is reported beside a wrong gradient, which was measured without it
         self.suspected: Finding | None = None  # unscaled inputs, without whose scaling no slope told anything
         self.only_there = False  # no loss explained anything but in a fork with scaled inputs and weights
