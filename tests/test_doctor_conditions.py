@@ -1,21 +1,26 @@
 """What the conditions of a hand-written program are judged by, each part by itself."""
 
+import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from pellucid.doctor import examine_script
+from pellucid.doctor import examination, examine_script
 from pellucid.doctor.conditions import learning, start
-from pellucid.doctor.conditions.causes import coverage, imbalance, order
+from pellucid.doctor.conditions.causes import class_numbers, coverage, decay, imbalance, order, softmax
 from pellucid.doctor.probes import roles, tables, trials
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
 from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.trials import Trial
-from pellucid.doctor.process import orders, origins, parameters, settings
+from pellucid.doctor.process import culprits, orders, origins, parameters, settings
+from pellucid.doctor.process.clock import OutOfTime
 from pellucid.doctor.process.instrument import Loops, of_list
 from pellucid.doctor.process.paths import Scope, groups, leaves
+from pellucid.doctor.repairs import repairs
+from pellucid.doctor.report import Finding
 
 
 @pytest.mark.parametrize(
@@ -27,6 +32,9 @@ from pellucid.doctor.process.paths import Scope, groups, leaves
         ({"W1": np.zeros((4, 3)), "b1": np.zeros((1, 3)), "W2": np.eye(3)}, ["W1"]),  # a bias may begin at 0
         ({"p['W1']": np.zeros((4, 3)), "p['b1']": np.zeros((3, 1)), "p['W2']": np.eye(3)}, ["p['W1']"]),
         ({"w": np.zeros((4, 1)), "b": np.zeros((1, 1))}, []),  # one layer
+        ({"p['W1']": np.zeros((2, 2)), "p['W2']": np.zeros((1, 2))}, ["p['W1']", "p['W2']"]),  # what one dict holds
+        ({"w[0]": np.zeros((3, 2)), "w[1]": np.eye(3), "w[2]": np.ones((1, 3))}, ["w[0]", "w[2]"]),
+        ({"l[0]": np.zeros((4, 3)), "l[1]": np.zeros((1, 3))}, []),  # a matrix and its bias
     ],
 )
 def test_layers_whose_units_begin_alike(tensors, alike):
@@ -389,3 +397,79 @@ def test_inputs_of_a_size_that_leaves_most_of_a_small_loss(rooms, constant, nois
     script = tmp_path / "train.py"
     script.write_text(REGRESSION.format(rooms=rooms, constant=constant, noise=noise), encoding="utf-8")
     assert [finding.cause for finding in examine_script(script).findings] == expected
+
+
+def test_a_decay_of_few_numbers_is_told_by_all_passes():
+    candidate, rng = Candidate("log", ("", "p"), ("", "y")), np.random.default_rng(0)
+    entries = []
+    for index in range(6):
+        slopes, values = rng.normal(size=(2, 1))
+        given = {"b": 0.5 * slopes + 0.05 * values}
+        entries.append(StudiedPass(index, {"b": np.eye(1)}, given, {candidate: {"b": slopes}}, values={"b": values}))
+    assert decay.decay(entries, candidate, "b") == pytest.approx(0.05)
+    assert decay.decay(entries[:1], candidate, "b") is None
+
+
+def case_of(source, loops=None, depends=frozenset(), **seen):
+    study = SimpleNamespace(seen={("", name): [value] for name, value in seen.items()}, depends=depends)
+    session = SimpleNamespace(program=SimpleNamespace(loops=loops), frame=SimpleNamespace(f_globals={}, f_locals={}))
+    return cast("Any", SimpleNamespace(sources={"a.py": source}, study=study, session=session))
+
+
+@pytest.mark.parametrize(
+    ("lowest", "statement", "line"),
+    [
+        (0, "p[rows, y - 1] -= 1", 2),
+        (0, "t = np.eye(3)[y - 1]", 2),
+        (1, "p[rows, y - 1] -= 1", None),
+        (0, "p[rows, y] -= 1", None),
+        (0, "q = y - 1", None),
+    ],
+)
+def test_labels_from_zero_are_no_indices_less_one(lowest, statement, line):
+    case = case_of(f"n = 3\n{statement}\n", y=np.tile(np.arange(lowest, 3.0), 4))
+    found = class_numbers.find(case)
+    assert (found and (found.cause, found.line)) == (line and ("labels-off-by-one", line))
+
+
+@pytest.mark.parametrize("output", ["e / np.sum(e, axis=1)", "softmax(z)", "e"])
+def test_a_softmax_of_one_unit_is_told_whatever_its_parts_are_called(output):
+    loops = SimpleNamespace(pairs={("o", "y")})
+    case = case_of(f"e = np.exp(z)\no = {output}\nd = o - y\n", loops, o=np.ones((6, 1)), y=np.eye(6)[0][:, None])
+    found = softmax.find(case)
+    assert (found and (found.cause, found.line)) == (("softmax-single-unit", 2) if output != "e" else None)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("z = np.exp(x)\ns = z.sum()\nout = z / s\n", 2),
+        ("def f(x):\n    z = np.exp(x)\n    return z\ndef g(z):\n    s = z.sum()\nf(1), g(1)\n", None),
+        ("z = np.exp(x)\nz /= z.sum()\n", 2),
+    ],
+)
+def test_where_a_softmax_takes_its_sum(source, line):
+    found = culprits.of_cause("softmax-wrong-axis", {"a.py": source}, SimpleNamespace(outputs=None))
+    assert (found and found.line) == line
+    if line is not None:
+        finding = Finding("softmax-wrong-axis", "error", 0.9, "", "", "", "a.py", line)
+        changed = [text.splitlines()[1] for text in repairs(finding, source)]
+        assert any(text.endswith("= np.sum(z, axis=0, keepdims=True)") for text in changed)
+
+
+def test_what_was_confirmed_is_told_where_the_time_is_up(monkeypatch):
+    told = Finding("excessive-weight-decay", "warning", 0.9, "", "", "", verified=True)
+
+    class LateExamination:
+        def __init__(self, session, options, progress):
+            self.session = session
+
+        def report(self):
+            self.session.told = [told, Finding("class-imbalance", "warning", 0.5, "", "", "")]
+            raise OutOfTime
+
+    monkeypatch.setattr(examination, "Examination", LateExamination)
+    monkeypatch.setattr(examination, "facts_of", lambda session: {})
+    session = SimpleNamespace(deadline=time.monotonic() + 60, told=[])
+    report = examination.examine(cast("Any", session), examination.Options())
+    assert (report.status, report.findings) == ("faults", [told])

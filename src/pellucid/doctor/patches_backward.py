@@ -147,16 +147,18 @@ def _calls(node: ast.AST, name: str) -> bool:
 
 
 def over_classes(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """`e / sum(e)` and `e / np.sum(e, axis=0)` of a softmax, over the axis of the classes: the last, or the first."""
-    for node in ast.walk(statement):
-        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Div) or not isinstance(node.right, ast.Call):
+    """`e / sum(e)` and `e / np.sum(e, axis=0)` of a softmax, over the axis of the classes: the last, or the first. So
+    is `s = e.sum()`, by which it is divided afterwards."""
+    below = [n.right for n in ast.walk(statement) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div)]
+    for node in [*below, *([statement.value] if isinstance(statement, ast.Assign | ast.AugAssign) else [])]:
+        if not isinstance(node, ast.Call):
             continue
-        called, given = ast.unparse(node.right.func), node.right.args
+        called, given = ast.unparse(node.func), node.args
         of_array = called.endswith(".sum") and called not in ("np.sum", "numpy.sum")
         summed = called.removesuffix(".sum") if of_array else text.of(given[0]) if given else ""
         if summed and (of_array or called in ("sum", "np.sum", "numpy.sum")):
             for axis in (-1, 0):
-                yield text.with_expression(node.right, f"np.sum({summed}, axis={axis}, keepdims=True)")
+                yield text.with_expression(node, f"np.sum({summed}, axis={axis}, keepdims=True)")
 
 
 def as_outer(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:

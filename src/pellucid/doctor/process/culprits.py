@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+from collections.abc import Collection
 from typing import Any
 
 from pellucid.doctor.process.origins import first_values
@@ -18,11 +19,7 @@ def of_cause(cause: str, sources: dict[str, str], keys: Any) -> SourcePlace | No
     """The line that a cause points to by itself."""
     names = {key[1].split(".")[-1] for key in (keys.outputs,) if key is not None and not key[1].startswith("return")}
     if cause == "softmax-wrong-axis":
-        return (
-            first(sources, lambda node: isinstance(node, ast.Return | ast.Assign) and _sums(node, "0"))
-            or first(sources, lambda node: isinstance(node, ast.Return | ast.Assign) and _sums(node, None))
-            or first(sources, lambda node: isinstance(node, ast.Return | ast.Assign) and _sums(node, "1"))
-        )  # fmt: skip
+        return next((place for axis in ("0", None, "1") if (place := _summed_over(sources, axis)) is not None), None)
     if cause in ("output-range-mismatch", "softmax-single-unit", "activation-before-loss"):
         return last(
             sources,
@@ -49,6 +46,32 @@ def softmax(sources: dict[str, str], name: str, cause: str) -> SourcePlace | Non
         return called
     wanted = re.split(r"[.\[]", name.removeprefix("self."))[0]
     return last(sources, lambda node: isinstance(node, ast.Assign | ast.AugAssign) and wanted in assigned(node))
+
+
+def normalized(sources: dict[str, str]) -> SourcePlace | None:
+    """Where something is divided by its own sum, or a softmax is called.
+
+    >>> normalized({"a.py": "e = np.exp(z)\\np = e / np.sum(e, axis=1)"}).line
+    2
+    """
+    return first(
+        sources,
+        lambda node: (
+            isinstance(node, ast.Return | ast.Assign)
+            and node.value is not None
+            and any(_is_normalized(part) for part in ast.walk(node.value))
+        ),
+    )
+
+
+def _is_normalized(part: ast.AST) -> bool:
+    if isinstance(part, ast.Call) and "softmax" in ast.unparse(part.func).lower():
+        return True
+    if not isinstance(part, ast.BinOp) or not isinstance(part.op, ast.Div) or not isinstance(part.right, ast.Call):
+        return False
+    taken, function = ast.unparse(part.left), ast.unparse(part.right.func)
+    summed = [ast.unparse(argument) for argument in part.right.args[:1]]
+    return function == f"{taken}.sum" or (function.split(".")[-1] == "sum" and summed == [taken])
 
 
 def rectified(sources: dict[str, str]) -> SourcePlace | None:
@@ -165,14 +188,43 @@ def softmax_again(sources: dict[str, str]) -> SourcePlace | None:
     return None
 
 
-def _sums(node: ast.AST, axis: str | None) -> bool:
-    """Whether a statement sums exponentials, or divides by a sum, over an axis: `e / e.sum(axis=0)`."""
+def _summed_over(sources: dict[str, str], axis: str | None) -> SourcePlace | None:
+    """The first statement that sums exponentials, or divides by a sum, over an axis: `e / e.sum(axis=0)`.
+
+    >>> _summed_over({"a.py": "e = np.exp(z)\\ns = e.sum()\\np = e / s"}, None).line
+    2
+    """
+    for file, tree in trees(sources):
+        lines: list[int] = []
+        for scope in ast.walk(tree):
+            if isinstance(scope, ast.Module | ast.FunctionDef):
+                own = [node for part in scope.body if not _is_scope(part) for node in ast.walk(part)]
+                nodes = [
+                    n for n in own if isinstance(n, ast.Return | ast.Assign | ast.AugAssign) and n.value is not None
+                ]
+                powers = {name for node in nodes if "exp(" in ast.unparse(node) for name in assigned(node)}
+                lines += [node.lineno for node in nodes if _sums(node, axis, powers)]
+        if lines:
+            return SourcePlace(file, min(lines))
+    return None
+
+
+def _is_scope(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.ClassDef)
+
+
+def _sums(node: ast.AST, axis: str | None, powers: Collection[str]) -> bool:
+    """Whether a statement sums exponentials, which `powers` are, or divides by a sum, over this axis."""
     exponential = "exp" in ast.unparse(node)
     below = [p.right for p in ast.walk(node) if isinstance(p, ast.BinOp) and isinstance(p.op, ast.Div)]
-    for part in [node] if exponential else below:
+    for part in [node] if exponential else [*below, node]:
         for call in ast.walk(part):
-            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("sum"):
-                axes = [ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "axis"]
-                if (axis in axes) if axis is not None else not axes:
-                    return True
+            if not isinstance(call, ast.Call) or not ast.unparse(call.func).endswith("sum"):
+                continue
+            of_power = any(isinstance(name, ast.Name) and name.id in powers for name in ast.walk(call))
+            if part is node and not (exponential or of_power):
+                continue
+            axes = [ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "axis"]
+            if (axis in axes) if axis is not None else not axes:
+                return True
     return False

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +29,64 @@ def find(case: Case) -> Finding | None:
         if found and all(found) and found[-1] is not None:
             at(found[-1], origins.made_at(case.sources, key[1]))
             return found[-1]
+    return _counted_from_one(case)
+
+
+def _counted_from_one(case: Case) -> Finding | None:
+    """Labels from 0 on, one less than which is taken for an index: Python counts -1 from the end."""
+    for place, name in indices_less_one(case.sources):
+        label = _held(case, name)
+        if label is None or label.ndim != 1 or len(label) < 4 or label.dtype.kind not in "iuf" or label.min() != 0:
+            continue
+        if np.equal(np.mod(label, 1), 0).all() and 1 <= label.max() < len(label) / 2:
+            high = int(label.max())
+            finding = error(
+                "labels-off-by-one",
+                0.93,
+                f"{name} goes from 0 to {high}, and {name} - 1 is taken for an index: -1 is the last one.",
+                f"The classes are counted from 0: what is taken for class 0 is class {high}, and all others are one "
+                "lower than they are.",
+                f"take {name} itself for the index",
+            )
+            at(finding, place)
+            return finding
     return None
+
+
+def indices_less_one(sources: dict[str, str]) -> Iterator[tuple[places.SourcePlace, str]]:
+    """Where a label less one is taken for an index, and what holds the labels.
+
+    >>> [(place.line, name) for place, name in indices_less_one({"a.py": "p[rows, y - 1] -= 1\\nt[y[i] - 1] = 1"})]
+    [(1, 'y'), (2, 'y')]
+    """
+    for file, tree in places.trees(sources):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Subscript):
+                continue
+            for part in node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]:
+                if not isinstance(part, ast.BinOp) or not isinstance(part.op, ast.Sub):
+                    continue
+                label = part.left.value if isinstance(part.left, ast.Subscript) else part.left
+                name = ast.unparse(label)
+                less = isinstance(part.right, ast.Constant) and part.right.value == 1
+                if less and places.LABELS.match(_last(name)):
+                    yield places.SourcePlace(file, node.lineno), name
+
+
+def _held(case: Case, name: str) -> np.ndarray | None:
+    """The array of this name, as a pass sees it or as the frame of the loop holds it."""
+    seen = next((series[0] for key, series in case.study.seen.items() if key[1] == name), None)
+    if seen is not None:
+        return seen
+    root, *attributes = name.split(".")
+    frame = case.session.frame
+    value: Any = {**frame.f_globals, **frame.f_locals}.get(root)
+    for attribute in attributes:
+        value = getattr(value, attribute, None)
+    try:
+        return np.asarray(value) if isinstance(value, np.ndarray | list | tuple) else None
+    except ValueError:  # rows of several lengths
+        return None
 
 
 def _last(name: str) -> str:
