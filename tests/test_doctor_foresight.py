@@ -9,6 +9,7 @@ import pytest
 
 import pellucid as torch
 from pellucid import nn, optim
+from pellucid.doctor.observed import orders
 from pellucid.doctor.observed.record import ProgramRecord
 from pellucid.doctor.observed.rules import data
 from pellucid.nn import functional as F
@@ -40,14 +41,17 @@ class Recurs(nn.Module):
         return self.head(self.cells(self.table(x))[0])
 
 
-def said(network: nn.Module, asked: str = "next", time_first: bool = False) -> ProgramRecord:
+def said(network: nn.Module, asked: str = "next", time_first: bool = False, counts: bool = False) -> ProgramRecord:
     draw = np.random.default_rng(0)
 
     def program() -> None:
         optimizer = optim.Adam(network.parameters(), lr=0.01)
         for _ in range(24):
             whole = torch.tensor(draw.integers(0, TOKENS, (10, STEPS + 1)))
-            x, y = whole[:, :-1], whole[:, 1:] if asked == "next" else (whole[:, :-1] + 1) % TOKENS
+            if counts:  # each token says which comes next
+                whole = (whole[:, :1] + torch.arange(STEPS + 1)) % TOKENS
+            x = whole[:, :-1]
+            y = {"next": whole[:, 1:], "each": (x + 1) % TOKENS, "itself": x}[asked]
             if time_first:
                 x, y = x.t().contiguous(), y.t().contiguous()
             optimizer.zero_grad()
@@ -72,6 +76,39 @@ def said(network: nn.Module, asked: str = "next", time_first: bool = False) -> P
 def test_a_network_that_reads_what_it_is_to_say(network: Any, how: dict[str, Any], found: bool) -> None:
     torch.manual_seed(0)
     assert [s.cause for s in data.foreseen(said(network(), **how))] == (["train-val-leak"] if found else [])
+
+
+SLICED = """
+def batches(text):
+    for i in range(0, len(text) - 8, 8):
+        x = text[i : i + 8]
+        y = text[i : i + 8]
+        yield x, y
+loss.backward()
+"""
+
+
+@pytest.mark.parametrize(
+    ("network", "counts", "found"),
+    [
+        (lambda: Recurs(both=False), True, True),
+        (lambda: Recurs(both=False), False, False),  # of tokens by chance there is nothing to learn but to repeat them
+        (lambda: Recurs(both=True), True, False),  # which reads all of a row first, as an autoencoder does
+        (lambda: Attends(causal=True), True, True),
+    ],
+)
+def test_a_network_that_is_asked_for_the_token_that_it_is_given(network: Any, counts: bool, found: bool) -> None:
+    torch.manual_seed(0)
+    seen = list(data.shifted(said(network(), asked="itself", counts=counts)))
+    assert [s.cause for s in seen] == (["labels-misaligned"] if found else [])
+
+
+def test_the_second_of_two_equal_slices_is_where_the_targets_are_cut(tmp_path: Any) -> None:
+    file = tmp_path / "train.py"
+    file.write_text(SLICED.lstrip())
+    assert orders.cut_twice((str(file), 6)) == (str(file), 4)
+    file.write_text(SLICED.lstrip().replace("y = text[i : i + 8]", "y = text[i + 1 : i + 9]"))
+    assert orders.cut_twice((str(file), 6)) is None
 
 
 MASKED = """

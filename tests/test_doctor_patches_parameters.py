@@ -301,6 +301,10 @@ def test_batches_come_one_after_the_other() -> None:
     source = "for step in range(99):\n    x, y = next(iter(loader))\n    loss(net(x), y).backward()\n"
     (made, *_) = patches("low-coverage", source, "next")
     assert made.startswith("batches = (batch for _ in iter(int, 1) for batch in loader)\nfor step")
+    once = "rows = iter(loader)\nx, y = next(rows)\nfor i in range(9):\n    print(i)\n    loss(net(x), y).backward()\n"
+    (made, *_) = patches("low-coverage", once, "next")
+    drawn = "for i in range(9):\n    x, y = next(batches)\n    print(i)"
+    assert made.startswith(f"rows = iter(loader)\nbatches = (batch for _ in iter(int, 1) for batch in loader)\n{drawn}")
     loader = [(1, 2), (3, 4)]
     batches = (batch for _ in iter(int, 1) for batch in loader)
     assert [next(batches) for _ in range(3)] == [(1, 2), (3, 4), (1, 2)]

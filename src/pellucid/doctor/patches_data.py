@@ -242,11 +242,27 @@ def _next_batch(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[s
         for node in loop.body:
             if isinstance(node, ast.Assign) and given and given <= assigned(node) and len(given) > 1:
                 yield text.without(node)
+    made = {
+        ast.unparse(node.targets[0]): node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and _is_iterator(node.value)
+    }
     for node in ast.walk(tree):  # `x, y = next(iter(loader))` before a loop that makes as many steps
         body = getattr(node, "body", None)
         for one, following in itertools.pairwise(body) if isinstance(body, list) else ():
-            if isinstance(one, ast.Assign) and isinstance(following, ast.For) and _first_of(one.value):
-                head = f"for {text.of(one.targets[0])} in {text.of(_first_of(one.value) or one.value)}:"
+            loader = _first_of(one.value, made) if isinstance(one, ast.Assign) else None
+            if not isinstance(one, ast.Assign) or not isinstance(following, ast.For) or loader is None:
+                continue
+            if {n.id for part in following.body for n in ast.walk(part) if isinstance(n, ast.Name)} & assigned(
+                following.target
+            ):  # its number is used
+                drawn = f"{text.of(one.targets[0])} = next(batches)"
+                kept = Text(text.before(following.body[0], drawn))
+                yield kept.with_expression(
+                    one, f"batches = (batch for _ in iter(int, 1) for batch in {text.of(loader)})"
+                )
+            else:
+                head = f"for {text.of(one.targets[0])} in {text.of(loader)}:"
                 old = text.lines[following.lineno - 1]
                 indent = old[: len(old) - len(old.lstrip())]
                 lines = list(text.lines)
@@ -254,13 +270,16 @@ def _next_batch(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[s
                 yield Text("".join(lines)).without(one)
 
 
-def _first_of(value: ast.expr) -> ast.expr | None:
-    """The loader of `next(iter(loader))`."""
-    if isinstance(value, ast.Call) and last(value) == "next" and value.args:
-        inner = value.args[0]
-        if isinstance(inner, ast.Call) and last(inner) == "iter" and inner.args:
-            return inner.args[0]
-    return None
+def _is_iterator(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and last(value) == "iter" and len(value.args) == 1
+
+
+def _first_of(value: ast.expr, made: dict[str, ast.expr]) -> ast.expr | None:
+    """The loader of `next(iter(loader))`, or of `next(rows)` with `rows = iter(loader)` before."""
+    if not (isinstance(value, ast.Call) and last(value) == "next" and value.args):
+        return None
+    inner = made.get(ast.unparse(value.args[0]), value.args[0])
+    return inner.args[0] if isinstance(inner, ast.Call) and _is_iterator(inner) else None
 
 
 def _same_rows(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:

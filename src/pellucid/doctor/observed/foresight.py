@@ -1,8 +1,10 @@
-"""Whether a network that is to say what comes next is shown it: asked by another last token, in eval()."""
+"""Whether a network that is to say what comes next is shown it: asked by another last token, in eval(); and whether
+it is asked for what comes next at all, or for the token itself."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -18,20 +20,33 @@ from .record import Place
 
 STEPS = 4  # of a sequence at least
 FEW = 4  # sequences at least, and kinds of a token
+TOLD = 0.1  # of the tokens, that the one before it tells beside the most frequent one
 MASK = re.compile(r"mask", re.IGNORECASE)
 
 
-def foresees(networks: list[Any], batch: Any, call: LossCall | None) -> tuple[float, Place | None] | None:
-    """By how much, as a share of their spread, outputs change with a token that comes later, and where it is looked at.
+@dataclass(frozen=True)
+class Foresight:
+    """What outputs know of later tokens."""
 
-    None where a sequence is not asked for its own next tokens: the target of each step has to be what goes in at the
-    next one, and that of the last step none that goes in.
+    effect: float  # by how much, as a share of their spread, outputs change with a token that comes later
+    place: Place | None  # where it is looked at
+    asked_for_itself: bool = False  # whether the target of each step is the token that goes in at that step
+
+
+def foresees(networks: list[Any], batch: Any, call: LossCall | None) -> Foresight | None:
+    """What outputs know of tokens that come later.
+
+    None where a sequence is not asked for its own tokens: the target of each step has to be what goes in at the
+    next one, and that of the last step none that goes in; or what goes in at that step, of text whose next token could
+    be told.
     """
     if len(networks) != 1 or call is None or not isinstance(call.target, Tensor) or not isinstance(batch, Tensor):
         return None
     tokens, target = _tokens(array_of(batch)), array_of(call.target)
     if tokens is None or target.size != tokens.size or target.dtype.kind not in "iu":
         return None
+    if np.array_equal(tokens, target.reshape(tokens.shape)):
+        return _of_itself(networks[0], batch, tokens)
     for axis in (1, 0):  # along which time goes
         steps = tokens.shape[axis]
         if steps < STEPS or tokens.shape[1 - axis] < FEW or not _are_next(tokens, target.reshape(tokens.shape), axis):
@@ -41,6 +56,29 @@ def foresees(networks: list[Any], batch: Any, call: LossCall | None) -> tuple[fl
         except Exception:  # noqa: BLE001 (a network that cannot be called like this)
             return None
     return None
+
+
+def _of_itself(network: Any, batch: Any, tokens: np.ndarray) -> Foresight | None:
+    """Of a network that is asked for the token that it is given, as an encoder and its decoder are, too: these read
+    the whole of a sequence before they answer."""
+    if min(tokens.shape) < STEPS or not any(_can_be_told(np.moveaxis(tokens, axis, 1)) for axis in (1, 0)):
+        return None
+    try:
+        found = [_effect(network, batch, axis, tokens.shape) for axis in (1, 0)]
+    except Exception:  # noqa: BLE001 (a network that cannot be called like this)
+        return None
+    effects = [seen.effect for seen in found if seen is not None]
+    return Foresight(max(effects), None, True) if len(effects) == len(found) else None
+
+
+def _can_be_told(tokens: np.ndarray) -> bool:
+    """Whether a token says something of the next: what follows it most often in half of the rows, in the others."""
+    half = len(tokens) // 2
+    known, asked = (np.stack([part[:, :-1].ravel(), part[:, 1:].ravel()]) for part in (tokens[:half], tokens[half:]))
+    often = np.bincount(known[1]).argmax()
+    guess = {token: np.bincount(known[1][known[0] == token]).argmax() for token in np.unique(known[0])}
+    right = np.array([guess.get(token, often) for token in asked[0]]) == asked[1]
+    return right.mean() > (asked[1] == often).mean() + TOLD
 
 
 def _tokens(array: np.ndarray) -> np.ndarray | None:
@@ -59,7 +97,7 @@ def _are_next(tokens: np.ndarray, target: np.ndarray, axis: int) -> bool:
     return varied and bool((y[:, :-1] == x[:, 1:]).all())
 
 
-def _effect(network: Any, batch: Any, axis: int, shape: tuple[int, ...]) -> tuple[float, Place | None] | None:
+def _effect(network: Any, batch: Any, axis: int, shape: tuple[int, ...]) -> Foresight | None:
     array = array_of(batch)
     other = np.moveaxis(array.copy(), axis, 1)
     other[:, -1] = np.roll(other[:, -1], 1, axis=0)
@@ -82,7 +120,7 @@ def _effect(network: Any, batch: Any, axis: int, shape: tuple[int, ...]) -> tupl
         return None
     earlier, changed = (np.moveaxis(x, axis, 1)[:, :-1] for x in (first, second))
     spread = float(earlier.std()) or 1.0
-    return float(np.abs(earlier - changed).mean()) / spread, watch.place
+    return Foresight(float(np.abs(earlier - changed).mean()) / spread, watch.place)
 
 
 def _by_place(outputs: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -132,5 +132,21 @@ def split_apart(place: Place | None) -> Place | None:
     return (place[0], splits[1].lineno) if given[0] != given[1] or given[0] == "None" else None
 
 
+def cut_twice(place: Place | None) -> Place | None:
+    """The second of two equal slices of a function, by which targets are cut like the rows that go in, as of
+    `x, y = text[i : i + T], text[i : i + T]`; None where there are none, or more of them."""
+    tree = _tree(place)
+    found: list[int] = []
+    for scope in () if tree is None else (n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.FunctionDef)):
+        slices = [
+            (ast.unparse(n), n.lineno)
+            for n in _within(scope)
+            if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Slice) and isinstance(n.ctx, ast.Load)
+        ]
+        texts = [text for text, _ in slices]
+        found += [lines[1] for text in set(texts) if len(lines := [at for t, at in slices if t == text]) == 2]
+    return (place[0], found[0]) if place is not None and len(found) == 1 else None
+
+
 def _is_called(node: ast.Attribute, calls: list[ast.Call]) -> bool:
     return any(call.func is node for call in calls)

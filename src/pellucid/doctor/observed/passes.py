@@ -243,10 +243,12 @@ class PassNotes:
         if len(record.steps) in FORESEEING and self.batch is not None:
             batch = self.batch
             seen = self.apart(lambda: foresight.foresees(roots, batch, call))
-            if seen is not None and seen[0] > record.foreseen:
-                record.foreseen = seen[0]
-                if seen[1] is not None:
-                    record.lines["looks ahead"] = seen[1]
+            if seen is not None and seen.asked_for_itself:
+                record.asked_for_itself = seen.effect
+            elif seen is not None and seen.effect > record.foreseen:
+                record.foreseen = seen.effect
+                if seen.place is not None:
+                    record.lines["looks ahead"] = seen.place
         self.last_call, self.last_batch = call or self.last_call, self.batch
         if not np.isfinite(step.loss) and not record.first_bad:
             record.first_bad, (name, at, made) = "loss", self.beside

@@ -268,7 +268,7 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
             else "shuffle=True in the DataLoader, or all of its batches in each epoch"
             if "some of" in record.lines
             else "take the next batch in each step: for x, y in loader: …",
-            record.lines.get("seed") or record.lines.get("some of") or _rows_at(record),
+            next((record.lines[at] for at in ("seed", "some of", "drawn") if at in record.lines), _rows_at(record)),
             certain=not alone,
             otherwise="info" if alone else "",
         )
@@ -418,7 +418,18 @@ def foreseen(record: ProgramRecord) -> Iterator[Suspicion]:
 
 
 def shifted(record: ProgramRecord) -> Iterator[Suspicion]:
-    """Steps of sequences of tokens that are asked for the one after the next, and for none before it."""
+    """Steps of sequences of tokens that are asked for the token itself, or for the one after the next."""
+    if record.asked_for_itself is not None and record.asked_for_itself <= AHEAD:
+        yield Suspicion(
+            "labels-misaligned",
+            "The target of each step is the token that goes in at that step, and no output changes with a later token.",
+            "The targets are not shifted: the network is asked to repeat what it is given, so the loss falls to 0, and "
+            "what comes next is never learnt.",
+            "targets that are one token ahead of the inputs: x, y = row[:-1], row[1:]",
+            orders.cut_twice(record.lines.get("backward")) or record.loss.place,
+            certain=True,
+            confidence=0.9,
+        )
     if not record.whole_numbers or record.several or len(record.optimizers) != 1:
         return
     for by in range(2, FURTHEST + 1):
