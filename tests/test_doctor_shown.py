@@ -73,6 +73,30 @@ def test_gradients_that_add_up_in_a_network_whose_units_went_off() -> None:
     assert found(gradients.stale, watched(lambda: program(True))) == []
 
 
+@pytest.mark.parametrize("clears", ["its own", "the other one's", "by hand"])
+def test_an_optimizer_whose_gradients_nobody_clears_beside_another_one(clears: str) -> None:
+    """Two that leave gradients in each other's parameters, as a generator does in those of a discriminator."""
+
+    def program() -> None:
+        first, second = nn.Linear(4, 4), nn.Linear(4, 2)
+        one, other = optim.SGD(first.parameters(), lr=0.1), optim.SGD(second.parameters(), lr=0.1)
+        x, y = rows()
+        for _ in range(12):
+            one.zero_grad()
+            F.cross_entropy(second(first(x)), 1 - y).backward()
+            one.step()
+            if clears == "by hand":
+                for parameter in second.parameters():
+                    parameter.grad = None
+            else:
+                (other if clears == "its own" else one).zero_grad()
+            F.cross_entropy(second(first(x).detach()), y).backward()  # of another one
+            other.step()
+
+    expected = [("missing-zero-grad", line_of(program, "# of another one"))] if clears == "the other one's" else []
+    assert found(gradients.stale, watched(program)) == expected
+
+
 def test_a_training_by_gradients_that_are_asked_for() -> None:
     """As many steps as with backward(), whose sign and rate can be changed, with the line of the update."""
 

@@ -370,6 +370,7 @@ class Observer(Interpreter):
             return
         began = time.monotonic()
         parameters = self.parameters.all()
+        self.passes.leftovers.after_backward()
         self.passes.note_gradients(parameters)
         self.record.own_seconds += time.monotonic() - began
         for treatment in self.treatments:
@@ -432,6 +433,7 @@ class Observer(Interpreter):
         with self.aside():
             began = time.monotonic()
             self.parameters.note_gradients(optimizer)
+            self.passes.leftovers.before_step(optimizer, note)
             self.record.own_seconds += time.monotonic() - began
             every = self.parameters.all()
             for treatment in self.treatments:
@@ -443,12 +445,9 @@ class Observer(Interpreter):
         with self.aside():
             for treatment in self.treatments:
                 treatment.after_step(optimizer)
-            held = [p for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
-            sums = ((p, float(array_of(p.grad).sum())) for p in held)
             trained = any(p.requires_grad for g in optimizer.param_groups for p in g["params"])
             self.optimizers[id(optimizer)][1].idle += not trained
-            if held:
-                self.passes.pending[id(optimizer)] = next((one for one in sums if one[1] != 0), (held[0], 0.0))
+            self.passes.leftovers.after_step(optimizer)
 
     def optimizer(self, optimizer: Any) -> None:
         """An optimiser was made."""

@@ -17,6 +17,7 @@ from .arrays import array_of, given_to
 from .batches import BatchNotes
 from .composed import Called, Composed, compose
 from .criterion import LossCall, SeenOp
+from .leftovers import Leftovers
 from .overlaps import overlap_of
 from .parameters import ParameterNotes
 from .places import place
@@ -73,7 +74,7 @@ class PassNotes:
         self.beside: tuple[str, Place | None, int] = ("", None, -1)
         self.last_call: LossCall | None = None
         self.last_batch: Any = None
-        self.pending: dict[int, tuple[Any, float]] = {}  # optimiser -> a parameter, and its gradient at the last step
+        self.leftovers = Leftovers()
 
     @property
     def batch(self) -> Any:
@@ -221,9 +222,8 @@ class PassNotes:
     def _note_step(self, root: Any, call: LossCall | None, step: StepRecord) -> None:
         record, parameters = self.record, self.parameters.all()
         if self._optimizers == 1 or "zero_grad" not in record.lines:  # one may clear what the other left
-            step.stale = any(_holds(held) for held in self.pending.values())
-            step.told = not self.pending or any(value != 0 for _, value in self.pending.values())
-        self.pending.clear()
+            self.leftovers.note(step)
+        self.leftovers.before_backward(place())
         if not self._optimizers and record.steps:
             step.stale = any(p.grad is not None and bool((array_of(p.grad) != 0).any()) for p in parameters)
         if call is not None:
@@ -437,12 +437,3 @@ def _norm(parameters: list[Any]) -> float:
             with np.errstate(over="ignore", invalid="ignore"):
                 total += float(flat @ flat)
     return float(np.sqrt(total))
-
-
-def _holds(held: tuple[Any, float]) -> bool:
-    """Whether a gradient is as it was at the last update."""
-    parameter, value = held
-    if parameter.grad is None or value == 0:
-        return False
-    now = float(array_of(parameter.grad).sum())
-    return now == value or not (np.isfinite(now) or np.isfinite(value))

@@ -134,6 +134,8 @@ class OptimizerRecord:
     last: int = 0  # … and after its last one
     idle: int = 0  # updates of parameters none of which is to be trained
     held: frozenset[int] = frozenset()  # its parameters, each by a number
+    uncleared: int = 0  # updates of gradients that were added to those of the one before
+    backward: Place | None = None  # … and the backward ahead of the first of them
 
 
 @dataclass

@@ -277,6 +277,9 @@ def no_backward(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def stale(record: ProgramRecord) -> Iterator[Suspicion]:
     """Gradients of the update before are still in when the next backward adds to them."""
+    if len(record.optimizers) > 1 and "zero_grad" in record.lines:
+        yield from _one_of_several(record)
+        return
     later = [step for step in record.steps[1:] if step.told]
     stale = sum(step.stale for step in later)
     updates = sum(optimizer.steps for optimizer in record.optimizers) or len(later)  # fewer, where gradients add up
@@ -295,6 +298,25 @@ def stale(record: ProgramRecord) -> Iterator[Suspicion]:
         if always or ("zero_grad" not in record.lines and outcome(record).progress <= 0.6)
         else "info",
     )
+
+
+def _one_of_several(record: ProgramRecord) -> Iterator[Suspicion]:
+    """An optimiser whose gradients nobody clears, beside others."""
+    for optimizer in record.optimizers:
+        if optimizer.uncleared < max(3, ALWAYS * (optimizer.steps - 1)):
+            continue
+        yield Suspicion(
+            "missing-zero-grad",
+            f"In {optimizer.uncleared} of {optimizer.steps} updates of this {optimizer.name} its gradients are those of "
+            "the update before, with what was added to them since; those of "
+            f"{'another optimiser are' if len(record.optimizers) == 2 else 'others are'} cleared.",
+            "Its gradients add up over all steps, so each update is made of old ones, too.",
+            "zero_grad() of this optimiser before the backward(), not of another one",
+            optimizer.backward,
+            [ZeroGradients()],
+            otherwise="info" if does_well(record) else "error",
+        )
+        return
 
 
 def functions(record: ProgramRecord) -> Iterator[Suspicion]:
