@@ -145,6 +145,8 @@ def test_what_a_cross_entropy_to_shades_explains() -> None:
     assert explained(ends_at(least)) == pytest.approx(1.0, abs=1e-3)
     assert better(ends_at(guess), ends_at(0.5 * (guess + least)), strictly=True)
     assert not better(ends_at(guess), ends_at(0.9 * guess + 0.1 * least), strictly=True)
+    assert better(ends_at(guess), ends_at(0.6 * guess + 0.4 * least))  # of what can be known, and not of the loss
+    assert not better(ends_at(guess), ends_at(0.8 * guess + 0.2 * least))
 
 
 def run(*losses: float) -> ProgramRecord:

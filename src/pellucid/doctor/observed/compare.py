@@ -257,13 +257,14 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
         fell = b.loss + noise < a.loss - 0.3 * abs(a.loss)
         fell = fell and not (strictly and a.begin - a.loss > 0.5 * (a.begin - b.loss))
         return bool(a.loss <= 0 and fell)
+    share, other = explained(was, steps), explained(now, steps)
+    known = share is not None and other is not None
+    # what the first steps threw up came down far
+    far, further = (share, other) if share is not None and other is not None else (a.progress, b.progress)
+    shades = known and was.loss.kind in BINARY  # whose cross entropy cannot come near 0
     if strictly:
-        share, other = explained(was, steps), explained(now, steps)  # what the first steps threw up came down far
-        far, further = (a.progress, b.progress) if share is None or other is None else (share, other)
-        # A cross entropy to shades cannot come near 0.
-        much = b.loss < 0.4 * a.loss or (was.loss.kind in BINARY and further - far > MUCH and other is not None)
-        return much and far < 0.8 * further
-    return b.loss < 0.7 * a.loss
+        return (b.loss < 0.4 * a.loss or (shades and further - far > MUCH)) and far < 0.8 * further
+    return b.loss < 0.7 * a.loss or (shades and 1 - further < 0.7 * (1 - far))
 
 
 def may_fall(record: ProgramRecord) -> bool:
