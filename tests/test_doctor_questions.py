@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import os
 import subprocess
@@ -757,6 +758,27 @@ def test_results_that_nothing_takes_are_no_cut(chained: bool, shown: bool, other
         [("detached-gradient", otherwise, False)] if otherwise else []
     )
     assert all("nothing on the way" in s.evidence and s.place == record.lines["left out"] for s in found)
+
+
+@pytest.mark.parametrize("takes", [False, True])
+def test_a_network_whose_result_nothing_takes(takes: bool) -> None:
+    """A small one beside a large one, which is given something else in its place."""
+    reading, saying = nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 3))
+
+    def program() -> None:
+        x, y = torch.randn(60, 4), torch.arange(60) % 3
+        optimizer = optim.SGD([*reading.parameters(), *saying.parameters()], lr=0.01)
+        for _ in range(20):
+            optimizer.zero_grad()
+            h = reading(x)
+            F.cross_entropy(saying(h if takes else torch.zeros(60, 4)), y).backward()
+            optimizer.step()
+
+    found = list(gradients.no_history(watched(program)))
+    first = inspect.getsourcelines(program)[1]
+    assert [(s.cause, s.place, s.certain) for s in found] == (
+        [] if takes else [("detached-gradient", (__file__, first + 5), True)]
+    )
 
 
 def test_a_result_whose_numbers_are_taken_out_is_cut() -> None:

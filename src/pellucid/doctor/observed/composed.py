@@ -14,6 +14,7 @@ from typing import Any
 from pellucid.core import Tensor, apply
 
 from .criterion import SeenOp
+from .record import Place
 
 MOST = 2000  # calls and ops of a pass
 DRAWING = ("rand", "dropout", "normal", "bernoulli", "uniform", "multinomial")  # in the names of ops that draw numbers
@@ -27,6 +28,7 @@ class Called:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     result: Any
+    place: Place | None = None  # of the call
 
     def again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.module(*args, **kwargs)

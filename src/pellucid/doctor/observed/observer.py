@@ -17,7 +17,7 @@ from pellucid.nn import Module
 from pellucid.nn.modules import loss as losses
 
 from . import criterion, mixing, rounds
-from .arrays import array_of, given_to
+from .arrays import given_to
 from .aside import Aside
 from .batches import BatchNotes
 from .calling import CallingLines
@@ -259,7 +259,7 @@ class Observer(Interpreter):
         if outermost and state.grad and type(module) not in LOSSES:
             self.passes.output = mixing.first_of(result)
             self.calling.gave(at, self.passes.output, len(self.record.steps))
-            self.passes.was_called(module, args, kwargs, result, before)
+            self.passes.was_called(module, args, kwargs, result, before, at)
         return result
 
     def _evaluation(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:

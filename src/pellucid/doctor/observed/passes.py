@@ -15,7 +15,7 @@ from pellucid.nn import Parameter
 from . import criterion, foresight, mixing, named, policy, written
 from .arrays import array_of, given_to
 from .batches import BatchNotes
-from .composed import Called, Composed, compose
+from .composed import Called, Composed, compose, leaves
 from .criterion import LossCall, SeenOp
 from .leftovers import Leftovers
 from .overlaps import overlap_of
@@ -141,11 +141,13 @@ class PassNotes:
         known = self.composed is not None and roots and self._in_parts(roots, self.composed.prediction)
         return [self.composed] if known else roots
 
-    def was_called(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, losses: int) -> None:
-        """The program called a network, when there were as many losses in this pass."""
+    def was_called(
+        self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, losses: int, at: Place | None
+    ) -> None:
+        """The program called a network in this line, when there were as many losses in this pass."""
         if len(self.heads) < CALLED:
             self.heads.append((self.output, given_to(args, kwargs), module, losses))
-            self.made.append(Called(module, args, kwargs, result))
+            self.made.append(Called(module, args, kwargs, result, at))
 
     def _in_parts(self, networks: list[Any], prediction: Any) -> bool:
         """Whether there is not one network that gives its prediction first."""
@@ -379,6 +381,12 @@ class PassNotes:
                 follow += [taker for taker in takers.get(id(one.output), []) if id(taker.output) not in done]
             if not done & (self.read | set(self.loose)) and (at := seen.called or seen.place) is not None:
                 self.record.lines.setdefault("left out", at)
+        for call in self.made:
+            gave = [made[id(leaf)] for leaf in leaves(call.result) if id(leaf) in made]
+            if call.place is not None and gave and not leads & {id(seen) for seen in gave}:
+                self.record.left_out[call.place] = [
+                    self.parameters.names.get(id(p), "") for p in call.module.parameters()
+                ]
 
     def _note_unused(self, root: Any) -> None:
         """An activation within the network whose result nobody takes."""

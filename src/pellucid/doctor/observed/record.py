@@ -345,6 +345,8 @@ class ProgramRecord:
     times: float = 1.0  # … and how often the mean of these losses the pass comes to
     leaf_loss: bool = False  # backward began at a tensor that nothing was computed from
     cut: Place | None = None
+    # by the lines in which networks are called of which nothing leads to the loss, their parameters
+    left_out: dict[Place, list[str]] = field(default_factory=dict)
     calls: int = 0  # of networks, in passes that train
     detached: Counter[Place | None] = field(
         default_factory=Counter

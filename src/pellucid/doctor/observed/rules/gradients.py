@@ -51,7 +51,8 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
     lost = [p for p in known if p.used and not p.reached]
     if len(record.optimizers) > 1:  # passes that train the other network may be all that was looked at
         lost = [p for p in lost if not p.moved]
-    if record.ignored is not None and record.ignored < ROUNDING:
+    whole = next((at for at, own in record.left_out.items() if own and set(own) <= {p.name for p in lost}), None)
+    if record.ignored is not None and record.ignored < ROUNDING and whole is None:
         return  # what is computed from the input is not cut off but left out
     left_out = record.lines.get("left out") if record.cut is None else None
     if lost and len(record.steps) >= 4 and left_out is not None:
@@ -62,9 +63,10 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
             "them: nothing on the way to the loss takes what they give.",
             "A result that is not handed on, or that the next round of a loop writes over, trains nothing.",
             "hand each result to the next layer, as in x = layer(x), or leave the layers out",
-            left_out,
+            whole or left_out,
+            certain=whole is not None and stands(record),
             otherwise="error" if most and stands(record) else "info",
-            confidence=0.6,
+            confidence=0.85 if whole else 0.6,
         )
         return
     if lost and len(record.steps) >= 4:
@@ -307,8 +309,8 @@ def _one_of_several(record: ProgramRecord) -> Iterator[Suspicion]:
             continue
         yield Suspicion(
             "missing-zero-grad",
-            f"In {optimizer.uncleared} of {optimizer.steps} updates of this {optimizer.name} its gradients are those of "
-            "the update before, with what was added to them since; those of "
+            f"In {optimizer.uncleared} of {optimizer.steps} updates of this {optimizer.name} its gradients are "
+            "those of the update before, with what was added to them since; those of "
             f"{'another optimiser are' if len(record.optimizers) == 2 else 'others are'} cleared.",
             "Its gradients add up over all steps, so each update is made of old ones, too.",
             "zero_grad() of this optimiser before the backward(), not of another one",
