@@ -86,6 +86,12 @@ def a_try_before() -> None:
     train(second, optim.Adam(second.parameters(), lr=0.1), 20)
 
 
+def tasks() -> None:
+    for steps in (12, *[4] * 19):  # as of a network that is copied, and adapted to another task each time
+        network = nn.Linear(4, 1)
+        train(network, optim.SGD(network.parameters(), lr=0.01), steps)
+
+
 @pytest.mark.parametrize(
     ("program", "found"),
     [
@@ -96,6 +102,7 @@ def a_try_before() -> None:
         (with_others_between, [Phase(0, 12, frozenset([0])), Phase(17, 20, frozenset([1]))]),
         (rates, [Phase(12, 12, frozenset([1]))]),
         (a_try_before, [Phase(3, 20, frozenset([1]))]),
+        (tasks, [Phase(0, 12, frozenset([0]), continues=True)]),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

@@ -9,6 +9,7 @@ from .compare import Outcome, outcome
 from .record import OptimizerRecord, ProgramRecord
 
 FEWEST = 10  # backwards of a training
+TASKS = 20  # trainings that the same lines make, of which each is to adapt to a task, and is short on purpose
 AS_GOOD = 0.1  # of the loss, and of right answers, by which one of several like it may be behind the best
 
 
@@ -19,7 +20,8 @@ class Phase:
     Attributes:
         first, steps: the backwards before it, and in it.
         optimizers: which of all that are made, from 0 on.
-        continues: whether some of its parameters were trained before.
+        continues: whether some of its parameters were trained before, or it is one of many that adapt a network to a
+            task each.
     """
 
     first: int
@@ -39,10 +41,14 @@ def phases_of(record: ProgramRecord) -> list[Phase]:
         return []
     by_lines: dict[frozenset[object], list[Phase]] = {}
     for part in parts:
-        if part.steps >= FEWEST:
-            lines = frozenset(record.optimizers[number].place for number in part.optimizers)
-            by_lines.setdefault(lines, []).append(part)
-    return sorted((_best(record, alike) for alike in by_lines.values()), key=lambda part: part.first)
+        lines = frozenset(record.optimizers[number].place for number in part.optimizers)
+        by_lines.setdefault(lines, []).append(part)
+    found: list[Phase] = []
+    for every in by_lines.values():
+        long = [part for part in every if part.steps >= FEWEST]
+        best = [_best(record, long)] if long else []
+        found += [replace(part, continues=part.continues or len(every) >= TASKS) for part in best]
+    return sorted(found, key=lambda part: part.first)
 
 
 def _parts(record: ProgramRecord) -> list[Phase]:
