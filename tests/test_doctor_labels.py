@@ -53,10 +53,17 @@ def step(model, x, y):
         (TABLES, 7, 3),
         (OWN.replace("LAST", "torch.tensor(label)"), 13, 9),
         (OWN.replace("LAST", "self.kinds[i]"), 13, 5),
+        (OWN.replace("LAST", "label").replace("1.0 if", "self.kinds[i] if 1 else 1.0 if"), 13, 9),
+        (
+            OWN.replace("image = load(self.files[i])", "image, kind = load(i), self.kinds[i]").replace("LAST", "kind"),
+            13,
+            5,
+        ),
+        (OWN.replace("read()", "[]\n        self.kinds.append(read())").replace("LAST", "self.kinds[i]"), 14, 6),
         (GIVEN, 3, None),
         ("loss = (out - y).abs().mean()", 1, None),
     ],
-    ids=["bare", "tables", "own", "own table", "given", "no call"],
+    ids=["bare", "tables", "own", "own table", "made of it", "taken of it", "filled", "given", "no call"],
 )
 def test_where_labels_are_made(source: str, loss: int, line: int | None, tmp_path: Path) -> None:
     file = tmp_path / "train.py"

@@ -262,6 +262,8 @@ def test_class_ids_are_mended_where_all_of_them_are_made(made: str, loop: str, b
     odd = Finding("labels-out-of-range", "error", 1, "Target 8 is out of bounds: 0 … 2", "", "", "t.py", line)
     numbered = below.replace(" - 1", ", return_inverse=True)[1]").replace("= ", "= torch.unique(")
     assert any(f"{first}\n{numbered}\n" in program for program in repairs(odd, source))
+    odd.line = 2  # told where the labels are made
+    assert any(f"{first}\n{numbered}\n" in program for program in repairs(odd, source))
 
 
 @pytest.mark.parametrize(

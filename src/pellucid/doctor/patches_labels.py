@@ -25,7 +25,7 @@ def targets(statement: ast.stmt) -> Iterator[ast.expr]:
 def _made(statement: ast.stmt, text: Text, change: str) -> Iterator[str]:
     """The program with labels changed where they are made; `change`: the new ones, with {} for the old."""
     tree = ast.parse(text.source)
-    for target in targets(statement):
+    for target in targets(_asking(statement, tree)):
         at, names = _origin(target, tree)
         if at is not None and names:
             changed = text.source
@@ -36,15 +36,25 @@ def _made(statement: ast.stmt, text: Text, change: str) -> Iterator[str]:
         yield text.with_expression(value, change.format(bracketed(value, text)))
 
 
+def _asking(statement: ast.stmt, tree: ast.Module) -> ast.stmt:
+    """The statement of the loss: this one, or where a finding points at what makes the labels, that of the program."""
+    return statement if list(targets(statement)) else _loss(tree) or statement
+
+
 def rescaled(source: str, change: str) -> Iterator[str]:
     """The program with the targets of the loss that backward is called on changed where they are made."""
     tree, text = ast.parse(source), Text(source)
+    loss = _loss(tree)
+    if loss is not None:
+        yield from _made(loss, text, change)
+
+
+def _loss(tree: ast.Module) -> ast.stmt | None:
+    """The statement that computes the loss that backward is called on."""
     called = [call.func.value for call in calls(tree, "backward") if isinstance(call.func, ast.Attribute)]
     names = {node.id for node in called if isinstance(node, ast.Name)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and assigned(node) & names and list(targets(node)):
-            yield from _made(node, text, change)
-            return
+    made = (node for node in ast.walk(tree) if isinstance(node, ast.Assign) and assigned(node) & names)
+    return next((node for node in made if list(targets(node))), None)
 
 
 def _origin(target: ast.expr, tree: ast.Module) -> tuple[ast.stmt | None, list[str]]:
@@ -166,7 +176,7 @@ def _between(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]
     over = f" / {high - low:g}" if high - low != 1 else ""
     change = f"({{}} - {low:g}){over}" if low else f"{{}}{over}"
     yield from _made(statement, text, change)
-    for target in targets(statement):
+    for target in targets(_asking(statement, ast.parse(text.source))):
         yield text.with_expression(target, change.format(bracketed(target, text)))
 
 

@@ -17,6 +17,7 @@ from .by_patch import prove
 from .compare import LIKELIHOODS, by_guessing, does_well, explained, goes_far, guesses, is_still, outcome, stands
 from .criteria import placed
 from .findings import facts_of, finding_of, findings_of_error, rank, status_of
+from .firsts import shown_where_made
 from .laboratory import MOST_OF_IT, Laboratory, ScriptLaboratory, is_part
 from .phases import Phase, phases_of
 from .record import ProgramRecord
@@ -133,6 +134,8 @@ def _judged(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]
             return Report("inconclusive", findings, facts, reason=reason)
     _by_patch(laboratory, base, findings)
     placed(findings)
+    if isinstance(laboratory, ScriptLaboratory):
+        shown_where_made(findings, base, lambda held: laboratory.followed(held, 2 * base.seconds + 2.0))
     findings = weighed(findings)
     return Report(status_of(findings), findings, facts, reason=_ended_by(base) or _of_limits(search, base, findings))
 

@@ -10,6 +10,8 @@ from pellucid.doctor.sources import text_of
 
 from .record import Place
 
+FILLING = ("append", "extend", "insert")
+
 
 def made_at(loss: Place | None) -> Place | None:
     """Where the labels are made, of a loss that is called in this line; None where that is not to be seen in its file.
@@ -80,7 +82,27 @@ def _assigned(tree: ast.AST, name: str, before: int) -> int | None:
     """The line that gives a variable its value, or some of it, last before another line; else the last of all."""
     given = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
     lines = [node.lineno for node in given if any(name in _names(target) for target in node.targets)]
+    filled = [
+        n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) in (f"{name}.{f}" for f in FILLING)
+    ]
+    lines += [call.lineno for call in filled]
     return max([line for line in lines if line < before] or lines, default=None)
+
+
+def _taken(item: ast.FunctionDef, name: str | None) -> str | None:
+    """The table that a variable is no more than a row of, as of `x, y = turn(self.x[i]), self.y[i]`."""
+    for node in ast.walk(item):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target, value = node.targets[0], node.value
+            pairs = zip(_elements(target), _elements(value), strict=False)
+            for left, right in pairs:
+                if isinstance(right, ast.Subscript) and ast.unparse(left) == name:
+                    return _root(right)
+    return None
+
+
+def _elements(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Tuple) else [node]
 
 
 def _of_loader(tree: ast.Module) -> int | None:
@@ -102,5 +124,6 @@ def _of_loader(tree: ast.Module) -> int | None:
     for node in ast.walk(item):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
             root = _root(node.value.elts[-1])
+            root = _taken(item, root) or root
             return None if root is None else _assigned(item, root, node.lineno) or _assigned(kind, root, node.lineno)
     return None

@@ -27,10 +27,12 @@ from pellucid.errors import in_package
 from pellucid.utils.data import DataLoader
 
 from .elsewhere import Elsewhere
+from .firsts import firsts
+from .following import Follower
 from .observer import Observer
 from .phase_observer import PhaseObserver
 from .phases import Phase
-from .record import ProgramRecord
+from .record import Place, ProgramRecord
 from .treatments import Treatment
 
 MOST = 3000  # backwards of a run that are watched
@@ -145,6 +147,7 @@ class ScriptLaboratory(Laboratory):
     script: Path
     args: list[str]
     changed: dict[Path, str] = field(default_factory=dict, init=False)  # what is to stand in files of the program
+    follows: Sequence[np.ndarray | None] = field(default=(), init=False)  # rows of an evaluation: see `followed`
 
     def patched(self, path: Path, source: str, steps: int, seconds: float) -> ProgramRecord | None:
         """The record of a run of the program as if this stood in one of its files; None where it gave none."""
@@ -153,6 +156,15 @@ class ScriptLaboratory(Laboratory):
             return self.run((), steps, seconds)
         finally:
             self.changed = {}
+
+    def followed(self, held: np.ndarray | None, seconds: float) -> dict[str, Place]:
+        """A run up to the first update, line by line: see `firsts`."""
+        self.follows = (held,)
+        try:
+            record = self.run((), 1, seconds)
+        finally:
+            self.follows = ()
+        return {} if record is None else record.firsts
 
     def _program(self, end: ChildAnswer, treatments: Sequence[Treatment], steps: int, seconds: float) -> None:
         """In the fork: the program from its first line; it does not return."""
@@ -166,7 +178,17 @@ class ScriptLaboratory(Laboratory):
         else:
             observer = PhaseObserver(self.phase, treatments, steps, seconds, **how)
         observer.passes.named = self.loss
-        observer.enough = lambda: end.send(observer.record)
+        home = home_of(self.script)
+        follower = Follower(home.root) if self.follows else None
+
+        def told() -> ProgramRecord:
+            if follower is not None:
+                follower.stop()
+                with observer.aside():
+                    observer.record.firsts = firsts(follower, observer.record, self.follows[0])
+            return observer.record
+
+        observer.enough = lambda: end.send(told())
 
         def crashed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
             note_error(observer.record, error, trace, self.args)
@@ -177,11 +199,13 @@ class ScriptLaboratory(Laboratory):
             elsewhere = Elsewhere(observer, end, lambda error, trace: note_error(observer.record, error, trace))
             for path, text in self.changed.items():
                 as_if(text, path)
-            home = home_of(self.script)
+            if follower is not None:
+                follower.start()
             run_script(self.script, self.args, instead(self.script), [*map(str, home.folders)], home.package or None)
             elsewhere.finish()
             observer.stop()
             observer.record.ended = True
-            end.send(observer.finish())
+            observer.finish()
+            end.send(told())
         except BaseException as error:  # noqa: BLE001 (whatever it was, this process ends here)
             end.fail(error)

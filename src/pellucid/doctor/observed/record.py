@@ -359,6 +359,7 @@ class ProgramRecord:
     ended: bool = False
     error: str = ""
     error_place: Place | None = None
+    firsts: dict[str, Place] = field(default_factory=dict)  # of a run that was followed: see `firsts`
     misfit: str = ""  # which arrays do not fit there
     seconds: float = 0.0
     processor_seconds: float = 0.0

@@ -10,7 +10,8 @@ import numpy as np
 from .. import fits
 from ..compare import chance, does_well, outcome, reached, recalls, stands
 from ..criterion import LINEAR, SCANS, WEIGHTED
-from ..record import LossRecord, OpRecord, ProgramRecord, TermRecord
+from ..places import called_by_hand
+from ..record import LossRecord, OpRecord, Place, ProgramRecord, TermRecord
 from ..suspicion import Suspicion
 from ..treatments import (
     FreshWeights,
@@ -111,7 +112,7 @@ def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
                 f"Every unit of a {off.key[0]} is 0 on every row of a batch.",
                 "A layer that is off gives the same for every input, and gets no gradient.",
                 "initial weights and biases that are not negative on the whole, scaled inputs, or nn.LeakyReLU",
-                off.place,
+                _off_at(record, off, treatment),
                 [treatment],
             )
         return
@@ -232,7 +233,7 @@ def linear(record: ProgramRecord) -> Iterator[Suspicion]:
         + beyond,
         "Linear layers in a row are one linear layer, however many they are.",
         "an activation after each layer but the last: nn.ReLU()" if unused is None else "x = F.relu(x), not F.relu(x)",
-        unused or layers[-1].place,
+        unused or called_by_hand(layers) or layers[-1].place,
         [Rectify(frozenset(_with_bias(op, loss.body).key for op in layers[1:]))],
         certain=bool(beyond),
     )
@@ -341,6 +342,12 @@ def _revived(off: list[OpRecord]) -> tuple[Treatment, ...]:
     return FreshWeights(), Replace(frozenset(RECTIFIERS), frozenset(op.key for op in off))
 
 
+def _off_at(record: ProgramRecord, off: OpRecord, treatment: Treatment) -> Place | None:
+    """Where units are off that other first weights bring back: where the program sets these, or else at the layer."""
+    begun = record.lines.get("init") if isinstance(treatment, FreshWeights) else None
+    return begun or off.place
+
+
 def dead(record: ProgramRecord) -> Iterator[Suspicion]:
     """Rectifiers that are off on a whole batch, from the first."""
     first = (record.start or record.loss).body
@@ -351,7 +358,7 @@ def dead(record: ProgramRecord) -> Iterator[Suspicion]:
             f"{off[0].zero:.0%} of the units of a {off[0].key[0]} are 0 on every row of a batch, from the first step.",
             "A unit that is always off gets no gradient, and stays off.",
             "initial weights and biases that are not negative on the whole, scaled inputs, or nn.LeakyReLU",
-            off[0].place,
+            _off_at(record, off[0], treatment),
             [treatment],
             strictly=True,
         )

@@ -31,6 +31,7 @@ USUAL = {"SGD": (1e-3, 1.0), "RMSprop": (1e-4, 1e-2), "Adagrad": (1e-3, 0.5), "A
 ADAM = (1e-4, 2e-2)
 FIFTHS, SOME = 5, 4  # parts of a run, and steps of each at least, that say whether it is on its way
 FEW = 60
+AT_ONCE = "this line behind the loop over the batches: in it, it ends the loop after the first of them"
 JUMP, DIED = 1.5, 0.2  # times the loss at first; the share of units that a high rate turned off
 
 
@@ -98,7 +99,7 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
         )
         + (f" It calls backward() {len(record.steps)} times." if gathered >= GATHERED else ""),
         "Each update is a small step: hundreds of them are usual.",
-        "this line behind the loop over the batches: in it, it ends the loop after the first of them"
+        AT_ONCE
         if left
         else f"optimizer.step() after fewer batches than {gathered}"
         if gathered >= GATHERED
@@ -119,14 +120,15 @@ def few(record: ProgramRecord) -> Iterator[Suspicion]:
     updates, treatments = len(record.steps), _longer(record)
     if not record.ended or not treatments or not HARDLY_ANY <= updates <= FEW or not record.together:
         return
+    left = left_at_once(record.lines.get("backward"))
     yield Suspicion(
         "too-few-updates",
         f"The program makes {updates} updates in all"
         + (", its loss is still falling at the end," if falls(record) else ",")
         + f" and with {MORE} times as many, at the same rate, it comes much further.",
         "Each update is a small step: hundreds of them are usual.",
-        "more epochs, or smaller batches",
-        record.optimizers[0].place,
+        AT_ONCE if left else "more epochs, or smaller batches",
+        left or record.optimizers[0].place,
         treatments,
         times=MORE,
     )
@@ -289,12 +291,13 @@ def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Itera
     rate = float(optimizer.options["lr"])
     for factor in factors:
         cause, why, fix = _name(record, rate, factor)
+        left = left_at_once(record.lines.get("backward")) if cause == "too-few-updates" else None
         yield Suspicion(
             cause,
             f"{optimizer.name} has lr={rate:g}.",
             why,
-            fix,
-            record.loss.place if cause == "loss-reduction-scale" else optimizer.place,
+            AT_ONCE if left else fix,
+            left or (record.loss.place if cause == "loss-reduction-scale" else optimizer.place),
             [LearningRate(factor)],
             strictly=factor > 1 or not far_above_usual(record),
             direction=1 if factor > 1 else -1,
