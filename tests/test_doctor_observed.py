@@ -123,6 +123,18 @@ def heads_over_the_batch() -> None:
     train(Attention(), nn.CrossEntropyLoss(), x, y)
 
 
+def single_mask() -> None:
+    x = torch.randn(200, 1, 6, 6)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 1))
+    optimizer = optim.Adam(network.parameters(), lr=0.01)
+    for step in range(60):
+        rows = x[step % 20 * 10 : step % 20 * 10 + 10]
+        mask, wanted = torch.softmax(network(rows), dim=1), (rows > 0.5).float()
+        optimizer.zero_grad()
+        (1 - (2 * (mask * wanted).sum() + 1) / (mask.sum() + wanted.sum() + 1)).backward()
+        optimizer.step()
+
+
 def rectified() -> None:
     x, y = classes()
     train(net(nn.ReLU()), nn.CrossEntropyLoss(), x, y)
@@ -341,6 +353,7 @@ FAULTS = [
     (broadcast, "silent-broadcast-loss"),
     (broadcast_written_out, "silent-broadcast-loss"),
     (single, "softmax-single-unit"),
+    (single_mask, "softmax-single-unit"),
     (rectified, "activation-before-loss"),
     (out_of_reach, "output-range-mismatch"),
     (climbing, "loss-sign-flipped"),

@@ -274,6 +274,8 @@ class PassNotes:
             record.weighed = policy.weighs(self.seen, root)
         if record.weighed or rewarded:
             self._note_over_rows()
+        if call is None:
+            self._note_over_one()
         common, where = overlap_of(self.seen, root)
         if common:
             record.overlaps.append(common)
@@ -333,6 +335,23 @@ class PassNotes:
             if rows.dim() == 2 and len(rows) == shape[0]:
                 self.record.over_rows = max(self.record.over_rows, shape[0])
                 self.record.lines.setdefault("softmax over rows", seen.place)
+
+    def _note_over_one(self) -> None:
+        """A softmax over an axis of one, of all that a network gives, whose result no weights take again as they do in
+        attention: it is 1, whatever the loss is."""
+        behind: dict[int, SeenOp] = {}
+        for seen in self.seen:
+            given = [behind[id(a)] for a in criterion.tensors(seen.args) if id(a) in behind]
+            name, shape, dim = seen.key[0], tuple(seen.output.shape), seen.kwargs.get("dim")
+            over_one = name in ("softmax", "log_softmax") and isinstance(dim, int) and len(shape) and shape[dim] == 1
+            if name in criterion.WEIGHTED:
+                for soft in given:
+                    behind = {key: value for key, value in behind.items() if value is not soft}
+            elif given or (over_one and seen.output.numel() > 1 and seen.output.requires_grad):
+                behind[id(seen.output)] = given[0] if given else seen
+        for soft in behind.values():
+            if soft.place is not None:
+                self.record.lines.setdefault("softmax over one", soft.place)
 
     def _note_factor(self, last: SeenOp) -> None:
         """Where the loss is multiplied, or its sign turned, before backward() is called on it."""

@@ -64,7 +64,8 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
         yield _single(loss.place, "cross entropy of one logit")
         return
     if soft is None:
-        yield from _other_axes(loss)
+        one = record.lines.get("softmax over one") if not loss.kind else None
+        yield from _other_axes(loss) if one is None else [_single(one, "softmax over an axis of one number")]
         return
     dim = axis_of(soft)
     count = record.steps[0].count if record.steps else 0
