@@ -78,6 +78,36 @@ def test_a_network_that_reads_what_it_is_to_say(network: Any, how: dict[str, Any
     assert [s.cause for s in data.foreseen(said(network(), **how))] == (["train-val-leak"] if found else [])
 
 
+class Answers(nn.Module):
+    """A decoder beside an encoder, which is given the answer as it is, or shifts it by itself."""
+
+    def __init__(self, shifts: bool) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.shifts = Recurs(both=True), Recurs(both=False), shifts
+
+    def forward(self, x: Any, y: Any) -> Any:
+        given = torch.cat([torch.zeros_like(y[:, :1]), y[:, :-1]], 1) if self.shifts else y
+        return self.decoder(given) + self.encoder(x).mean(1, keepdim=True)
+
+
+@pytest.mark.parametrize(("shifts", "asked", "found"), [(False, "y", True), (True, "y", False), (False, "x", False)])
+def test_a_decoder_that_is_given_what_it_is_to_say(shifts: bool, asked: str, found: bool) -> None:
+    torch.manual_seed(0)
+    network = Answers(shifts)
+
+    def program() -> None:
+        optimizer = optim.Adam(network.parameters(), lr=0.01)
+        for _ in range(24):
+            x = torch.randint(0, TOKENS, (10, STEPS))
+            optimizer.zero_grad()
+            F.cross_entropy(
+                network(x, x.flip(1)).flatten(0, 1), (x.flip(1) if asked == "y" else x).flatten()
+            ).backward()
+            optimizer.step()
+
+    assert [s.cause for s in data.shifted(watched(program))] == ["labels-misaligned"] * found
+
+
 SLICED = """
 def batches(text):
     for i in range(0, len(text) - 8, 8):

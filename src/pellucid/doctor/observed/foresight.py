@@ -21,6 +21,7 @@ from .record import Place
 STEPS = 4  # of a sequence at least
 FEW = 4  # sequences at least, and kinds of a token
 TOLD = 0.1  # of the tokens, that the one before it tells beside the most frequent one
+AHEAD = 0.01  # of its spread, by which an output changes with what comes later
 MASK = re.compile(r"mask", re.IGNORECASE)
 
 
@@ -30,45 +31,67 @@ class Foresight:
 
     effect: float  # by how much, as a share of their spread, outputs change with a token that comes later
     place: Place | None  # where it is looked at
+    own: float = 0.0  # … and those of a step with the token that goes in at that step
     asked_for_itself: bool = False  # whether the target of each step is the token that goes in at that step
 
 
-def foresees(networks: list[Any], batch: Any, call: LossCall | None) -> Foresight | None:
-    """What outputs know of tokens that come later.
+class _Beside:
+    """A network with one of its arguments free, beside others that stay."""
+
+    def __init__(self, network: Any, given: tuple[Any, ...], free: int) -> None:
+        self.network, self.given, self.free = network, given, free
+        self.modules, self.buffers = network.modules, network.buffers
+
+    def __call__(self, x: Any) -> Any:
+        return self.network(*self.given[: self.free], x, *self.given[self.free + 1 :])
+
+
+def foresees(networks: list[Any], given: tuple[Any, ...], call: LossCall | None) -> Foresight | None:
+    """What outputs know of tokens that come later, in any of what a network is given.
 
     None where a sequence is not asked for its own tokens: the target of each step has to be what goes in at the
     next one, and that of the last step none that goes in; or what goes in at that step, of text whose next token could
     be told.
     """
-    if len(networks) != 1 or call is None or not isinstance(call.target, Tensor) or not isinstance(batch, Tensor):
+    if len(networks) != 1 or call is None or not isinstance(call.target, Tensor):
         return None
-    tokens, target = _tokens(array_of(batch)), array_of(call.target)
+    for free, batch in enumerate(given):
+        if isinstance(batch, Tensor) and (found := _foresees(_Beside(networks[0], given, free), batch, call.target)):
+            return found
+    return None
+
+
+def _foresees(network: _Beside, batch: Tensor, asked: Tensor) -> Foresight | None:
+    tokens, target = _tokens(array_of(batch)), array_of(asked)
     if tokens is None or target.size != tokens.size or target.dtype.kind not in "iu":
         return None
     if np.array_equal(tokens, target.reshape(tokens.shape)):
-        return _of_itself(networks[0], batch, tokens)
+        return _of_itself(network, batch, tokens)
     for axis in (1, 0):  # along which time goes
         steps = tokens.shape[axis]
         if steps < STEPS or tokens.shape[1 - axis] < FEW or not _are_next(tokens, target.reshape(tokens.shape), axis):
             continue
         try:
-            return _effect(networks[0], batch, axis, tokens.shape)
+            return _effect(network, batch, axis, tokens.shape)
         except Exception:  # noqa: BLE001 (a network that cannot be called like this)
             return None
     return None
 
 
-def _of_itself(network: Any, batch: Any, tokens: np.ndarray) -> Foresight | None:
+def _of_itself(network: _Beside, batch: Any, tokens: np.ndarray) -> Foresight | None:
     """Of a network that is asked for the token that it is given, as an encoder and its decoder are, too: these read
-    the whole of a sequence before they answer."""
-    if min(tokens.shape) < STEPS or not any(_can_be_told(np.moveaxis(tokens, axis, 1)) for axis in (1, 0)):
+    the whole of a sequence before they answer. Where it has something else beside it, it is to be told by that."""
+    alone = network.free == 0
+    if min(tokens.shape) < STEPS or (alone and not any(_can_be_told(np.moveaxis(tokens, axis, 1)) for axis in (1, 0))):
         return None
     try:
-        found = [_effect(network, batch, axis, tokens.shape) for axis in (1, 0)]
+        found = [seen for axis in (1, 0) if (seen := _effect(network, batch, axis, tokens.shape)) is not None]
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return None
-    effects = [seen.effect for seen in found if seen is not None]
-    return Foresight(max(effects), None, True) if len(effects) == len(found) else None
+    if len(found) < 2:
+        return None
+    effect, own = max(seen.effect for seen in found), min(seen.own for seen in found)
+    return Foresight(effect, None, own, asked_for_itself=True)
 
 
 def _can_be_told(tokens: np.ndarray) -> bool:
@@ -97,7 +120,7 @@ def _are_next(tokens: np.ndarray, target: np.ndarray, axis: int) -> bool:
     return varied and bool((y[:, :-1] == x[:, 1:]).all())
 
 
-def _effect(network: Any, batch: Any, axis: int, shape: tuple[int, ...]) -> Foresight | None:
+def _effect(network: _Beside, batch: Any, axis: int, shape: tuple[int, ...]) -> Foresight | None:
     array = array_of(batch)
     other = np.moveaxis(array.copy(), axis, 1)
     other[:, -1] = np.roll(other[:, -1], 1, axis=0)
@@ -118,9 +141,10 @@ def _effect(network: Any, batch: Any, axis: int, shape: tuple[int, ...]) -> Fore
     first, second = _by_place(a, shape), _by_place(b, shape)
     if first is None or second is None:
         return None
-    earlier, changed = (np.moveaxis(x, axis, 1)[:, :-1] for x in (first, second))
-    spread = float(earlier.std()) or 1.0
-    return Foresight(float(np.abs(earlier - changed).mean()) / spread, watch.place)
+    first, second = np.moveaxis(first, axis, 1), np.moveaxis(second, axis, 1)
+    spread = float(first[:, :-1].std()) or 1.0
+    changes = np.abs(first - second) / spread
+    return Foresight(float(changes[:, :-1].mean()), watch.place, float(changes[:, -1].mean()))
 
 
 def _by_place(outputs: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:

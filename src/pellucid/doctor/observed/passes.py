@@ -243,10 +243,10 @@ class PassNotes:
             if differs is not None:  # what saturates later on, or stands still at first, does not ignore its input
                 record.ignored = max(differs, record.ignored or 0.0)
         if len(record.steps) in FORESEEING and self.batch is not None:
-            batch = self.batch
-            seen = self.apart(lambda: foresight.foresees(roots, batch, call))
+            given = self.given
+            seen = self.apart(lambda: foresight.foresees(roots, given, call))
             if seen is not None and seen.asked_for_itself:
-                record.asked_for_itself = seen.effect
+                record.repeats = seen.own > foresight.AHEAD >= seen.effect
             elif seen is not None and seen.effect > record.foreseen:
                 record.foreseen = seen.effect
                 if seen.place is not None:

@@ -318,7 +318,7 @@ class ProgramRecord:
     distinct: int = 0  # … that differ: a row may be there several times, as where rare ones are repeated
     mixing: float = 0.0  # how much the output of a row depends on the other rows
     foreseen: float = 0.0  # how much outputs change with a token that comes later: see `foresight.foresees`
-    asked_for_itself: float | None = None  # the same, where the target of each step is the token that goes in
+    repeats: bool = False  # whether the target of each step is the token that goes in, which it reads, and no later one
     ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
     rewarded: list[int] = field(default_factory=list)  # in passes that were looked at: see `policy.direction`
     overlaps: list[int] = field(default_factory=list)  # in passes that were looked at: see `overlaps.overlap_of`

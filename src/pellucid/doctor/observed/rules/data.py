@@ -11,8 +11,8 @@ import numpy as np
 
 from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
 
+from .. import foresight, orders
 from .. import labels as making
-from .. import orders
 from ..compare import does_well, explained, stands
 from ..record import Place, ProgramRecord
 from ..rows import inside
@@ -22,7 +22,6 @@ from ..treatments import BatchFirst, Shuffle
 FEW = 4  # rows of a batch, which say nothing of their order
 WINDOW = 12
 MIXED = 1e-3  # of its spread, by which a row's output changes with the others
-AHEAD = 0.01  # of its spread, by which an output changes with what comes later
 OFTEN = 6  # times that each row was used
 FEW_TWICE = 0.9  # of the rows, that differ, where few are there more than once
 ERRORS = 2.5  # of a correlation, within which it is none
@@ -402,7 +401,7 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def foreseen(record: ProgramRecord) -> Iterator[Suspicion]:
     """A network that is to say the next token, and is given it."""
-    if record.foreseen > AHEAD:
+    if record.foreseen > foresight.AHEAD:
         op = next((o for o in record.loss.body if o.key[0] in ("softmax", "attention")), None)
         yield Suspicion(
             "train-val-leak",
@@ -419,13 +418,13 @@ def foreseen(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def shifted(record: ProgramRecord) -> Iterator[Suspicion]:
     """Steps of sequences of tokens that are asked for the token itself, or for the one after the next."""
-    if record.asked_for_itself is not None and record.asked_for_itself <= AHEAD:
+    if record.repeats:
         yield Suspicion(
             "labels-misaligned",
             "The target of each step is the token that goes in at that step, and no output changes with a later token.",
             "The targets are not shifted: the network is asked to repeat what it is given, so the loss falls to 0, and "
             "what comes next is never learnt.",
-            "targets that are one token ahead of the inputs: x, y = row[:-1], row[1:]",
+            "targets that are one token ahead of the inputs, also of a decoder's: x, y = row[:-1], row[1:]",
             orders.cut_twice(record.lines.get("backward")) or record.loss.place,
             certain=True,
             confidence=0.9,
