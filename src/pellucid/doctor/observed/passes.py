@@ -17,6 +17,7 @@ from .arrays import array_of, given_to
 from .batches import BatchNotes
 from .composed import Called, Composed, compose, leaves
 from .criterion import LossCall, SeenOp
+from .extrema import highest_at_target
 from .leftovers import Leftovers
 from .overlaps import overlap_of
 from .parameters import ParameterNotes
@@ -270,8 +271,11 @@ class PassNotes:
         rewarded, at = (0, None) if written_alone else policy.direction(self.seen, root)
         if found := terms_of(self.seen, root, self.parameters):
             record.terms[len(record.steps)] = found
-        if call is None and not record.weighed:
-            record.weighed = policy.weighs(self.seen, root)
+        if call is None:
+            record.weighed = record.weighed or policy.weighs(self.seen, root)
+            top = self.apart(lambda: highest_at_target(root, self.seen, self.made))
+            record.tops.append(top[0] if top is not None else False)
+            record.lines |= {"top": top[1]} if top is not None and top[1] is not None else {}
         if record.weighed or rewarded:
             self._note_over_rows()
         if call is None:

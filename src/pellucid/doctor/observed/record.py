@@ -321,6 +321,7 @@ class ProgramRecord:
     repeats: bool = False  # whether the target of each step is the token that goes in, which it reads, and no later one
     ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
     rewarded: list[int] = field(default_factory=list)  # in passes that were looked at: see `policy.direction`
+    tops: list[bool] = field(default_factory=list)  # in passes that were looked at: see `extrema.highest_at_target`
     overlaps: list[int] = field(default_factory=list)  # in passes that were looked at: see `overlaps.overlap_of`
     terms: dict[int, list[TermRecord]] = field(default_factory=dict)  # of the loss, by the step that was looked at
     behind: bool = False  # it was given up, as it came to less than the run that it is compared with

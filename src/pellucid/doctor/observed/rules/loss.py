@@ -15,7 +15,7 @@ from ..fits import in_a_row
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, LogProbabilities, SameShape, Treatment
-from .objective import apart, bottomless, climbing, one_for_all, over_rows, punishing, scaled
+from .objective import apart, bottomless, climbing, one_for_all, over_rows, punishing, scaled, upside_down
 from .ranges import RANGES, axis_of, beyond_states, held_back, unreachable
 
 SEPARATE = 0.7  # of the rows, whose nearest other one is of the same class
@@ -403,6 +403,7 @@ def _of_others(record: ProgramRecord) -> Iterator[Suspicion]:
 RULES = (
     _of_others,
     punishing,
+    upside_down,
     over_rows,
     apart,
     bottomless,

@@ -109,6 +109,25 @@ def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def upside_down(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A loss that is highest where what is said is what it is compared with, as a similarity is."""
+    maximises = any(optimizer.options.get("maximize") for optimizer in record.optimizers)
+    if len(record.tops) < LOOKS or not all(record.tops) or not record.together or maximises or record.rewarded:
+        return
+    if attacks(record):
+        return
+    yield Suspicion(
+        "loss-sign-flipped",
+        "The number that backward() is called on is highest where the prediction is its target: with any other numbers "
+        f"beside the target it is lower, in each of {len(record.tops)} passes that were looked at.",
+        "Each step goes away from the target: what is a similarity, or a likelihood, is made small.",
+        "a minus before it: loss = -similarity, or 1 - similarity; -dist.log_prob(target).mean()",
+        record.lines.get("top"),
+        certain=True,
+        confidence=0.9,
+    )
+
+
 def apart(record: ProgramRecord) -> Iterator[Suspicion]:
     """The overlap of a prediction and a mask, as of Dice, that is made small."""
     maximises = any(optimizer.options.get("maximize") for optimizer in record.optimizers)
