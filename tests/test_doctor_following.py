@@ -73,6 +73,27 @@ held = np.stack([a for a, _ in test])
 y = np.array([b for _, b in train])
 batch, target = x[:16], y[:16]
 """
+TABLE = """import pandas as pd
+df = pd.DataFrame(dict(a=rng.random(60), b=rng.random(60), y=rng.random(60)))
+def prepare(df):
+    x, y = df[["a", "b"]], df["y"]
+    x = x.sample(frac=1, random_state=0)
+    x, y = (x - x.mean()) / x.std(), (y - 0.2) / 3
+    return x.to_numpy(np.float32), y.to_numpy(np.float32)
+x, y = prepare(df)
+batch, target = x[:16], y[:16]
+"""
+SHUFFLED = """x, y = rng.random((60, 3)), np.arange(60) % 4
+p = rng.permutation(60)
+np.random.shuffle(x)
+x, y = x[p], y[p]
+batch, target = x[:16], y[:16]
+"""
+LATE = """x = rng.random((60, 3))
+x = x[rng.permutation(60)]
+y = x.sum(1)
+batch, target = x[:16], y[:16]
+"""
 
 
 @pytest.mark.parametrize(
@@ -87,8 +108,28 @@ batch, target = x[:16], y[:16]
         (APART, "labels", 3),
         (APART, "bad", None),
         (APART, "split", None),
+        (TABLE, "order", 7),
+        (SHUFFLED, "order", 5),
+        (SHUFFLED.replace("np.random.shuffle(x)", "np.random.shuffle(y)"), "order", 5),
+        (SHUFFLED.replace("np.random.shuffle(x)", "pass"), "order", None),
+        (LATE, "order", None),
     ],
-    ids=["by a function", "in place", "one by one", "a ratio", "copies", "apart", "a list", "finite", "no copies"],
+    ids=[
+        "by a function",
+        "in place",
+        "one by one",
+        "a ratio",
+        "copies",
+        "apart",
+        "a list",
+        "finite",
+        "no copies",
+        "a sampled table",
+        "rows alone",
+        "labels alone",
+        "both",
+        "made of rows",
+    ],
 )
 def test_since_which_line_numbers_are_there(source: str, what: str, line: int | None, tmp_path: Path) -> None:
     script = tmp_path / "train.py"
@@ -129,6 +170,11 @@ def test_a_fault_of_the_data_is_told_where_they_are_made(tmp_path: Path) -> None
     assert shown("labels-out-of-range", "loss", {}) == 12  # which makes them itself
     assert shown("train-val-leak", "elsewhere", {"split": line["read"]}) == 11
     assert shown("train-val-leak", "loss", {"split": line["read"]}) == 12  # which was told by another rule
+    assert shown("labels-misaligned", "loss", {"order": line["made"]}) == 5
+    found: list[Finding] = []
+    for lost in (False, True):
+        shown_where_made(found, record, lambda held: {"order": line["made"]}, lost)
+        assert [(f.cause, f.line) for f in found] == [("labels-misaligned", 5)] * lost
     assert shown("lr-too-high", "loss", {"labels": line["made"]}) == 12
 
 

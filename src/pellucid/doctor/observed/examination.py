@@ -135,7 +135,8 @@ def _judged(laboratory: Laboratory, base: ProgramRecord, findings: list[Finding]
     _by_patch(laboratory, base, findings)
     placed(findings)
     if isinstance(laboratory, ScriptLaboratory):
-        shown_where_made(findings, base, lambda held: laboratory.followed(held, 2 * base.seconds + 2.0))
+        lost = bool(_of_limits(search, base, findings))
+        shown_where_made(findings, base, lambda held: laboratory.followed(held, 2 * base.seconds + 2.0), lost)
     findings = weighed(findings)
     return Report(status_of(findings), findings, facts, reason=_ended_by(base) or _of_limits(search, base, findings))
 

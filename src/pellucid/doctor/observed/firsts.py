@@ -14,34 +14,58 @@ from pellucid.doctor.report import Finding
 from pellucid.doctor.sources import text_of
 
 from . import labels
-from .findings import show
+from .findings import finding_of, show
 from .following import Follower, Made
 from .matching import trained_rows
 from .record import Place, ProgramRecord
+from .reordered import reordered
 from .rows import inside, told_apart
+from .suspicion import Suspicion
 
 # causes that are told where the numbers came to be, by what is asked for: see `firsts`
 ASKED = {
     "non-finite-data": "bad", "noisy-labels": "labels", "labels-out-of-range": "labels", "constant-target": "labels",
-    "train-val-leak": "split", "train-val-preprocessing-mismatch": "held",
+    "train-val-leak": "split", "train-val-preprocessing-mismatch": "held", "labels-misaligned": "order",
 }  # fmt: skip
 SOME = 0.05  # of the rows of an evaluation, that were trained on
+SEEN = 0.95  # the confidence in an order that was seen to change
 LEAST = 4  # rows of a batch, which say where they come from
 CLOSE = 1e-5  # of the largest of them, by which numbers that tell rows apart are the same
 
 
 def shown_where_made(
-    findings: list[Finding], record: ProgramRecord, followed: Callable[[np.ndarray | None], dict[str, Place]]
+    findings: list[Finding],
+    record: ProgramRecord,
+    followed: Callable[[np.ndarray | None], dict[str, Place]],
+    lost: bool = False,
 ) -> None:
-    """Have faults of the data stand where these came to be. `followed`: runs the program once more for that."""
+    """Have faults of the data stand where these came to be. `followed`: runs the program once more for that; `lost`:
+    whether it knows hardly anything of its rows, and nothing was found, so that it is asked whether these have others'
+    labels."""
     asked = [f for f in findings if f.cause in ASKED and f.severity == "error" and (f.file or "").endswith(".py")]
-    if not asked:
+    if not asked and not lost:
         return
     made = followed(_evaluated(record, any(ASKED[f.cause] == "split" for f in asked)))
     for finding in asked:
         at = _instead((str(finding.file), finding.line or 0), made.get(ASKED[finding.cause]), finding.cause, record)
-        if at is not None:
+        if at is not None and "diff" not in finding.fork:
             show(finding, *at)
+            finding.confidence = SEEN if ASKED[finding.cause] == "order" else finding.confidence
+    if lost and "order" in made:
+        findings.append(finding_of(_misaligned(made["order"]), record, None))
+
+
+def _misaligned(at: Place) -> Suspicion:
+    return Suspicion(
+        "labels-misaligned",
+        "By what its variables held, this line puts rows into another order than their labels, or these than their "
+        "rows, and it learns next to nothing.",
+        "Labels belong to other rows than those that they come with.",
+        "draw one permutation for both: p = torch.randperm(n); x, y = x[p], y[p]",
+        at,
+        certain=True,
+        confidence=SEEN,
+    )
 
 
 def _evaluated(record: ProgramRecord, trained: bool) -> np.ndarray | None:
@@ -70,7 +94,7 @@ def _instead(now: Place, first: Place | None, cause: str, record: ProgramRecord)
 
 def firsts(follower: Follower, record: ProgramRecord, held: np.ndarray | None) -> dict[str, Place]:
     """Lines by what they made first, of the first batch and of some rows of an evaluation, `held`: "labels", "bad",
-    "split" (after which rows of both are not in one table any more), "held"."""
+    "split" (after which rows of both are not in one table any more), "held", "order" (see `reordered`)."""
     if not record.inputs or not record.targets:
         return {}
     batch = record.inputs[0]
@@ -78,7 +102,23 @@ def firsts(follower: Follower, record: ProgramRecord, held: np.ndarray | None) -
     if held is not None and held.ndim == 2 and len(held):
         found["held"] = next((made.at for made in follower.made if _holds(made, held)), None)
         found["split"] = _split(follower, batch, held)
+    rows = next(
+        (i for i, made in enumerate(follower.made) if _pair(follower.made, made, batch, record.targets[0])), None
+    )
+    if rows is not None:
+        labels_at = _pair(follower.made, follower.made[rows], batch, record.targets[0])
+        found["order"] = reordered(follower.made, rows, labels_at - 1)
     return {what: at for what, at in found.items() if at is not None}
+
+
+def _pair(every: list[Made], table: Made, batch: np.ndarray, target: np.ndarray) -> int:
+    """Which array, from 1 on, holds the labels of a batch in the places that its rows have in this table; 0: none."""
+    at = _places(table, batch)
+    if at is None or target.size != len(target) or len(target) != len(batch) or len(batch) < LEAST:
+        return 0
+    alike = [i for i, made in enumerate(every, 1) if made.values.shape[:1] == table.values.shape[:1]]
+    asked = target.reshape(-1, 1).astype(float)
+    return next((i for i in alike if _has(every[i - 1], asked, [(len(table.values), at)])), 0)
 
 
 def _numbers(rows: np.ndarray) -> np.ndarray:
@@ -130,10 +170,10 @@ def _has(made: Made, asked: np.ndarray, orders: list[tuple[int, np.ndarray]]) ->
     values = made.values.reshape(len(made.values), -1)
     if values.shape[1] != asked.shape[1]:
         return False
-    varied = float(np.ptp(asked, axis=0).max()) > 0
+    wanted, varied = asked.astype(np.float32), float(np.ptp(asked, axis=0).max()) > 0
     places = [at for length, at in orders if length in (0, len(values)) or (varied and length < len(values))]
     places += [at + len(values) - length for length, at in orders if varied and 0 < length < len(values)]
-    return any(at.max() < len(values) and np.array_equal(values[at].astype(float), asked) for at in places)
+    return any(at.max() < len(values) and np.array_equal(values[at].astype(np.float32), wanted) for at in places)
 
 
 def _by_items(follower: Follower, batch: np.ndarray) -> Iterator[np.ndarray]:
