@@ -14,7 +14,7 @@ from pellucid.doctor import Report, examine_script
 from pellucid.doctor.again import SEEN_AGAIN, Changed, changed_lines, further, is_put_right, look_again
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
-from pellucid.doctor.run import _examined
+from pellucid.doctor.script import _examined
 from pellucid.doctor.sources import as_if, text_of
 
 SOURCE = "w += 0.1 * dw\nprint(w)\nx = load()\n"

@@ -25,12 +25,30 @@ What a probe hands to a rule:
 A `report.Finding` is one line of the verdict, a `report.Report` all of it: as text, JSON, a page.
 """
 
-from pellucid.doctor.find import NoProgram
-from pellucid.doctor.finding import Finding
-from pellucid.doctor.fix import Exists
-from pellucid.doctor.live.callback import Doctor
-from pellucid.doctor.live.watch import watch
-from pellucid.doctor.report import Report
-from pellucid.doctor.run import examine, examine_script
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pellucid.doctor.find import NoProgram
+    from pellucid.doctor.finding import Finding
+    from pellucid.doctor.fix import Exists
+    from pellucid.doctor.live.callback import Doctor
+    from pellucid.doctor.live.watch import watch
+    from pellucid.doctor.report import Report
+    from pellucid.doctor.run import examine
+    from pellucid.doctor.script import examine_script
 
 __all__ = ["Doctor", "Exists", "Finding", "NoProgram", "Report", "examine", "examine_script", "watch"]
+
+# Each is imported when it is first asked for: who starts an examination needs nothing of what examines.
+_LATER = {
+    "Doctor": "live.callback", "Exists": "fix", "Finding": "finding", "NoProgram": "find", "Report": "report",
+    "examine": "run", "examine_script": "script", "watch": "live.watch",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    return found
