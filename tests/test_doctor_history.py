@@ -18,6 +18,7 @@ from pellucid.doctor.observed.record import FinalRecord, HeldOutRecord, Optimize
 from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, objective
 from pellucid.doctor.observed.search import Search
 from pellucid.nn import functional as F
+from pellucid.utils.data import DataLoader, TensorDataset
 from tests.watching import watched
 
 
@@ -141,6 +142,25 @@ def test_classes_that_an_evaluation_numbers_in_another_way(numbers: list[int], c
     record = watched(program)
     assert [s.cause for s in held_out.renumbered(record)] == ([cause] if cause else [])
     assert not cause or list(held_out.prepared(record)) == []
+
+
+@pytest.mark.parametrize(("goes_on", "meant"), [(True, False), (False, True)])
+def test_one_batch_is_meant_unless_a_loop_over_batches_drops_all_of_them(goes_on: bool, meant: bool) -> None:
+    def program() -> None:
+        x = torch.randn(400, 3)
+        y = (x[:, 0] > 0).long()
+        network = nn.Linear(3, 2)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(4 if goes_on else 40):
+            for _ in DataLoader(TensorDataset(x, y), batch_size=40):
+                optimizer.zero_grad()
+                F.cross_entropy(network(x[:40]), y[:40]).backward()
+                optimizer.step()
+                if not goes_on:
+                    break
+
+    (found,) = data.same_rows(watched(program))
+    assert (found.certain, found.otherwise) == ((False, "info") if meant else (True, ""))
 
 
 @pytest.mark.parametrize(("by", "causes"), [(1, ["low-coverage"]), (10, [])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import itertools
 import linecache
 import sys
 from collections.abc import Callable, Sequence
@@ -377,13 +378,14 @@ def _loaders(observer: Watching, hooks: Hooks) -> None:
         for _ in range(times):
             with observer.aside():
                 batches = iter(iterate(made))
-            while True:
+            for number in itertools.count():
                 with observer.aside():
                     try:
                         batch = next(batches)
                     except StopIteration:
                         break
                 observer.evaluations.loader, observer.evaluations.batch = made, batch
+                observer.record.passed += bool(number and state.grad)
                 if state.grad and (at := place()) is not None and "next(" in linecache.getline(*at):
                     observer.record.lines["drawn"] = at
                 yield batch

@@ -301,6 +301,7 @@ class ProgramRecord:
     parameters: dict[str, ParameterRecord] = field(default_factory=dict)
     optimizers: list[OptimizerRecord] = field(default_factory=list)
     loaders: list[LoaderRecord] = field(default_factory=list)
+    passed: int = 0  # batches of loaders behind the first of each loop over one, where gradients are recorded
     functions: list[FunctionRecord] = field(default_factory=list)
     evaluated: list[ModeRecord] = field(default_factory=list)
     layers: list[str] = field(default_factory=list)

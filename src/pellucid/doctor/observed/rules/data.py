@@ -252,7 +252,9 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
     total = max(total - _kept_back(record), distinct)
     by_chance = total * (1 - np.exp(-len(rows) / total))  # rows that differ, where as many are drawn from all of them
     if len(rows) >= OFTEN * distinct and 1 < distinct < 0.5 * by_chance and len(record.rows) >= 10:
-        alone = _asks_of_no_other(record)
+        dropped = 2 * record.passed >= len(record.rows)  # of a loop over batches none of which is used
+        alone = _asks_of_no_other(record) and not dropped
+        names = (*("rows",) * dropped, "seed", "some of", "drawn")
         yield Suspicion(
             "low-coverage",
             f"In {len(record.rows)} steps {distinct} different rows of {total} were used, {len(rows) / distinct:.0f} "
@@ -267,7 +269,7 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
             else "shuffle=True in the DataLoader, or all of its batches in each epoch"
             if "some of" in record.lines
             else "take the next batch in each step: for x, y in loader: …",
-            next((record.lines[at] for at in ("seed", "some of", "drawn") if at in record.lines), _rows_at(record)),
+            next((record.lines[at] for at in names if at in record.lines), _rows_at(record)),
             certain=not alone,
             otherwise="info" if alone else "",
         )
