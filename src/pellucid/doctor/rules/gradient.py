@@ -69,7 +69,7 @@ def judge(study: SlopeStudy) -> Judgement | None:
         if whole and all(_both_ways(found) for found in whole) and any(turned_over(found) for found in judged):
             continue  # a rate that is up and down the slope by turns explains anything of single numbers
         if whole:
-            return _exact(whole, max(whole, key=lambda found: found.score))
+            return _afresh(study.passes, whole, _exact(whole, max(whole, key=lambda found: found.score)))
     judged = [f for f in judged if accuses(f.candidate)] or judged
     # Nothing explains everything. What the program calls its loss is its loss, unless another explains far more: all of
     # a tensor at least.
@@ -87,7 +87,28 @@ def judge(study: SlopeStudy) -> Judgement | None:
         best = max((f for f in smooth if f.score > best.score - 2 * TIE), key=lambda f: f.score, default=best)
     if named is None or best is None or (explains_some(best) and not explains_some(named)):
         return best
-    return named if best.score < named.score + 0.3 else best
+    return _afresh(study.passes, judged, named) if best.score < named.score + 0.3 else best
+
+
+def _afresh(passes: list[StudiedPass], judged: list[Judgement], best: Judgement) -> Judgement:
+    """The best, or where it goes on from pass to pass, as `0.999 * smooth + 0.001 * loss`, what a pass adds to it: of
+    numbers whose slopes are one up to a factor, that of which they are far more."""
+    if not best.candidate.is_seen:
+        return best
+    named = [f for f in judged if f.candidate.is_seen and f.candidate.named > 0 and f.score > best.score - TIE]
+    least = MUCH * _felt(passes, best.candidate)
+    afresh = [f for f in named if _felt(passes, f.candidate) > least and alike(passes, best.candidate, f.candidate)]
+    return max(afresh, key=lambda found: found.score, default=best)
+
+
+def _felt(passes: list[StudiedPass], candidate: Candidate) -> float:
+    """How much a loss changes with the parameters, as a share of it."""
+    sizes = [(entry.slopes[candidate], abs(entry.losses.get(candidate, math.nan))) for entry in passes]
+    shares = [math.sqrt(sum(float(np.nansum(s * s)) for s in slopes.values())) / loss for slopes, loss in sizes if loss]
+    return float(np.median(shares)) if shares and np.isfinite(shares).all() else 0.0
+
+
+MUCH = 8.0  # times the share of a change that a smoothed number, or a sum over many passes, has
 
 
 def _both_ways(found: Judgement) -> bool:
