@@ -22,11 +22,12 @@ def find(case: Case) -> Found | None:
     share = learning.share(case.frozen.level, was.level)
     off = learning.worsened(was, case.frozen)
     fell = share < learning.BARELY or case.ends_at_a_guess  # where too long a step leaves all units off, or at an end
-    down = not was.finite or fell or off is not None or (case.learns and noisy(was))
+    leaps = rises(case.frozen, was) > OFTEN
+    down = not was.finite or fell or off is not None or (case.learns and (leaps or noisy(was)))
     down = down and not crawls(was) and not leaps_to_rest(case)
     for scale in LOWER if down else ():
         remedy = Remedy("lr-too-high", f"at {scale:g} times the rate", scale=scale)
-        other = case.attempt(remedy)
+        other = case.attempt(remedy, LEFT if leaps and case.learns else learning.WORTH)
         if other is not None:
             return Found(_finding(case, other, remedy, off), remedy, other)
         if arrives_too(was, case.tried) and not case.ends_at_a_guess:
@@ -120,6 +121,21 @@ def noisy(was: Trial) -> bool:
     curve = was.curve()
     rises = sum(b > a * 1.02 for a, b in itertools.pairwise(curve))
     return len(curve) > 4 and rises > 0.4 * len(curve)
+
+
+def rises(frozen: Trial, was: Trial) -> float:
+    """How often a pass ends higher than it began, where all passes see the same rows: along a slope it ends lower, but
+    for steps that are too long. 0 where passes see other rows each time."""
+    pairs = list(itertools.pairwise(zip(was.at, was.losses, strict=True)))
+    steps = [(before, after) for (first, before), (then, after) in pairs if then == first + 1]
+    if len(set(frozen.losses)) != 1 or len(frozen.losses) < 3 or len(steps) < FEWEST:
+        return 0.0
+    return sum(after > 1.02 * before for before, after in steps) / len(steps)
+
+
+FEWEST = 20  # passes in a row that say something
+OFTEN = 0.3  # of the passes
+LEFT = 0.1  # of what could be gained, which leaps have to leave
 
 
 def is_low(was: Trial, scale: float, total: int | None) -> bool:
