@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from pellucid.doctor.process.origins import first_values
@@ -49,18 +49,29 @@ def softmax(sources: dict[str, str], name: str, cause: str) -> SourcePlace | Non
 
 
 def normalized(sources: dict[str, str]) -> SourcePlace | None:
-    """Where something is divided by its own sum, or a softmax is called.
+    """Where something is divided by its own sum, or a softmax is called: the call of the function that does so, where
+    one does.
 
     >>> normalized({"a.py": "e = np.exp(z)\\np = e / np.sum(e, axis=1)"}).line
     2
+    >>> normalized({"a.py": "def act(e):\\n    return e / e.sum()\\n\\nout = act(np.exp(z))"}).line
+    4
     """
-    return first(
-        sources,
-        lambda node: (
-            isinstance(node, ast.Return | ast.Assign)
-            and node.value is not None
-            and any(_is_normalized(part) for part in ast.walk(node.value))
-        ),
+    divides = _takes(lambda part: _is_normalized(part))
+    names = {
+        scope.name
+        for _, tree in trees(sources)
+        for scope in ast.walk(tree)
+        if isinstance(scope, ast.FunctionDef) and any(map(divides, ast.walk(scope)))
+    }
+    called = _takes(lambda part: isinstance(part, ast.Call) and ast.unparse(part.func).split(".")[-1] in names)
+    return first(sources, called) or first(sources, divides)
+
+
+def _takes(fits: Callable[[ast.AST], bool]) -> Callable[[ast.AST], bool]:
+    """Whether a statement that assigns or returns takes something that fits."""
+    return lambda node: (
+        isinstance(node, ast.Return | ast.Assign) and node.value is not None and any(map(fits, ast.walk(node.value)))
     )
 
 

@@ -124,16 +124,25 @@ def _always_one(case: Case) -> Finding | None:
         return None
     for first, second in sorted(case.session.program.loops.pairs):
         for key, series in case.study.seen.items():
-            if key[1] != first or key in case.study.depends or not all(v.size and (v == 1).all() for v in series):
+            if (
+                not _is_of(key, first)
+                or key in case.study.depends
+                or not all(v.size and (v == 1).all() for v in series)
+            ):
                 continue
             for other, labels in case.study.seen.items():
-                if other[1] != second or other in case.study.depends or len(labels) != len(series):
+                if not _is_of(other, second) or other in case.study.depends or len(labels) != len(series):
                     continue
                 finding = single_unit(Batch(outputs=series[-1].reshape(-1, 1), labels=labels[-1].reshape(-1, 1)))
                 if finding is not None and series[-1].size == labels[-1].size:
                     at(finding, culprits.softmax(case.sources, "", finding.cause) or place)
                     return finding
     return None
+
+
+def _is_of(key: Key, written: str) -> bool:
+    """Whether a value is what the source calls so: `self.out` is `net.out` where a pass sees it."""
+    return key[1] == written or (written.startswith("self.") and key[1].endswith(written.removeprefix("self")))
 
 
 def twice(seen: Seen, depends: set[Key], p: np.ndarray) -> Finding | None:
