@@ -244,8 +244,9 @@ def batch_of(seen: Seen, keys: Keys) -> Batch:
 
 
 def rows_of(seen: Seen, keys: Keys) -> Batch:
-    """The rows of several passes, one below the other."""
+    """The rows of several passes, one below the other, but for those of a batch that is the rest of an epoch."""
     labels, outputs, inputs = (seen.get(key, []) if key else [] for key in (keys.labels, keys.outputs, keys.inputs))
+    labels, outputs, inputs = _of_whole_batches(labels, outputs, inputs)
     count = samples(labels[:1], outputs[:1]) if labels and not keys.single else 1
     inputs = _taken_one_by_one(inputs, len(labels)) if count == 1 else inputs
     shapes = [{value.shape for value in series} for series in (inputs, labels, outputs)]
@@ -254,6 +255,15 @@ def rows_of(seen: Seen, keys: Keys) -> Batch:
         for series, found in zip((inputs, labels, outputs), shapes, strict=True)
     )
     return Batch(*stacked)
+
+
+def _of_whole_batches(*series: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Series of batches without those whose labels are fewer than most are."""
+    shapes = [value.shape for value in series[0]]
+    usual = max(shapes, key=shapes.count, default=())
+    for values in series:
+        alike = len(values) == len(shapes)
+        yield [v for v, shape in zip(values, shapes, strict=True) if shape == usual] if alike else values
 
 
 def _taken_one_by_one(inputs: list[np.ndarray], labels: int) -> list[np.ndarray]:
