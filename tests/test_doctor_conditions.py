@@ -432,10 +432,12 @@ def test_labels_from_zero_are_no_indices_less_one(lowest, statement, line):
     assert (found and (found.cause, found.line)) == (line and ("labels-off-by-one", line))
 
 
+@pytest.mark.parametrize("written", ["o", "self.o"])
 @pytest.mark.parametrize("output", ["e / np.sum(e, axis=1)", "softmax(z)", "e"])
-def test_a_softmax_of_one_unit_is_told_whatever_its_parts_are_called(output):
-    loops = SimpleNamespace(pairs={("o", "y")})
-    case = case_of(f"e = np.exp(z)\no = {output}\nd = o - y\n", loops, o=np.ones((6, 1)), y=np.eye(6)[0][:, None])
+def test_a_softmax_of_one_unit_is_told_whatever_its_parts_are_called(output, written):
+    loops = SimpleNamespace(pairs={(written, "y")})
+    seen = {written.replace("self", "net"): np.ones((6, 1)), "y": np.eye(6)[0][:, None]}
+    case = case_of(f"e = np.exp(z)\no = {output}\nd = o - y\n", loops, **seen)
     found = softmax.find(case)
     assert (found and (found.cause, found.line)) == (("softmax-single-unit", 2) if output != "e" else None)
 

@@ -168,6 +168,8 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session.blown_up = not case.findings and "training" in stages and _blown_up(case)
     session.inputs_unseen = case.inputs is None
     session.gets_to_a_guess = case.as_is.passes if not case.findings and case.ends_at_a_guess else 0
+    if right:
+        _ask(case, "evaluation")
     return case.findings
 
 

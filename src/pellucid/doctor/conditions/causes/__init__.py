@@ -28,9 +28,12 @@ from pellucid.doctor.conditions.causes import (
     dropped,
     finite,
     first_weights,
+    held_out,
     imbalance,
     linear,
     margins,
+    modes,
+    numbered,
     order,
     rate,
     reach,
@@ -56,7 +59,7 @@ class Cause:
         find: see above.
         when: "outputs", before the gradient is judged; "data", where the labels of the passes are known; "training",
             where the program does not learn: there the first that is confirmed is taken, and the order matters;
-            "arrived", where it has learnt nearly all.
+            "arrived", where it has learnt nearly all; "evaluation", whatever it has learnt.
     """
 
     names: tuple[str, ...]
@@ -76,6 +79,7 @@ CAUSES = [
     Cause(("wrong-backward",), reset.find, "outputs"),
     Cause(("wrong-backward",), unsummed.find, "outputs"),
     Cause(("silent-broadcast-loss",), broadcast.find, "outputs"),
+    Cause(("wrong-loss-for-task",), numbered.find, "outputs"),
     Cause(("output-range-mismatch",), reach.find_half, "outputs"),
     Cause(("non-finite-data",), finite.find, "data"),
     Cause(("low-coverage",), coverage.find, "data"),
@@ -83,6 +87,7 @@ CAUSES = [
     Cause(("labels-misaligned",), alignment.find, "data"),
     Cause(("samples-mixed",), reshaped.find, "data"),
     Cause(("output-range-mismatch",), reach.find, "data"),
+    Cause(("wrong-loss-for-task",), numbered.find_rounded, "data"),
     Cause(("class-imbalance",), imbalance.find, "data"),
     Cause(("unshuffled-data",), order.find, "data"),
     Cause(("no-nonlinearity",), linear.find, "data"),
@@ -101,4 +106,6 @@ CAUSES = [
     Cause(("log-of-zero",), domain.find, "training"),
     Cause(("dead-units",), died.find, "training"),
     Cause(("input-not-scaled", "feature-scale-mismatch"), scale.find_far, "arrived"),
+    Cause(("train-eval-mode",), modes.find, "evaluation"),
+    Cause(("train-val-preprocessing-mismatch",), held_out.find, "evaluation"),
 ]

@@ -29,7 +29,34 @@ def find(case: Case) -> Finding | None:
         if found and all(found) and found[-1] is not None:
             at(found[-1], origins.made_at(case.sources, key[1]))
             return found[-1]
-    return _counted_from_one(case)
+    return _counted_from_one(case) or _of_no_class(case)
+
+
+def _of_no_class(case: Case) -> Finding | None:
+    """Rows of a 1 for each class, made of numbers from 1 to C by columns from 0 on: those of class C have no 1."""
+    frame, seen = case.session.frame, case.study.seen
+    arrays = {n: v for n, v in {**frame.f_globals, **frame.f_locals}.items() if isinstance(v, np.ndarray)}
+    rows = {n: v for n, v in arrays.items() if v.ndim == 2 and v.shape[1] > 1 and v.dtype.kind in "biuf"}
+    widths = {value.shape[-1] for key in case.study.depends for value in seen[key][:1] if value.ndim == 2}
+    for name, row in rows.items():
+        if row.shape[1] not in widths or not np.isin(row, (0, 1)).all() or row[:, 0].any() or row.any(axis=1).all():
+            continue
+        for numbers, label in arrays.items():
+            if label.shape != row.shape[:1] or label.dtype.kind not in "iuf":
+                continue
+            if label.min() == 1 and np.array_equal(row, label[:, None] == np.arange(row.shape[1])):
+                high = row.shape[1]
+                finding = error(
+                    "labels-off-by-one",
+                    0.95,
+                    f"{numbers} goes from 1 to {label.max():g}, and {name} has the columns 0 to {high - 1}: column 0 "
+                    f"is never 1, and no column is for {high}.",
+                    "The classes are counted from 1.",
+                    f"count them from 0: {numbers} = {numbers} - 1",
+                )
+                at(finding, origins.made_at(case.sources, name))
+                return finding
+    return None
 
 
 def _counted_from_one(case: Case) -> Finding | None:
@@ -60,6 +87,7 @@ def indices_less_one(sources: dict[str, str]) -> Iterator[tuple[places.SourcePla
     [(1, 'y'), (2, 'y')]
     """
     for file, tree in places.trees(sources):
+        steps = {n for node in ast.walk(tree) if isinstance(node, ast.For) for n in places.names_in(node.target)}
         for node in ast.walk(tree):
             if not isinstance(node, ast.Subscript):
                 continue
@@ -69,7 +97,7 @@ def indices_less_one(sources: dict[str, str]) -> Iterator[tuple[places.SourcePla
                 label = part.left.value if isinstance(part.left, ast.Subscript) else part.left
                 name = ast.unparse(label)
                 less = isinstance(part.right, ast.Constant) and part.right.value == 1
-                if less and places.LABELS.match(_last(name)):
+                if less and places.LABELS.match(_last(name)) and name not in steps:
                     yield places.SourcePlace(file, node.lineno), name
 
 
