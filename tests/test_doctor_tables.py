@@ -135,6 +135,24 @@ def test_an_optimiser_that_has_nothing_to_train(head: bool) -> None:
     assert found == ([] if head else ["parameter-not-optimized"])
 
 
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_network_that_is_made_anew_behind_its_optimiser(anew: bool) -> None:
+    def program() -> None:
+        network = nn.Linear(3, 2)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for step in range(40):
+            if step == 20 and anew:
+                state = network.state_dict()
+                network = nn.Linear(3, 2)
+                network.load_state_dict(state)
+            optimizer.zero_grad()
+            F.cross_entropy(network(torch.randn(20, 3)), torch.arange(20) % 2).backward()
+            optimizer.step()
+
+    found = [s.cause for s in gradients.left_behind(watched(program))]
+    assert found == (["parameter-not-optimized"] if anew else [])
+
+
 def says_the_next(by: int) -> ProgramRecord:
     text = torch.randint(0, 12, (30, 24))
 

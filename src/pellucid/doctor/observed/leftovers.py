@@ -50,7 +50,10 @@ class Leftovers:
             held.left = held.now()
 
     def before_step(self, optimizer: Any, note: OptimizerRecord) -> None:
-        """An update is about to be made: whether its gradients are what backwards added to those of the one before."""
+        """An update is about to be made: whether its gradients are what backwards added to those of the one before, and
+        whether it has any."""
+        given = any(_size(p.grad) != 0 for group in optimizer.param_groups for p in group["params"])
+        note.without = 0 if given else note.without + 1
         held = self.held.get(id(optimizer))
         if held is not None and held.untouched and id(optimizer) not in self.fresh:
             note.uncleared += 1

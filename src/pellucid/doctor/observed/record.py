@@ -133,6 +133,7 @@ class OptimizerRecord:
     first: int = 0  # backwards before its first update
     last: int = 0  # … and after its last one
     idle: int = 0  # updates of parameters none of which is to be trained
+    without: int = 0  # the last ones in a row that found no gradient
     held: frozenset[int] = frozenset()  # its parameters, each by a number
     uncleared: int = 0  # updates of gradients that were added to those of the one before
     backward: Place | None = None  # … and the backward ahead of the first of them

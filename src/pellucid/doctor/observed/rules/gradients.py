@@ -25,6 +25,7 @@ HALF_WAY = 0.5  # from chance, or the loss at first, to what could be reached
 ROUNDING = 1e-6  # of the size of outputs, by which those of other inputs differ where they are the same
 WASTED = 0.6  # of all backwards
 ALWAYS = 0.9  # of all updates
+LEFT = 10  # updates that find no gradient, at least
 ALIKE = 0.5  # for the correlation of what a network is given with what it is to give back
 
 
@@ -195,6 +196,28 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
+def left_behind(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A network that takes the place of the one that the optimiser has, in the midst of a training."""
+    made = [optimizer for optimizer in record.optimizers if optimizer.steps]
+    strangers = [
+        p for p in record.parameters.values() if p.reached and p.listed and not (p.known or p.frozen or p.moved)
+    ]
+    if len(made) != 1 or not strangers or made[0].without < max(LEFT, 0.1 * made[0].steps):
+        return
+    if made[0].without == made[0].steps or any(p.known and p.elsewhere for p in record.parameters.values()):
+        return  # it never had another
+    yield Suspicion(
+        "parameter-not-optimized",
+        f"In the last {made[0].without} of {made[0].steps} updates the optimiser finds no gradient: they go to "
+        f"{listed(strangers)}, which it does not know.",
+        "The network was made anew, or copied, behind the optimiser, which goes on with the one that was there before.",
+        "make the optimiser behind the network that it trains; load a state into the network that is there",
+        made[0].place,
+        certain=True,
+        confidence=0.95,
+    )
+
+
 def _seeks_input(record: ProgramRecord) -> bool:
     """Whether the one thing that is trained is what the network is given, as a picture that is to look like another: no
     rows come in beside it."""
@@ -344,4 +367,4 @@ def functions(record: ProgramRecord) -> Iterator[Suspicion]:
 
 
 CONDITIONS = (cut_within,)
-RULES = (no_history, unknown, forgotten, cleared, stale, functions)
+RULES = (no_history, left_behind, unknown, forgotten, cleared, stale, functions)
