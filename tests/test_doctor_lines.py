@@ -13,6 +13,7 @@ from pellucid.check.record.reverse import backward
 from pellucid.doctor.probes.derivatives import wrong_functions
 from pellucid.doctor.probes.lines import chain, first_wrong, of_factors, place
 from pellucid.doctor.probes.operators import mistyped
+from pellucid.doctor.probes.substitute import turned
 from pellucid.doctor.probes.vanished import vanished
 
 PROGRAM = """import numpy as np
@@ -98,6 +99,20 @@ def test_a_division_that_is_left_out_has_the_line_that_is_like_the_others(tmp_pa
     summed = divided.replace("dw1 = x.T @ dh", "dw1 = x.T @ dh / 6").replace("0.1 * dw1 / 6", "0.1 * dw1")
     tape, given, moved, file = recorded(summed.replace("0.1 * db1 / 6", "0.1 * db1"), tmp_path)
     assert of_factors(tape, factors, ("w1",), given, moved, {file: ""}) == {"b1": (file, line - 4)}
+
+
+@pytest.mark.parametrize("written", ["m.T @ dh", "m @ dh"])
+def test_a_square_matrix_that_is_to_be_turned_over(written: str, tmp_path: Path) -> None:
+    mixed = PROGRAM.replace(
+        "h = np.tanh(x @ w1 + b1)", "m = np.arange(36.0).reshape(6, 6) / 36\na = np.tanh(x @ w1 + b1)\nh = m @ a"
+    )
+    mixed = mixed.replace("dh = (d @ w2.T) * derivative(h)", f"dh = d @ w2.T\ndh = ({written}) * derivative(a)")
+    tape, given, moved, file = recorded(mixed, tmp_path)
+    found = turned(tape, [] if ".T" in written else ["w1", "b1"], given, moved)
+    line = mixed[: mixed.index(f"({written})")].count("\n") + 1
+    assert [(place(over.site, {file: ""}), sorted(over.tensors)) for over in found] == (
+        [] if ".T" in written else [((file, line), ["b1", "w1"])]
+    )
 
 
 def test_a_gradient_that_is_taken_for_that_of_another_tensor_has_the_line_that_takes_it(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Programs whose slopes tell little where they stand: weights that are tiny, inputs that are huge, elements at rest."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from pellucid.doctor import Report, examine_script
+from pellucid.doctor.conditions import regime
 from pellucid.doctor.conditions.regime import nearly
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, _below_the_root
@@ -50,6 +53,13 @@ def test_elements_that_no_pass_moves(values, update, slopes, found) -> None:
 def test_updates_that_go_nearly_along_the_slope(cosines: list[float], expected: bool) -> None:
     row = Judgement(LOSS, 0.5, 0.1, [0.1], cells={"w": [TensorCell("across", 0.1, 0.2, c) for c in cosines]})
     assert nearly(row) is expected
+
+
+@pytest.mark.parametrize(("size", "made"), [(0.01, 5), (0.15, 0)])
+def test_first_weights_that_let_hardly_any_signal_through(size: float, made: int) -> None:
+    tensors = {f"W{i}": size * np.random.default_rng(i).normal(size=(4, 4)) / 2 for i in range(5)}
+    case = SimpleNamespace(tensors=tensors, session=SimpleNamespace(found=None), keys=SimpleNamespace(inputs=None))
+    assert len(regime.changes(cast("Any", case))) == made
 
 
 def told(tmp_path: Path, source: str) -> Report:

@@ -24,6 +24,7 @@ from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement
 
 SMALL = 0.2  # of the usual size, below which a signal is nearly gone after some layers, and any step crosses kinks
+FAINT = 1e-4  # of a signal: what is left of it by all layers together, where slopes are hardly more than rounding
 NEARLY = 0.9  # the cosine of an update that a step over kinks may have parted from the slope
 
 
@@ -32,7 +33,7 @@ def changes(case: Case, judgement: Judgement | None = None) -> tuple[Change, ...
     sizes = start.sizes(case.tensors)
     large = {name: size for name, size in sizes.items() if size > 4}
     small = {name: size for name, size in sizes.items() if 0 < size < SMALL}
-    if len(small) > 2 and nearly(judgement):
+    if len(small) > 2 and (nearly(judgement) or np.prod([*small.values()]) < FAINT):
         large |= small
     found = case.session.found
     rng = np.random.default_rng(0)

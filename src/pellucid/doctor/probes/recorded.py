@@ -29,7 +29,7 @@ from pellucid.doctor.probes.operators import mistyped
 from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.shares import unequal
 from pellucid.doctor.probes.stepwise import Step, stepwise
-from pellucid.doctor.probes.substitute import exchanged
+from pellucid.doctor.probes.substitute import exchanged, turned
 from pellucid.doctor.probes.vanished import vanished
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
@@ -129,6 +129,11 @@ def autopsy(
         named = [Named(tensor, "swapped-tensors", 0.85, text, fix, None, at) for tensor in other.tensors]
         if left <= {*other.tensors}:
             return Autopsy("wrong", named, [], True, first, lines, derived)
+    over = turned(tape, wrong, given, moved) if wrong else []
+    if over and left <= {name for found in over for name in found.tensors}:
+        at, (text, fix) = place(over[0].site, files), over[0].said(files)
+        named = [Named(name, "transpose", 0.9, text, fix, None, at) for name in wrong]
+        return Autopsy("wrong", named, [], True, at, lines, derived)
     alone = diagonal(tape, wrong, given, moved) if wrong else None
     if alone is not None and left <= {*alone.tensors}:
         at = place(alone.site, files)

@@ -41,16 +41,60 @@ def exchanged(
 ) -> Exchanged | None:
     """The first such product on the way to the wrong tensors; None where no value, or more than one, would do."""
     right = Values(tape, moved)
-    led: dict[int, list[str]] = {}
-    for name, step in first_alike(right, list(wrong), given).items():
-        for made in (value for value in behind(step, right) if value.op in PRODUCTS):
-            led.setdefault(made.index, []).append(name)
-    known = _known(right)
+    led, known = _led(right, wrong, given), _known(right)
     for index in sorted(led):
         found = _meant(right.steps[index], tape, right, known)
         if found is not None:
             return Exchanged(*found, led[index])
     return None
+
+
+class Turned:
+    """A product that would be a true gradient with one of its square operands turned over."""
+
+    def __init__(self, node: TapeNode, taken: TapeNode, tensors: list[str]) -> None:
+        self.site, self.taken, self.tensors = node.site, taken, tensors
+
+    def said(self, files: Mapping[str, str]) -> tuple[str, str]:
+        taken = called(self.taken.site, files) or "one of its operands"
+        text = f"The product takes {taken} as it is, where it should take its transpose: square, it fits both ways."
+        return text, f"take {taken}.T" if taken.isidentifier() else "turn that operand over: .T"
+
+
+def turned(
+    tape: Tape, wrong: Iterable[str], given: Mapping[str, np.ndarray], moved: Mapping[str, np.ndarray]
+) -> list[Turned]:
+    """Such products on the way to the wrong tensors, all of them: who forgets one .T forgets others."""
+    right = Values(tape, moved)
+    known = _known(right)
+    found: list[Turned] = []
+    led = _led(right, wrong, given)
+    for index, names in [*led.items()]:  # what is a true gradient, too, as of rows that are all alike, may be meant for
+        for source in right.sources(right.steps[index]):  # another one
+            if source.op in PRODUCTS and source.nodes[0].index not in right.forward:
+                led[source.index] = [*dict.fromkeys((*led.get(source.index, []), *names))]
+    for index, names in sorted(led.items()):
+        node = right.steps[index].nodes[0]
+        for position, taken in enumerate(node.inputs):
+            shape = taken.value.shape
+            if len(shape) < 2 or shape[-1] != shape[-2] or shape[-1] < 2:
+                continue
+            values = [source.value for source in node.inputs]
+            values[position] = np.swapaxes(taken.value, -1, -2)
+            truth = right.truths.of(PRODUCTS[node.op](values, node))
+            if truth is not None and truth.whole and not truth.nodes & known:
+                found.append(Turned(node, taken, names))
+                break
+    return found
+
+
+def _led(right: Values, wrong: Iterable[str], given: Mapping[str, np.ndarray]) -> dict[int, list[str]]:
+    """The products on the way to the wrong tensors that are no true gradients, each with these tensors."""
+    led: dict[int, list[str]] = {}
+    for name, step in first_alike(right, list(wrong), given).items():
+        for made in (value for value in behind(step, right) if value.op in PRODUCTS):
+            led.setdefault(made.index, []).append(name)
+    return led
 
 
 def _known(right: Values) -> frozenset[int]:
