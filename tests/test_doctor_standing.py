@@ -271,3 +271,12 @@ def test_a_step_before_the_training_says_nothing_of_the_sign_of_its_own(
 ) -> None:
     source = "grad = back(loss)\nw -= rate * grad\nfor k in range(20):\n    w += rate * grad\n"
     assert climbing(Assignments.of({FILE: source}), {FILE: source}, [group("w")], moved) == (FILE, line)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"), [("net[1:]", 2), ("net[:1]", None), ("reversed(net[1:])", None), ("net[first:]", None)]
+)
+def test_a_part_of_the_layers_that_is_handed_to_what_moves_them(given: str, line: int | None) -> None:
+    source = f"net = [Layer(2, 5), Layer(5, 1)]\nmover = Mover({given})\n"
+    at, _ = should_move({FILE: source}, [group("net[0].weight")], [group("net[1].weight")], {})
+    assert (at and at[1]) == line

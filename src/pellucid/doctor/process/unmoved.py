@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
@@ -82,9 +83,10 @@ def used_with(source: Assignments, wrong: Sequence[Group], right: Sequence[Group
 def filtered(sources: dict[str, str], wrong: Sequence[Group], right: Sequence[Group]) -> tuple[str, int] | None:
     """The comprehension that hands on some parameters of a container alone: `[p for k, p in net.params.items() if
     k.startswith("w")]`, where those that move and those that do not are all in `net.params`."""
+    part = sliced(sources, [group.name for group in wrong])
     homes = {group.name.partition("[")[0] for group in (*wrong, *right) if "[" in group.name}
-    if len(homes) != 1 or not right:
-        return None
+    if part is not None or len(homes) != 1 or not right:
+        return part
     home = homes.pop().rpartition(".")[2]
     for file, tree in trees(sources):
         for node in ast.walk(tree):
@@ -93,6 +95,41 @@ def filtered(sources: dict[str, str], wrong: Sequence[Group], right: Sequence[Gr
                 if any(home in {*names_in(part.iter)} for part in parts):
                     return file, node.lineno
     return None
+
+
+def sliced(sources: dict[str, str], names: Sequence[str]) -> tuple[str, int] | None:
+    """The call, or the loop, that is given a part of what holds parameters, without these.
+
+    >>> sliced({"a.py": "model = [Linear(2, 5), Linear(5, 1)]\\noptim = SGD(model[1:], 0.1)"}, ["model[0].weight"])
+    ('a.py', 2)
+    >>> sliced({"a.py": "optim = SGD(model[1:], 0.1)"}, ["model[1].weight"]) is None
+    True
+    """
+    found = [re.match(r"([\w.]+)\[(\d+)\]", name) for name in names]
+    held = {(match[1].rpartition(".")[2], int(match[2])) for match in found if match is not None}
+    if len({home for home, _ in held}) != 1 or None in found:
+        return None
+    for file, tree in trees(sources):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or ast.unparse(node.func) in ("zip", "reversed", "enumerate", "len"):
+                continue
+            for part in node.args:
+                if isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Slice):
+                    kept = _part(part.slice)
+                    name = ast.unparse(part.value).rpartition(".")[2]
+                    if kept is not None and all(name == home and i not in kept for home, i in held):
+                        return file, node.lineno
+    return None
+
+
+def _part(cut: ast.Slice) -> range | None:
+    """The places of a long list that `[1:]` or `[:3]` takes; None where they are not written so."""
+    bounds: list[int | None] = []
+    for value in (cut.lower, cut.upper, cut.step):
+        if value is not None and not (isinstance(value, ast.Constant) and isinstance(value.value, int)):
+            return None
+        bounds.append(value.value if isinstance(value, ast.Constant) and isinstance(value.value, int) else None)
+    return range(10**6)[slice(*bounds)]
 
 
 def kept(source: Assignments, names: set[str]) -> tuple[str, int] | None:
