@@ -432,6 +432,13 @@ def test_labels_from_zero_are_no_indices_less_one(lowest, statement, line):
     assert (found and (found.cause, found.line)) == (line and ("labels-off-by-one", line))
 
 
+@pytest.mark.parametrize(("samples", "told"), [(8, True), (3, False)])
+def test_a_softmax_over_as_many_samples_as_classes_may_be_over_either(samples, told):
+    p = np.random.default_rng(0).random((samples, 3))
+    found = softmax.softmax_axis(Batch(outputs=p / p.sum(0)))
+    assert (found is not None) is told
+
+
 @pytest.mark.parametrize("written", ["o", "self.o"])
 @pytest.mark.parametrize("output", ["e / np.sum(e, axis=1)", "softmax(z)", "e"])
 def test_a_softmax_of_one_unit_is_told_whatever_its_parts_are_called(output, written):
