@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pellucid.doctor import conditions, engines, uncleared, unfrozen
+from pellucid.doctor import by_edit, conditions, engines, uncleared, unfrozen
 from pellucid.doctor.against import against_its_own
 from pellucid.doctor.finding import calmed
 from pellucid.doctor.naming import by_another_loss, by_classes, by_exact_loss, explain, sizes_of, sure
@@ -304,7 +304,11 @@ class Examination:
         return [finding for finding in looked if finding.severity == "error"]
 
     def proven(self, certain: bool) -> Report | None:
-        session, judgement, findings, more = self.session, self.of_a_loss, self.findings, self.more
+        session, judgement, more = self.session, self.of_a_loss, self.more
+        findings = self.findings
+        if not self.rules and self.whole and all(found.mistake == "swapped-tensors" for found in self.taken):
+            placed = by_edit.place([*findings, *more], session, judgement, self.seen)
+            findings, more = placed[: len(findings)], placed[len(findings) :]
         if findings:
             self.progress.wrong([*findings, *more])
         rated = uncleared.at_own_rate(session, judgement) if findings and certain else judgement

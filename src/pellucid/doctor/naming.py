@@ -216,7 +216,7 @@ def sizes_of(seen: SlopeStudy, found: Any) -> set[int]:
 def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> list[Finding]:
     """The mistake and its line, by a recording of the pass; further mistakes, each of other tensors, are returned."""
     found = session.found
-    index = _telling(judgement, seen)
+    index = telling(judgement, seen)
     entry = seen.passes[index]
     sizes = sizes_of(seen, found)
     files = session.program.loops.sources
@@ -491,7 +491,7 @@ def _line_of(result: Autopsy, tensors: list[str]) -> tuple[str, int] | None:
 NEAR_BY = 8  # passes to go on for one that tells more
 
 
-def _telling(judgement: gradient.Judgement, seen: SlopeStudy) -> int:
+def telling(judgement: gradient.Judgement, seen: SlopeStudy) -> int:
     """The pass in which what is wrong goes far from the slope, where a factor of its own explains nothing, and what is
     right follows it exactly. Of the first that is wrong and those that come soon after it."""
     wrong = [i for i in range(len(seen.passes)) if any(_is_wrong(judgement, name, i) for name in judgement.wrong)]
