@@ -13,6 +13,7 @@ from pellucid.doctor.finding import calmed
 from pellucid.doctor.naming import by_another_loss, by_classes, by_exact_loss, explain, sizes_of, sure
 from pellucid.doctor.odd import rank
 from pellucid.doctor.probes.passes import SlopeStudy
+from pellucid.doctor.probes.run_on import learns_by_what_it_prints
 from pellucid.doctor.probes.training import Mended
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clock import OutOfTime, until
@@ -22,6 +23,7 @@ from pellucid.doctor.process.source import Assignments, draws_units
 from pellucid.doctor.progress import (
     DRAWN,
     HARDLY_TOLD,
+    LEARNS,
     LIMIT,
     MORE,
     NEVER_A_NUMBER,
@@ -118,6 +120,17 @@ class Examination:
     def inconclusive(self, reason: str, findings: list[Finding] | None = None) -> Report:
         return Report("inconclusive", findings or [], self.facts, reason=reason)
 
+    def unchecked(self, reason: str, drawn: bool = False) -> Report:
+        """What is said where no slope tells anything: healthy, if the program learns by the number that it prints.
+
+        Not where it computes what it calls a loss, whose slope its updates should follow if they are not `drawn`.
+        """
+        of_its_own = not drawn and any(c.is_seen and c.named > 0 for c in self.seen.candidates)
+        trend = None if of_its_own or self.named or not self.whole else learns_by_what_it_prints(self.session)
+        if trend is None:
+            return self.inconclusive(reason)
+        return Report("healthy", [], self.facts, reason=LEARNS.format(trend.said))
+
     def before_slopes(self) -> Report | None:
         """What needs no slope: data that are no numbers, ops of an engine, parameters that replace each other."""
         session = self.session
@@ -176,7 +189,7 @@ class Examination:
         if self.whole and judgement is None and (nothing := conditions.no_number(session, seen)) is not None:
             return self.ends([nothing])
         if self.whole and session.doubtful and (judgement is None or not gradient.explains_some(judgement)):
-            return Report("inconclusive", reason=NO_LOOP)
+            return self.unchecked(NO_LOOP)
         if judgement is not None and judgement.wrong and not self.rules:
             loops = session.program.loops
             own = own_rate.of_design(judgement, loops.sources, session.found.groups, loops.loops.get(session.number))
@@ -233,13 +246,13 @@ class Examination:
             return self.inconclusive(UNTOLD)
         if judgement is None:
             self.session.lossless = True
-            return self.inconclusive(NO_NUMBER)
+            return self.unchecked(NO_NUMBER)
         if judgement.wrong and not backward.moves_any(judgement):
-            return self.inconclusive(NO_LOOP)
+            return self.unchecked(NO_LOOP)
         if judgement.wrong and not seen.complete and len(seen.passes) < 2 and not self.taken and is_guess(judgement):
             return self.inconclusive(UNTOLD)  # other losses may explain what this one does not
         if not judgement.wrong and gradient.strays(judgement) and not self.named:
-            return self.inconclusive(no_usual_loss(judgement))
+            return self.unchecked(no_usual_loss(judgement))
         return None
 
     def mistakes(self) -> Report | None:
@@ -253,7 +266,7 @@ class Examination:
             random = drawn_at_random(session, judgement)
             depends = {key[1].split(".")[-1] for key in seen.depends}
             if random >= set(judgement.wrong) or draws_units(session.program.loops.sources, depends):
-                return self.inconclusive(DRAWN.format(", ".join(judgement.wrong)))
+                return self.unchecked(DRAWN.format(", ".join(judgement.wrong)), drawn=True)
         if not wrong_rules and not self.taken:
             parts = gradient.apart(judgement)
             if len(parts) > 1:
@@ -296,7 +309,7 @@ class Examination:
         if certain or proven(self.findings, session, self.of_a_loss, seen):
             return self.proven(certain)
         self.findings = self.of_data()
-        return None if self.findings else self.inconclusive(no_usual_loss(self.of_a_loss))
+        return None if self.findings else self.unchecked(no_usual_loss(self.of_a_loss))
 
     def of_data(self) -> list[Finding]:
         """What is wrong with the data: it is so whatever the gradient is."""
@@ -316,7 +329,7 @@ class Examination:
         for finding in findings if certain else []:
             mended = prove(finding, session, rated, self.facts.get("update", {}).get("rule", "")) or mended
         if any(rests_aloft(finding, judgement) for finding in findings):
-            return self.inconclusive(no_usual_loss(judgement))
+            return self.unchecked(no_usual_loss(judgement))
         if findings and not more and self.whole and all(disproved(finding) for finding in findings):
             self.findings = self.of_data()
             return None if self.findings else self.inconclusive(no_better(findings[0]))

@@ -48,6 +48,10 @@ ONLY_THERE = (
     "With inputs and first weights of the usual size every update follows the slope of {}; as they are, no update "
     "follows that of any loss. Scale the inputs, and look whether the loss falls then."
 )
+LEARNS = (
+    "No slope of a loss could be compared with what this program does in a pass, so its updates are unchecked. But it "
+    "learns by the number that it prints: {}."
+)
 UNFINISHED = (
     "The gradient is right, but the time was up before every cause of a loss that hardly moves was tried. Give it "
     "more: pellucid doctor SCRIPT --budget 300"

@@ -29,9 +29,10 @@ from pellucid.doctor.process.controller import Controller, Finished, TrainingSes
 from pellucid.doctor.process.endings import end_process
 from pellucid.doctor.process.kept import write_out
 from pellucid.doctor.process.met import OF_FRAMEWORK, MetFramework, when_met
+from pellucid.doctor.process.printed import learns
 from pellucid.doctor.process.program import UserProgram, silence
 from pellucid.doctor.process.rebound import Rebound, rebound
-from pellucid.doctor.progress import NO_BACKWARD, NO_LOOP
+from pellucid.doctor.progress import LEARNS, NO_BACKWARD, NO_LOOP
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.sources import as_if
 
@@ -166,6 +167,9 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
         return _passed_over(controller, *passed)
     if controller.program.forks:
         return Report("inconclusive", reason=ELSEWHERE)
+    trend = None if framework else learns(controller.program.printed)
+    if trend is not None:
+        return Report("healthy", reason=LEARNS.format(trend.said))
     said = NO_LOOP + stopped.said(controller) if controller.scout.loops else _none_run(controller)
     if framework:
         said = f"{NO_BACKWARD} {said}"

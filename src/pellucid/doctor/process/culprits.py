@@ -224,6 +224,34 @@ def _is_scope(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef | ast.ClassDef)
 
 
+def softmax_in_call(sources: dict[str, str]) -> SourcePlace | None:
+    """Where a function takes the softmax of what it is given, and is given what a softmax made.
+
+    >>> text = "def delta(x, y):\\n    g = softmax(x)\\n    return g - y\\np = softmax(h @ w)\\nd = delta(p, y)"
+    >>> softmax_in_call({"a.py": text}).line
+    2
+    """
+    made, calls, functions = set[str](), list[ast.Call](), list[tuple[str, ast.FunctionDef]]()
+    for file, tree in trees(sources):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and re.match(r"[\w.]*softmax\(", ast.unparse(node.value), re.I):
+                made |= {ast.unparse(target) for target in node.targets}
+            elif isinstance(node, ast.Call):
+                calls.append(node)
+            elif isinstance(node, ast.FunctionDef):
+                functions.append((file, node))
+    for file, function in functions:
+        names = [argument.arg for argument in function.args.args if argument.arg != "self"]
+        own = [call for call in calls if ast.unparse(call.func).split(".")[-1] == function.name]
+        pairs = [pair for call in own for pair in zip(names, call.args, strict=False)]
+        given = {name for name, value in pairs if ast.unparse(value) in made}
+        for part in ast.walk(function):
+            taken = isinstance(part, ast.Call) and re.search(r"softmax$", ast.unparse(part.func), re.I) is not None
+            if isinstance(part, ast.Call) and taken and part.args and ast.unparse(part.args[0]) in given:
+                return SourcePlace(file, part.lineno)
+    return None
+
+
 def _sums(node: ast.AST, axis: str | None, powers: Collection[str]) -> bool:
     """Whether a statement sums exponentials, which `powers` are, or divides by a sum, over this axis."""
     exponential = "exp" in ast.unparse(node)

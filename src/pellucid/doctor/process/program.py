@@ -29,6 +29,7 @@ from pellucid.doctor.process.instrument import (
     is_users,
 )
 from pellucid.doctor.process.paths import Scope
+from pellucid.doctor.process.printed import watch_print
 from pellucid.doctor.sources import home_of, text_of
 
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -51,6 +52,7 @@ class UserProgram:
         self.listener: Any = None
         self.broken: set[int] = set()
         self.caught = CaughtErrors(self.loops.sources)
+        self.printed: list[str] = []
         self.forks = 0  # processes that it has started
         self._count, self._modules = -1, {"__main__": self.main.__dict__}
 
@@ -76,6 +78,7 @@ class UserProgram:
         self.install(listener)
         sandbox.quiet()
         sandbox.by_itself()
+        watch_print(self.printed, self.loops.sources)
         endings.when_the_program_forks(self._has_forked, self._apart)
         sys.meta_path.insert(0, Importer(self.loops, self.root))
         sys.argv = [str(self.script), *self.args]

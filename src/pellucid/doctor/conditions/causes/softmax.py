@@ -44,7 +44,8 @@ def find(case: Case) -> Finding | None:
         finding = twice(study.seen, study.depends, p) or rectified(p)
         if finding is not None:
             name = key[1] if key[1] != "return" else ""
-            at(finding, culprits.softmax(case.sources, name, finding.cause))
+            inner = culprits.softmax_in_call(case.sources) if finding.cause == "double-softmax" else None
+            at(finding, inner or culprits.softmax(case.sources, name, finding.cause))
             return finding
         if again is not None and _is_flat(p):
             finding = _twice(p)
