@@ -25,6 +25,10 @@ def found(cause: str, line: int = 1, severity: str = "error", mistake: str = "",
     return Finding(cause, severity, 0.9, "", "", "", "train.py", line, mistake=mistake, tensors=tensors)
 
 
+OF_HIDDEN = found("wrong-backward", mistake="missing-activation-derivative", wrong="W")
+OF_HIDDEN.tensors.append({"name": "V", "verdict": "right"})
+
+
 @pytest.mark.parametrize(
     ("wrong", "other", "right"),
     [
@@ -65,6 +69,8 @@ def test_a_change_is_none_where_its_own_line_is_told_of_next() -> None:
         # without its last activation a program has another gradient
         (found("output-range-mismatch"), found("wrong-backward", mistake="sign", wrong="W"), False),
         (found("labels-misaligned"), found("wrong-backward", mistake="sign", wrong="W"), True),
+        (found("softmax-wrong-axis"), OF_HIDDEN, True),  # which the output has no part in
+        (found("no-nonlinearity"), OF_HIDDEN, False),
         # and a size that a fork does as well with is one that goes with its rate
         (
             found("labels-misaligned"),

@@ -464,6 +464,8 @@ def test_where_a_softmax_takes_its_sum(source, line):
         finding = Finding("softmax-wrong-axis", "error", 0.9, "", "", "", "a.py", line)
         changed = [text.splitlines()[1] for text in repairs(finding, source)]
         assert any(text.endswith("= np.sum(z, axis=0, keepdims=True)") for text in changed)
+        first = next(repairs(finding, source + "d = out - y.T\n"))
+        assert "axis=0" in first  # samples in columns
 
 
 def test_what_was_confirmed_is_told_where_the_time_is_up(monkeypatch):

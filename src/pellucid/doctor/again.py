@@ -127,10 +127,18 @@ def further(wrong: list[Finding], other: Report, was: Report) -> list[Finding]:
             continue
         of_length = finding.cause in OF_LENGTH and (size or not is_error)
         of_draw = drawn and finding.cause in OF_FIRST_WEIGHTS
-        if of_length or of_draw or (network and finding.cause == "wrong-backward"):
+        of_network = network and finding.cause == "wrong-backward" and not _is_apart(finding, wrong)
+        if of_length or of_draw or of_network:
             continue
         found.append(finding)
     return found
+
+
+def _is_apart(finding: Finding, wrong: list[Finding]) -> bool:
+    """Whether a gradient is wrong where what was put right at the output has no part in it: that of the last layer is
+    right for the changed program."""
+    at_output = all(f.cause in OF_THE_NETWORK and f.cause != "no-nonlinearity" for f in wrong)
+    return at_output and any(tensor.get("verdict") == "right" for tensor in finding.tensors)
 
 
 def _of_another_loss(was: Report, other: Report) -> bool:

@@ -157,7 +157,8 @@ def over_classes(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[
         of_array = called.endswith(".sum") and called not in ("np.sum", "numpy.sum")
         summed = called.removesuffix(".sum") if of_array else text.of(given[0]) if given else ""
         if summed and (of_array or called in ("sum", "np.sum", "numpy.sum")):
-            for axis in (-1, 0):
+            columns = re.search(r"- \w+(\[[^\]]*\])?\.T\b", text.source)  # labels that are turned over to be subtracted
+            for axis in (0, -1) if columns else (-1, 0):
                 yield text.with_expression(node, f"np.sum({summed}, axis={axis}, keepdims=True)")
 
 
