@@ -46,7 +46,7 @@ def masked(said: Any, asked: Any) -> Any:
 def test_a_loss_that_is_highest_at_its_target(score: Callable[..., Any], turned: bool, upwards: bool) -> None:
     def program() -> None:
         x = torch.randn(60, 4)
-        network, asked = nn.Linear(4, 3), torch.tanh(x @ torch.randn(4, 3))
+        network, asked = nn.Linear(4, 3), torch.tanh(x @ torch.randn(4, 3)) * torch.rand(60, 3)
         optimizer = optim.Adam(network.parameters(), lr=0.01)
         for _ in range(8):
             optimizer.zero_grad()

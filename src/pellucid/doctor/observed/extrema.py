@@ -44,7 +44,7 @@ def _pairs(root: Tensor, seen: list[SeenOp], called: list[Called]) -> Iterator[t
         op = made.get(id(todo.pop()))
         if op is not None and id(op) not in path and not op.module:
             path[id(op)] = op
-            todo += tensors(op.args)
+            todo += [t for t in tensors(op.args) if t.requires_grad]
     weights = [t for op in path.values() if op.key[0] in WEIGHING for t in tensors(op.args) if not t.requires_grad]
     given = {id(leaf) for call in called for leaf in leaves((call.args, call.kwargs))}
     said = [leaf for call in called for leaf in leaves(call.result) if leaf.requires_grad]
