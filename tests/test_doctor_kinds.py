@@ -862,6 +862,7 @@ def test_a_loss_that_rises_is_not_called_healthy() -> None:
     [
         ("y = np.random.RandomState(0).permutation(data.target)", True),
         ("rng.shuffle(labels)", True),
+        ('X = table.drop(columns="rent").sample(frac=1, random_state=0)', True),
         ("x, y = shuffle(x, y)", False),
         ("order = torch.randperm(40)", False),
         ("y = y[order]", False),

@@ -32,6 +32,8 @@ def alone(place: Place | None) -> Place | None:
     for file, tree in files:
         statements = [n for n in ast.walk(tree) if isinstance(n, ast.Assign | ast.Expr | ast.AugAssign | ast.Return)]
         lines = [node.lineno for node in statements if _draws(node) and (_labels_alone(node) or _one_of_two(node))]
+        if not lines:
+            lines = [node.lineno for node in statements if _rows_alone(node)]
         if not lines and any(_called(call).endswith(TABLES) for call in _calls(tree)):
             lines = [node.lineno for node in statements if any(_by_string(call) for call in _calls(node))]
         found += [(str(file), line) for line in lines]
@@ -86,6 +88,13 @@ def _kinds(node: ast.AST) -> tuple[bool, bool]:
 
 def _labels_alone(node: ast.AST) -> bool:
     return _kinds(node) == (True, False)
+
+
+def _rows_alone(node: ast.AST) -> bool:
+    """Whether rows are given another order, as by `x = df.drop(columns="y").sample(frac=1)`."""
+    if not isinstance(node, ast.Assign) or not _draws(node) or _kinds(node) != (False, True):
+        return False
+    return all(isinstance(t, ast.Name) and ROWS.search(t.id) for t in node.targets)
 
 
 def _one_of_two(node: ast.Assign | ast.Expr | ast.AugAssign | ast.Return) -> bool:
