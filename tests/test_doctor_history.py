@@ -163,6 +163,39 @@ def test_one_batch_is_meant_unless_a_loop_over_batches_drops_all_of_them(goes_on
     assert (found.certain, found.otherwise) == ((False, "info") if meant else (True, ""))
 
 
+@pytest.mark.parametrize(
+    ("less", "cut", "cause"), [(0, False, ""), (1, False, "labels-off-by-one"), (0, True, "labels-off-by-one")]
+)
+def test_labels_in_lists_that_an_evaluation_counts_in_another_way(less: int, cut: bool, cause: str) -> None:
+    """Of the steps of sequences, less one, which leaves the first class out; or from 1 on, and cut to what there is."""
+
+    def asked(network: Any, rows: list[Any], kinds: list[list[int]]) -> int:
+        hits = 0
+        for row, kind in zip(rows, kinds, strict=True):
+            said = network(row[None])[0].argmax(-1).tolist()
+            hits += sum(a == b for a, b in zip(said, kind, strict=True))
+        return hits
+
+    def program() -> None:
+        x = torch.randn(120, 6, 4)
+        x[..., 0] *= 2
+        kinds = x.argmax(-1) + int(cut)
+        network, shown = nn.Linear(4, 4), (kinds[:60] - less).clamp(max=3)
+        optimizer = optim.Adam(network.parameters(), lr=0.1)
+        for _ in range(40):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x[:60]).reshape(-1, 4), shown.reshape(-1), ignore_index=-1).backward()
+            optimizer.step()
+        with torch.no_grad():
+            asked(network, list(x[60:]), kinds[60:].tolist())
+
+    lines, first = inspect.getsourcelines(program)
+    at = first + next(i for i, line in enumerate(lines) if "network, shown" in line)
+    found = list(held_out.renumbered(watched(program)))
+    assert [s.cause for s in found] == ([cause] if cause else [])
+    assert all(s.place == (__file__, at) for s in found)
+
+
 @pytest.mark.parametrize(("by", "causes"), [(1, ["low-coverage"]), (10, [])])
 def test_the_rows_of_bare_tensors_at_each_step(by: int, causes: list[str]) -> None:
     """A slice that goes on by one row where it has ten."""

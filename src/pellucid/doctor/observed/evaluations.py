@@ -15,6 +15,7 @@ from pellucid.random import get_rng_state, set_rng_state
 
 from .arrays import array_of, given_to
 from .batches import WIDTH
+from .beside import answers_beside, classes_said
 from .criterion import WEIGHTED, LossCall, tensors
 from .matching import hits, is_graded, matched
 from .places import place
@@ -47,6 +48,7 @@ class EvaluationNotes:
         self._asking: ModeRecord | None = None  # that of the open evaluation
         self._open: HeldOutRecord | None = None  # of which what is compared with its outputs is still to come
         self._output: Any = None
+        self._said: np.ndarray | None = None  # the classes of the last output
         self._beside: np.ndarray | None = None  # labels that lie beside its rows
         self._derived: set[int] = set()  # what was computed from it
         self._largest: set[int] = set()  # results of argmax among these
@@ -118,11 +120,12 @@ class EvaluationNotes:
             return
         flat = array_of(x).reshape(len(x), -1)
         noted = HeldOutRecord(len(record.steps), place(), numbers(args), self._names(x), ids=ids(args))
+        noted.answers, self._said = answers_beside(x, output, self._said), classes_said(output)
         if self._gave(x):
             noted.source = self.made.get(id(self.loader), (None, None))[0]
         if record.held_out and record.held_out[-1].step != noted.step:
             for earlier in record.held_out:
-                earlier.inputs = earlier.outputs = earlier.target = None
+                earlier.inputs = earlier.outputs = earlier.target = earlier.answers = None
             self._kept = 0
         if self._kept < KEPT and flat.shape[1] <= WIDTH:
             self._kept += len(flat)

@@ -223,6 +223,7 @@ class HeldOutRecord:
     source: Place | None = None
     ids: np.ndarray | None = None
     met: bool = False
+    answers: tuple[np.ndarray, np.ndarray] | None = None  # see `beside.answers_beside`
 
     @property
     def measured(self) -> bool:

@@ -14,7 +14,7 @@ from ..compare import chance, outcome, reached
 from ..criterion import DISTANCES
 from ..history import early
 from ..matching import curve, held_out, hits, is_named, ranks, tell_apart, trained_rows
-from ..record import HeldOutRecord, MatchRecord, ProgramRecord
+from ..record import HeldOutRecord, MatchRecord, Place, ProgramRecord
 from ..rows import inside
 from ..suspicion import Suspicion
 from ..treatments import DropRows, Shrink
@@ -31,6 +31,8 @@ FAR_BELOW = 0.15  # of the answers: an evaluation that is so far below the rows 
 LEAST_WRONG, HALF_WRONG = 0.08, 0.55  # the shares of labels that may be wrong
 MANY_WRONG = 0.25  # of the answers, by which other rows are answered better than those of the training
 RANKED = 2.5  # deviations, see `ranks`
+SHIFTED, MOVED = 0.6, 0.3  # of the answers, that are those of other numbers, and more than those of the labels
+ANOTHER_NUMBER = "The classes are numbered in one way for the training, and in another for the evaluation."
 OF_EACH = 8  # rows of each class on average, that show what is said in its place
 
 
@@ -118,38 +120,76 @@ def _joined(last: list[HeldOutRecord]) -> tuple[np.ndarray, np.ndarray] | None:
         return None
 
 
+def _answers_of_last(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """What the last evaluation says of its rows, how they are labelled, and how many classes can be said."""
+    last = [h for h in held_out(record) if h.outputs is not None and h.target is not None]
+    joined = _joined(last) if last else None
+    if joined is not None and joined[0].ndim == 2 and hits(*joined) is not None:
+        return joined[0].argmax(1), joined[1].astype(int), joined[0].shape[1]
+    beside = [(h.answers, h.outputs.shape[-1]) for h in held_out(record) if h.answers and h.outputs is not None]
+    if not beside or joined is not None:
+        return None
+    said, labels = (np.concatenate([pair[i] for pair, _ in beside]) for i in (0, 1))
+    return said[labels >= 0], labels[labels >= 0], beside[-1][1]
+
+
 def renumbered(record: ProgramRecord) -> Iterator[Suspicion]:
     """An evaluation whose classes have other numbers than those of the training: one more each, or in another order."""
-    last = [h for h in held_out(record) if h.outputs is not None and h.target is not None]
-    if not last or not record.classes or reached(record) < LEARNS:
+    found = _answers_of_last(record) if record.classes else None
+    if found is None:
         return
-    joined = _joined(last)
-    if joined is None:
+    said, labels, classes = found
+    kinds, right = np.unique(labels), float((said == labels).mean())
+    if classes < 3 or len(kinds) < 3 or len(labels) < OF_EACH * len(kinds):
         return
-    outputs, labels = joined
-    if outputs.ndim != 2 or outputs.shape[1] < 3 or hits(outputs, labels) is None:
+    place = next((h.place for h in reversed(held_out(record)) if h.target is not None or h.answers), None)
+    shown = set(np.unique(np.concatenate([t.ravel() for t in record.targets])).tolist())
+    if not {0, classes - 1} <= shown:  # it is the training that has other numbers
+        trained = making.made_at(record.loss.place) or record.loss.place
+    else:
+        trained = place
+    if kinds[0] >= 1 and kinds[-1] == classes:
+        yield _off_by_one(
+            f"The labels of the evaluation go from {kinds[0]} to {classes}, and of its {classes} outputs the network "
+            f"can say 0 to {classes - 1}.",
+            trained,
+        )
         return
-    said, kinds = outputs.argmax(1), np.unique(labels).astype(int)
-    if len(kinds) < 3 or len(labels) < OF_EACH * len(kinds):
+    if reached(record) < LEARNS:
         return
+    for by in (-1, 1):
+        within = (labels + by >= 0) & (labels + by < classes)
+        would = float((said == labels + by)[within].mean()) if within.sum() > len(labels) / 2 else 0.0
+        if would > SHIFTED and would - right > MOVED:
+            yield _off_by_one(
+                f"Of {len(labels)} rows of the evaluation {right:.0%} are answered as they are labelled, and for "
+                f"{would:.0%} the network says the class that is one {'more' if by > 0 else 'less'} than their label.",
+                trained,
+            )
+            return
     meant = {int(kind): int(np.bincount(said[labels == kind]).argmax()) for kind in kinds}
-    right = float((said == labels).mean())
     would = float(np.mean([meant[int(label)] == answer for label, answer in zip(labels, said, strict=True)]))
-    moved = {place - kind for kind, place in meant.items()}
-    if len(set(meant.values())) < len(kinds) or would < 0.6 or would - right < 0.3:
+    if len(set(meant.values())) < len(kinds) or would < SHIFTED or would - right < MOVED:
         return
-    by = moved.pop() if len(moved) == 1 else 0
-    more = "more" if by > 0 else "less"
-    how = (
-        f"the class that is one {more} than" if abs(by) == 1 else "another class, always the same one, in the place of"
-    )
     yield Suspicion(
-        "labels-off-by-one" if abs(by) == 1 else "train-val-preprocessing-mismatch",
+        "train-val-preprocessing-mismatch",
         f"Of {len(labels)} rows of the evaluation {right:.0%} are answered as they are labelled, and for {would:.0%} "
-        f"the network says {how} their label.",
-        "The classes are numbered in one way for the training, and in another for the evaluation.",
+        "the network says another class, always the same one, in the place of their label.",
+        ANOTHER_NUMBER,
         "the same numbers for both, from 0 on",
-        next((h.place for h in reversed(last)), None),
+        place,
+        certain=True,
+        confidence=0.95,
+    )
+
+
+def _off_by_one(evidence: str, place: Place | None) -> Suspicion:
+    return Suspicion(
+        "labels-off-by-one",
+        evidence,
+        ANOTHER_NUMBER,
+        "the same numbers for both, from 0 on",
+        place,
         certain=True,
         confidence=0.95,
     )
