@@ -13,7 +13,7 @@ from pellucid.check.record.reverse import backward
 from pellucid.doctor.probes.derivatives import wrong_functions
 from pellucid.doctor.probes.lines import chain, first_wrong, of_factors, place
 from pellucid.doctor.probes.operators import mistyped
-from pellucid.doctor.probes.substitute import turned
+from pellucid.doctor.probes.substitute import MULTIPLY, exchanged, turned
 from pellucid.doctor.probes.vanished import vanished
 
 PROGRAM = """import numpy as np
@@ -99,6 +99,18 @@ def test_a_division_that_is_left_out_has_the_line_that_is_like_the_others(tmp_pa
     summed = divided.replace("dw1 = x.T @ dh", "dw1 = x.T @ dh / 6").replace("0.1 * dw1 / 6", "0.1 * dw1")
     tape, given, moved, file = recorded(summed.replace("0.1 * db1 / 6", "0.1 * db1"), tmp_path)
     assert of_factors(tape, factors, ("w1",), given, moved, {file: ""}) == {"b1": (file, line - 4)}
+
+
+@pytest.mark.parametrize("back", ["d @ w2.T", "w2 @ d.T"])  # as it is, or turned over
+def test_a_derivative_that_multiplies_another_value_than_the_gradient(back: str, tmp_path: Path) -> None:
+    wrong = PROGRAM.replace("dh = (d @ w2.T) * derivative(h)", f"back = {back}\ndh = derivative(h) * h")
+    tape, given, moved, file = recorded(wrong, tmp_path)
+    found = exchanged(tape, ["w1", "b1"], given, moved, MULTIPLY)
+    assert found is not None and found.said({file: wrong})[1] == "take back for h"
+    assert place(found.site, {file: ""}) == (file, wrong[: wrong.index("dh =")].count("\n") + 1)
+    right = PROGRAM.replace("db2 = d.sum()", "db2 = d.mean()")
+    tape, given, moved, _ = recorded(right, tmp_path)
+    assert exchanged(tape, ["b2"], given, moved, MULTIPLY) is None
 
 
 @pytest.mark.parametrize("written", ["m.T @ dh", "m @ dh"])

@@ -29,7 +29,7 @@ from pellucid.doctor.probes.operators import mistyped
 from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.shares import unequal
 from pellucid.doctor.probes.stepwise import Step, stepwise
-from pellucid.doctor.probes.substitute import exchanged, turned
+from pellucid.doctor.probes.substitute import MULTIPLY, Exchanged, exchanged, turned
 from pellucid.doctor.probes.vanished import vanished
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
@@ -124,9 +124,7 @@ def autopsy(
     lined = chain(tape, wrong, moved, files) if wrong else []
     other = exchanged(tape, wrong, given, moved) if wrong else None
     if other is not None:
-        text, fix = other.said(files)
-        at = place(other.site, files)
-        named = [Named(tensor, "swapped-tensors", 0.85, text, fix, None, at) for tensor in other.tensors]
+        named = _exchanged(other, files)
         if left <= {*other.tensors}:
             return Autopsy("wrong", named, [], True, first, lines, derived)
     over = turned(tape, wrong, given, moved) if wrong else []
@@ -165,6 +163,9 @@ def autopsy(
             at = place(at_another.site, files)
             named = [Named(name, "derivative-at-wrong-point", 0.9, text, fix, None, at) for name in at_another.tensors]
             return Autopsy("wrong", named, [], True, first, lines, derived)
+        other = exchanged(tape, sorted(left), given, moved, MULTIPLY) if left and not by_steps else None
+        if other is not None and left <= {*other.tensors}:
+            return Autopsy("wrong", _exchanged(other, files), [], True, place(other.site, files), lines, derived)
         if by_steps and not left and len(tape.useful()) > LONG:
             return Autopsy("wrong", by_steps, [], True, first, lines, derived)
     before: list[Any] = [
@@ -203,6 +204,11 @@ def autopsy(
     pair = (candidate.output[1], candidate.label[1]) if squared and candidate.label is not None else ("", "")
     whole = meant(tape, nameless, given, moved, files, *pair) if nameless else ""
     return Autopsy(result.status, named, list(result.notes), agrees, first, lines, derived, apart, lined, whole)
+
+
+def _exchanged(other: Exchanged, files: Any) -> list[Named]:
+    (text, fix), at = other.said(files), place(other.site, files)
+    return [Named(tensor, "swapped-tensors", 0.85, text, fix, None, at) for tensor in other.tensors]
 
 
 EARLY = "updated-too-early"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ PRODUCTS: dict[str, Callable[..., np.ndarray]] = {
     "matmul": lambda values, _: np.matmul(*values),
     "einsum": lambda values, node: np.einsum(node.attributes["spec"], *values),
 }
+
+
+MULTIPLY: dict[str, Callable[..., np.ndarray]] = {"multiply": lambda values, _: np.multiply(*values)}
 
 
 class Exchanged:
@@ -37,13 +40,17 @@ class Exchanged:
 
 
 def exchanged(
-    tape: Tape, wrong: Iterable[str], given: Mapping[str, np.ndarray], moved: Mapping[str, np.ndarray]
+    tape: Tape,
+    wrong: Iterable[str],
+    given: Mapping[str, np.ndarray],
+    moved: Mapping[str, np.ndarray],
+    products: Mapping[str, Callable[..., np.ndarray]] = PRODUCTS,
 ) -> Exchanged | None:
     """The first such product on the way to the wrong tensors; None where no value, or more than one, would do."""
     right = Values(tape, moved)
-    led, known = _led(right, wrong, given), _known(right)
+    led, known = _led(right, wrong, given, products), _known(right)
     for index in sorted(led):
-        found = _meant(right.steps[index], tape, right, known)
+        found = _meant(right.steps[index], tape, right, known, products)
         if found is not None:
             return Exchanged(*found, led[index])
     return None
@@ -88,30 +95,49 @@ def turned(
     return found
 
 
-def _led(right: Values, wrong: Iterable[str], given: Mapping[str, np.ndarray]) -> dict[int, list[str]]:
+def _led(
+    right: Values, wrong: Iterable[str], given: Mapping[str, np.ndarray], products: Collection[str] = PRODUCTS
+) -> dict[int, list[str]]:
     """The products on the way to the wrong tensors that are no true gradients, each with these tensors."""
     led: dict[int, list[str]] = {}
     for name, step in first_alike(right, list(wrong), given).items():
-        for made in (value for value in behind(step, right) if value.op in PRODUCTS):
+        for made in (value for value in behind(step, right) if value.op in products):
             led.setdefault(made.index, []).append(name)
     return led
 
 
 def _known(right: Values) -> frozenset[int]:
     """The nodes whose whole gradients the backward pass computes."""
+    return frozenset[int]().union(*_gradients(right).values())
+
+
+def _gradients(right: Values) -> dict[int, frozenset[int]]:
+    """The steps of the backward pass that are whole gradients, each with the nodes that it is the gradient of."""
     made = [s for s in right.steps.values() if s.needs and s.value.size > 1 and s.nodes[0].index not in right.forward]
-    told = [truth for s in made if (truth := right.truth(s)) is not None and truth.whole]
-    return frozenset[int]().union(*(truth.nodes for truth in told))
+    told = [(s.nodes[0].index, truth) for s in made if (truth := right.truth(s)) is not None]
+    return {index: truth.nodes for index, truth in told if truth.whole}
 
 
-def _meant(step: Value, tape: Tape, right: Values, known: frozenset[int]) -> tuple[TapeNode, TapeNode, TapeNode] | None:
+def _meant(
+    step: Value,
+    tape: Tape,
+    right: Values,
+    known: frozenset[int],
+    products: Mapping[str, Callable[..., np.ndarray]],
+) -> tuple[TapeNode, TapeNode, TapeNode] | None:
     """The product, what it takes, and what makes of it a gradient that is computed nowhere else."""
     node = step.nodes[0]
     found: list[tuple[TapeNode, TapeNode]] = []
+    told = _gradients(right)
     for position, taken in enumerate(node.inputs):
-        for other in _alike(tape.nodes[: node.index], taken):
-            values = [other.value if i == position else source.value for i, source in enumerate(node.inputs)]
-            truth = right.truths.of(PRODUCTS[node.op](values, node))
+        if products is MULTIPLY and taken.index not in right.forward:
+            continue
+        for other in _alike(tape.nodes[: node.index], taken, products is MULTIPLY):
+            if products is MULTIPLY and other.index not in told:
+                continue
+            value = other.value if other.shape == taken.shape else other.value.T
+            values = [value if i == position else source.value for i, source in enumerate(node.inputs)]
+            truth = right.truths.of(products[node.op](values, node))
             if truth is None or not truth.whole or truth.nodes & known:
                 continue
             alike = (other.index in right.forward) == (taken.index in right.forward)
@@ -134,10 +160,12 @@ def _made_of(node: TapeNode, source: TapeNode) -> bool:
     return False
 
 
-def _alike(nodes: list[TapeNode], taken: TapeNode) -> Iterator[TapeNode]:
-    """Other values of a shape, the latest first; what is the same turned over is another mistake."""
+def _alike(nodes: list[TapeNode], taken: TapeNode, over: bool) -> Iterator[TapeNode]:
+    """Other values of a shape, the latest first, and `over` those of it turned over; what is the same turned over is
+    another mistake."""
     turned = taken.value.T if taken.value.ndim == 2 else None
-    fitting = [n for n in reversed(nodes) if n.shape == taken.shape and n.value.size > 3 and n.site is not None]
+    shapes = {taken.shape, taken.shape[::-1]} if over else {taken.shape}
+    fitting = [n for n in reversed(nodes) if n.shape in shapes and n.value.size > 3 and n.site is not None]
     for other in fitting[:MOST]:
         same = turned is not None and other.shape == turned.shape and np.array_equal(other.value, turned)
         if not same and not np.array_equal(other.value, taken.value):
