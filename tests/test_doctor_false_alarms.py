@@ -544,6 +544,8 @@ def test_a_loss_that_explains_exactly_goes_before_one_that_does_nearly(
         (np.zeros(400), np.zeros((5, 15)), False),
         (np.zeros(400), np.zeros((5, 1)), True),
         (np.zeros((9, 4)), np.zeros((5, 4)), True),
+        (np.zeros((9, 4)), np.zeros((5, 5)), True),  # and a 1 beside them
+        (np.zeros((9, 64)), np.zeros((5, 10)), False),  # classes, 1 in 10
     ],
 )
 def test_a_window_of_a_series_is_no_row_of_it(base: np.ndarray, rows: np.ndarray, comparable: bool) -> None:
