@@ -362,7 +362,7 @@ def learnt_by_heart(record: ProgramRecord) -> Iterator[Suspicion]:
     train = record.final.accuracy if record.final is not None else None
     if len(right) < 2 or train is None or not _come_again(record):
         return
-    if sum(len(h.rows) for h in held_out(record) if h.step == held_out(record)[-1].step) < 50:
+    if _asked_last(record) < 50:
         return
     last, found = float(np.mean(right[-2:])), early(record)
     known = found is not None and found.right > chance(record) + 0.1 and max(right) > chance(record) + 0.1
@@ -385,6 +385,12 @@ def learnt_by_heart(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def _asked_last(record: ProgramRecord) -> int:
+    """The rows of the last evaluation."""
+    every = held_out(record)
+    return sum(len(h.rows) for h in every if h.step == every[-1].step)
+
+
 def _answers(record: ProgramRecord, outputs: np.ndarray, labels: np.ndarray) -> bool:
     """Whether an evaluation asks for what was trained: as many outputs a row, and no class that was never shown.
 
@@ -400,7 +406,7 @@ def _answers(record: ProgramRecord, outputs: np.ndarray, labels: np.ndarray) -> 
 
 def fails(record: ProgramRecord) -> bool:
     """Whether a network that learns its rows answers no more of others than who says the most frequent class."""
-    rows = sum(len(h.rows) for h in held_out(record) if h.step == held_out(record)[-1].step)
+    rows = _asked_last(record)
     right = [accuracy for _, _, accuracy in curve(record) if accuracy is not None]
     if not right or rows < FEW or reached(record) < LEARNS:
         return False
