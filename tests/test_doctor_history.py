@@ -515,3 +515,19 @@ def test_the_first_of_those_that_a_row_is_compared_with(by_product: bool) -> Non
             optimizer.step()
 
     assert list(data.constant(watched(program))) == []
+
+
+def test_the_last_evaluation_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    given = held_out.held_out
+
+    def counted(record: ProgramRecord) -> list[HeldOutRecord]:
+        nonlocal calls
+        calls += 1
+        return given(record)
+
+    monkeypatch.setattr(held_out, "held_out", counted)
+    rows = np.arange(30.0)
+    every = [HeldOutRecord(step, None, rows, frozenset({"x_val"}), 0.5, 0.9) for step in (1, 2, 2)]
+    assert held_out._asked_last(ProgramRecord(held_out=every)) == 60
+    assert calls == 1
