@@ -39,8 +39,9 @@ def _swapped(place: Place) -> Place | None:
     files = list(own_files(Path(place[0])))
     called = {_last(n.func) for _, tree in files for n in ast.walk(tree) if isinstance(n, ast.Call)}
     for file, tree in files:
-        made = [n for n in ast.walk(tree) if isinstance(n, ast.Assign) and "TripletMargin" in ast.unparse(n.value)]
-        losses = {"triplet_margin_loss", *(_last(target) for n in made for target in n.targets)}
+        own = set(_of_triplets(tree))
+        made = [n for n in ast.walk(tree) if isinstance(n, ast.Assign) and _makes(n.value, own)]
+        losses = {"triplet_margin_loss", *own, *(_last(target) for n in made for target in n.targets)}
         for call in _calls(tree, called):
             if (_last(call.func) in HINGES and _is_against(call)) or (_last(call.func) in losses and _is_turned(call)):
                 return str(file), call.lineno
@@ -78,7 +79,25 @@ def _is_turned(call: ast.Call) -> bool:
     """Whether a loss of triplets is given the negative in the place of the positive."""
     given = [ast.unparse(argument) for argument in call.args[1:3]]
     kinds = [(bool(ALIKE.search(name)), bool(OTHER.search(name))) for name in given]
-    return kinds == [(False, True), (True, False)]
+    words = [set(re.findall(r"\w+", name)) for name in given]
+    letters = len(words) == 2 and (words[0] - words[1], words[1] - words[0]) == ({"n"}, {"p"})
+    return letters or kinds == [(False, True), (True, False)]
+
+
+def _makes(value: ast.expr, own: set[str]) -> bool:
+    """Whether a loss of triplets is made."""
+    return "TripletMargin" in ast.unparse(value) or (isinstance(value, ast.Call) and _last(value.func) in own)
+
+
+def _of_triplets(tree: ast.Module) -> Iterator[str]:
+    """The names of functions, and of classes with such methods, that take a positive and then a negative second and
+    third."""
+    for scope in (n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef)):
+        for function in (n for n in scope.body if isinstance(n, ast.FunctionDef)):
+            names = [argument.arg for argument in function.args.args if argument.arg != "self"][1:3]
+            kinds = [(bool(ALIKE.search(name)), bool(OTHER.search(name))) for name in names]
+            if kinds == [(True, False), (False, True)]:
+                yield scope.name if isinstance(scope, ast.ClassDef) else function.name
 
 
 def _terms(node: ast.expr, sign: int) -> Iterator[tuple[str, int]]:
