@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pellucid.doctor import examine_script
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.slopes import is_late
+from pellucid.doctor.process.lab import PassOutcome
 from pellucid.doctor.process.printed import learns
 
 FALLING = [3.0, 2.2, 1.8, 1.3, 1.1, 0.9, 0.85, 0.8]
@@ -74,3 +78,15 @@ def test_a_policy_gradient_that_learns_is_healthy_and_unchecked(tmp_path: Path) 
     assert (report.status, report.findings) == ("healthy", [])
     assert "No slope of a loss could be compared" in report.reason
     assert "mean return goes from" in report.reason
+
+
+def test_a_loss_whose_later_term_sees_what_its_first_one_moved_is_late_in_that_pass() -> None:
+    """A row that is drawn twice: with the parameters held, the loss is another number."""
+    key = ("", "loss")
+    for held, expected in ((1.0, False), (1.25, True)):
+        work = is_late([Candidate("seen", key)], frozenset({key}), ("w",))
+        assert next(work).hold == ()
+        assert work.send(PassOutcome({}, {}, {key: [np.array(1.0)]})).hold == ("w",)
+        with pytest.raises(StopIteration) as end:
+            work.send(PassOutcome({}, {}, {key: [np.array(held)]}))
+        assert end.value.value is expected

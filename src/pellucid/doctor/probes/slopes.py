@@ -94,11 +94,16 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
             slow = []
         chosen = early_ones
         result.slow = slow
+        held, left_over = bool(result.held), LATE_ONES
         while len(result.passes) < passes and lab.left() > 0:
             early = len(result.passes) < 2
             few = 3 if len(found.parameters) < 8 else 2
             if found.batches:
                 yield from _adding(found)
+            if (held and chosen and left_over and found.seconds < QUICK) and (yield from is_late(chosen, keys, hold)):
+                left_over -= 1
+                yield Next()
+                continue
             index = lab.passes - begun
             entry = yield from _measure(
                 lab, found, chosen, index, DIRECTIONS if early else few, seconds * (0.2 if early else 0.07)
@@ -127,6 +132,14 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     return result
 
 
+def is_late(chosen: list[Candidate], keys: frozenset[Key], hold: tuple[str, ...]) -> Steps:
+    """Whether a loss that is computed before the update is not in this pass: where a row is drawn twice, its second
+    term sees what the first one moved."""
+    plain = yield PassRun(watch=keys)
+    fast = yield PassRun(watch=keys, hold=hold)
+    return any(not _close(c.value(plain.seen), c.value(fast.seen)) for c in chosen if c.named > 0)
+
+
 def _adding(found: Parameters) -> Steps:
     """Go on to a pass that does not clear the gradients at its end, if one is near."""
     for _ in range(FURTHER):
@@ -136,6 +149,7 @@ def _adding(found: Parameters) -> Steps:
         yield Next()
 
 
+LATE_ONES = 20  # passes that are left out
 FURTHER = 6  # passes that are gone on for one that moves more than one number
 
 
