@@ -6,11 +6,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from pellucid.doctor import uncleared
 from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.conditions.causes import class_numbers, dropped, held_out, modes, numbered, rate
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, rows_of
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.passes import StudiedPass
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.rules import gradient
 
@@ -148,3 +149,15 @@ def test_of_a_smoothed_loss_what_is_new_in_it() -> None:
         entries.append(entry)
     judged = [found for c in (smooth, new) if (found := gradient.by(entries, c)) is not None]
     assert gradient._afresh(entries, judged, judged[0]).candidate == new
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1.0, True), (-1.0, True), (0.5, False)])
+def test_errors_of_all_passes_that_are_added_up(factor: float, told: bool) -> None:
+    loss, entries = Candidate("squared", ("", "p"), ("", "y")), list[StudiedPass]()
+    for index, error in enumerate([0.5, -1.5, 2.0, 0.1, -0.7]):
+        entries.append(StudiedPass(index, update={"error": np.array([factor * error])}, losses={loss: 0.5 * error**2}))
+    sources = {"a.py": "e = p - y\nerror += e\nw -= 0.1 * error\n"}
+    loops = SimpleNamespace(sources=sources, line=lambda file, line: sources[file].splitlines()[line - 1])
+    session = SimpleNamespace(found=SimpleNamespace(parameters=["error"]), program=SimpleNamespace(loops=loops))
+    found = uncleared.of_errors(cast("Any", session), SlopeStudy(entries, [loss]))
+    assert (found and (found.cause, found.line)) == (("missing-zero-grad", 2) if told else None)

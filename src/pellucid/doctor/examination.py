@@ -252,6 +252,8 @@ class Examination:
         if judgement.wrong and not seen.complete and len(seen.passes) < 2 and not self.taken and is_guess(judgement):
             return self.inconclusive(UNTOLD)  # other losses may explain what this one does not
         if not judgement.wrong and gradient.strays(judgement) and not self.named:
+            if (summed := uncleared.of_errors(self.session, seen)) is not None:
+                return self.ends([summed])
             return self.unchecked(no_usual_loss(judgement))
         return None
 

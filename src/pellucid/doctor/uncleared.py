@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import ast
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from pellucid.doctor import engines
 from pellucid.doctor.probes.batches import uncleared
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clearing import to_clear
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
+from pellucid.doctor.process.places import assigned, first
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement
 
@@ -43,6 +47,41 @@ def beside(session: TrainingSession, known: list[Finding]) -> list[Finding]:
         finding.file, finding.line = at
         finding.code = session.program.loops.line(*at)
     return [finding]
+
+
+def of_errors(session: TrainingSession, seen: SlopeStudy) -> Finding | None:
+    """A number that moves, in each pass, by the error of that pass: the errors of all passes are added up, and the
+    gradient is made of their sum. Asked where no loss explains the updates at one rate."""
+    squared = [candidate for candidate in seen.candidates if candidate.kind == "squared"]
+    name = next((n for n in session.found.parameters for c in squared if _goes_by_error(seen.passes, n, c)), None)
+    if name is None:
+        return None
+    finding = Finding(
+        "missing-zero-grad",
+        "error",
+        0.95,
+        f"In each of {len(seen.passes)} passes {name} changes by the error of that pass, and is never set to zero.",
+        "The errors of earlier passes are still in: the gradient is made of their sum.",
+        f"set {name} to the error of the pass, or to zero before it",
+        mistake="accumulated",
+    )
+    sources = session.program.loops.sources
+    at = first(sources, lambda node: isinstance(node, ast.AugAssign) and name.split(".")[-1] in assigned(node))
+    if at is not None:
+        finding.file, finding.line = at.file, at.line
+        finding.code = session.program.loops.line(at.file, at.line)
+    return finding
+
+
+def _goes_by_error(passes: Sequence[StudiedPass], name: str, squared: Candidate) -> bool:
+    """Whether a single number moves by the root of twice a squared error, which is half the square of an error."""
+    pairs = [(entry.update.get(name, np.zeros(0)), entry.losses.get(squared, np.nan)) for entry in passes]
+    return len(pairs) >= SEVERAL and all(
+        step.size == 1 and loss > 0 and abs(float(step.ravel()[0]) ** 2 / (2 * loss) - 1) < 1e-6 for step, loss in pairs
+    )
+
+
+SEVERAL = 4  # passes
 
 
 def at_own_rate(session: TrainingSession, judgement: Judgement) -> Judgement:
