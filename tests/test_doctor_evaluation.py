@@ -9,7 +9,7 @@ import pytest
 from pellucid.doctor import uncleared
 from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.conditions.causes import class_numbers, dropped, held_out, modes, numbered, rate
-from pellucid.doctor.probes.data import Batch, Keys, SeenData, rows_of
+from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of, rows_of
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.trials import Trial
@@ -59,6 +59,13 @@ def test_the_rest_of_an_epoch_is_left_out_of_the_rows() -> None:
     )
     assert batch.labels is not None and batch.outputs is not None
     assert len(batch.labels) == len(batch.outputs) == 8
+
+
+def test_labels_of_another_function_are_no_inputs() -> None:
+    wanted, loss = [np.eye(3)], Candidate("squared", ("", "out"), ("", "wanted"))
+    seen = {("", "out"): [np.ones((3, 3))], ("", "wanted"): wanted, ("backward", "wanted"): wanted}
+    assert keys_of(seen, {("", "out")}, loss, frozenset()).inputs is None
+    assert keys_of({**seen, ("", "x"): [np.ones((3, 2))]}, {("", "out")}, loss, frozenset()).inputs == ("", "x")
 
 
 def test_rows_of_a_one_for_classes_from_one_on() -> None:

@@ -138,7 +138,7 @@ def _inputs(
             continue  # one sample is a vector; a matrix of its name holds them all
         if count == 1 and "[*][*]" in key[1]:
             continue  # a list of samples, each with what belongs to it
-        twin = name.lower() == _called(label_key).lower().replace("y", "x", 1)
+        twin = name != _called(label_key) and name.lower() == _called(label_key).lower().replace("y", "x", 1)
         if twin or INPUT_NAME.match(name):
             of_list = "[" in key[1]  # the first of a list of samples, which the sample of the pass may be by chance
             found.append(((not twin, key[0] != label_key[0], -series[0].size, of_list), key))
