@@ -133,6 +133,12 @@ def _answers_of_last(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray, int
     return said[labels >= 0], labels[labels >= 0], beside[-1][1]
 
 
+def _counts_so(record: ProgramRecord, right: float) -> bool:
+    """Whether the last evaluation counts more answers right than are as labelled, as of one that takes `said + 1`."""
+    told = [h.accuracy for h in held_out(record) if h.target is not None and h.accuracy is not None]
+    return bool(told) and float(np.mean(told)) > right + FAR_BELOW
+
+
 def renumbered(record: ProgramRecord) -> Iterator[Suspicion]:
     """An evaluation whose classes have other numbers than those of the training: one more each, or in another order."""
     found = _answers_of_last(record) if record.classes else None
@@ -140,7 +146,7 @@ def renumbered(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     said, labels, classes = found
     kinds, right = np.unique(labels), float((said == labels).mean())
-    if classes < 3 or len(kinds) < 3 or len(labels) < OF_EACH * len(kinds):
+    if classes < 3 or len(kinds) < 3 or len(labels) < OF_EACH * len(kinds) or _counts_so(record, right):
         return
     place = next((h.place for h in reversed(held_out(record)) if h.target is not None or h.answers), None)
     shown = set(np.unique(np.concatenate([t.ravel() for t in record.targets])).tolist())
