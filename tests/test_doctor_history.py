@@ -168,11 +168,33 @@ def test_one_batch_is_meant_unless_a_loop_over_batches_drops_all_of_them(goes_on
     assert (found.certain, found.otherwise) == ((False, "info") if meant else (True, ""))
 
 
+@pytest.mark.parametrize(("cut", "added"), [(True, 0), (False, 1)])
+def test_labels_from_one_on_that_answers_are_compared_with(cut: bool, added: int) -> None:
+    """Cut to the classes that there are; or less one, and one is added to the answers."""
+
+    def program() -> None:
+        x = torch.randn(400, 4)
+        x[:, 0] *= 2
+        kinds = x.argmax(1) + 1
+        network, shown = nn.Linear(4, 4), kinds.clamp(max=3) if cut else kinds - 1
+        optimizer = optim.Adam(network.parameters(), lr=0.1)
+        for _ in range(40):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x[:200]), shown[:200]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            said = network(x[200:]).argmax(1)
+            (said + added if added else said).eq(kinds[200:]).float().mean().item()
+
+    assert [s.cause for s in held_out.renumbered(watched(program))] == (["labels-off-by-one"] if cut else [])
+
+
 @pytest.mark.parametrize(
-    ("less", "cut", "cause"), [(0, False, ""), (1, False, "labels-off-by-one"), (0, True, "labels-off-by-one")]
+    ("less", "cut", "cause"), [(0, False, ""), (1, False, "labels-off-by-one"), (0, True, ""), (1, True, "")]
 )
 def test_labels_in_lists_that_an_evaluation_counts_in_another_way(less: int, cut: bool, cause: str) -> None:
-    """Of the steps of sequences, less one, which leaves the first class out; or from 1 on, and cut to what there is."""
+    """Of the steps of sequences, less one, which leaves the first class out. Where they are counted from 1 on, nothing
+    shows that none is added to the answers."""
 
     def asked(network: Any, rows: list[Any], kinds: list[list[int]]) -> int:
         hits = 0
