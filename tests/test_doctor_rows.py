@@ -33,6 +33,7 @@ def test_rows_that_are_taken_one_by_one_out_of_a_matrix() -> None:
     [
         ({"rows": [[0.5 * i, 100.0 + i, 3.3 * i] for i in range(9)]}, "rows[*][:-1]", "rows[*][-1]"),  # a price
         ({"rows": [[0.5 * i, 100.0 + i, i % 2] for i in range(9)]}, "rows[*][:-1]", "rows[*][-1]"),
+        ({"Xtr": np.ones((9, 2)), "ytr": np.arange(9.0)}, "Xtr", "ytr"),
         ({"X": np.ones((9, 2)), "y": np.arange(9.0), "log": [[0.1, 0.2, 0.3 * i] for i in range(9)]}, "X", "y"),
     ],
 )
@@ -41,6 +42,13 @@ def test_rows_that_end_in_their_label(names: dict[str, object], inputs: str, lab
     scope = Scope(None, {"__main__": names})
     assert [holder.name for holder in holders(scope, 2, frozenset())] == [inputs]
     assert [holder.name for holder in label_holders(scope, frozenset(), {9})] == [labels]
+
+
+def test_what_holds_the_rows_of_passes_is_known_whatever_it_is_called() -> None:
+    table = np.arange(60.0).reshape(30, 2)
+    scope = Scope(None, {"__main__": {"places": table, "others": table + 0.5, "pairs": table[:3]}})
+    assert holders(scope, 2, frozenset()) == []
+    assert [holder.name for holder in holders(scope, 2, frozenset(), rows=table[5:9])] == ["places"]
 
 
 def test_a_sample_a_column_is_read_and_written_as_rows() -> None:

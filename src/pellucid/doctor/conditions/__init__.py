@@ -170,6 +170,10 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session.gets_to_a_guess = case.as_is.passes if not case.findings and case.ends_at_a_guess else 0
     if right:
         _ask(case, "evaluation")
+    loop = session.program.loops.loops[session.number]
+    for finding in case.findings:  # what no statement shows is still a fault of this training
+        if finding.line is None:
+            finding.file, finding.line = loop.file, loop.line
     return case.findings
 
 

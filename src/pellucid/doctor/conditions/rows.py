@@ -39,7 +39,7 @@ def together(case: Case, data: SeenData, more: bool = False) -> Rows | None:
     width = inputs.shape[1]
     x = [
         a
-        for a in (by_rows(held, width) for held in probe.holders(case.session.scope, width, excluded, deep=True))
+        for a in (by_rows(held, width) for held in probe.holders(case.session.scope, width, excluded, True, inputs))
         if a.shape[1:] and a.shape[0] * width == _numbers(a)
     ]
     y = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x}, columns=True)

@@ -18,12 +18,14 @@ from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import LARGEST_DATA, Scope, groups, leaves
 
 INPUT_NAME = re.compile(
-    r"^(x|xs|x_?i|xb|xx|x\d|x_?batch|x_?train|x_?data|batch_?x|inp(ut)?s?|input_?data|data|features?|images?|imgs?|im|pic(ture)?s?|samples?|train_?x|train_?data"
+    r"^(x|xs|x_?i|xb|xx|x\d|x_?batch|x_?tr(ain)?|x_?data|batch_?x|inp(ut)?s?|input_?data|data|features?|images?|imgs?|im|pic(ture)?s?|samples?|train_?x|train_?data"
     r"|train_?inputs?|a0|l_?0|layer_?0|z0|rows?|inputs_list|observations?|example|point|pixels?)$",
     re.I,
 )
+HOLDS_INPUTS = re.compile(r"[xX](_|$|[a-z]?$|(tr|train|te|test|va|val|valid|dev|all|full)\d*(_|$))|(train|test|val)_?x")
 
 
+FEW_ROWS = 8  # by which an array is known to hold what passes saw
 ROWS = 240  # that are looked at, though they come again
 MOST_KEPT = 800_000  # numbers of rows that are sent to the parent
 STILL = 8  # passes in which inputs that never change are none
@@ -284,17 +286,25 @@ def _stacked(series: list[np.ndarray], count: int) -> np.ndarray | None:
     return np.concatenate([rows(value, count if len(series) == 1 else 1) for value in series])
 
 
-def holders(scope: Scope, width: int, excluded: frozenset[str], deep: bool = False) -> list[Holder]:
+def holders(
+    scope: Scope, width: int, excluded: frozenset[str], deep: bool = False, rows: np.ndarray | None = None
+) -> list[Holder]:
     """What holds the data from pass to pass: tensors called like inputs, with `width` numbers a row, and lists of rows.
 
-    With `deep`, also (samples, …) with `width` numbers a sample, such as images.
+    With `deep`, also (samples, …) with `width` numbers a sample, such as images; with `rows` that passes saw, also what
+    holds these, whatever it is called.
     """
     found: list[Holder] = []
+    some = None if rows is None or width < 2 else {row.tobytes() for row in np.asarray(rows[:FEW_ROWS], dtype=float)}
     for name, group in groups(leaves(scope, LARGEST_DATA)).items():
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
-        flat = len(group.shape) == 2 and width in group.shape
+        count, columns = group.shape if len(group.shape) == 2 else (0, 0)
+        flat = columns > 0 and width in (count, columns)
         images = deep and len(group.shape) > 2 and group.size == group.shape[0] * width
-        called = INPUT_NAME.match(last) or re.match(r"^[xX](_|$|[a-z]?$)|^(train|test|val)_?x", last)
+        called = INPUT_NAME.match(last) or HOLDS_INPUTS.match(last)
+        if not called and some and columns == width and count > len(some):
+            values = np.asarray(group.read(scope), dtype=float).reshape(group.shape)
+            called = some <= {row.tobytes() for row in values}
         if called and name not in excluded and (flat or images) and max(group.shape) > 3:
             found.append(group)
     lists = [part for part in parts(scope) if not part.is_label and part.shape[1] == width]
@@ -313,7 +323,7 @@ def stores(scope: Scope, width: int, excluded: frozenset[str]) -> dict[str, np.n
     found: dict[str, np.ndarray] = {}
     for name, group in groups(leaves(scope)).items():
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
-        called = INPUT_NAME.match(last) or re.match(r"^[xX](_|$|[a-z]?$)|(train|test|val)", last)
+        called = INPUT_NAME.match(last) or HOLDS_INPUTS.match(last) or re.match("train|test|val", last)
         if name in excluded or not called or len(group.shape) < 2 or group.size > 5_000_000:
             continue
         values = np.asarray(group.read(scope), dtype=float).reshape(group.shape)

@@ -35,7 +35,7 @@ NOT_A_LOSS = re.compile(
     r"|(^|_)pd_|_wrt_|deriv|partial"
 )
 LABEL_NAME = re.compile(
-    r"(^|[^a-z])(y|ys|yb|yi|y_?true|y_?train|t|target(s)?|label(s)?|expected|truth|actual|desired|answer|d|out(put)?s?|yhot|onehot"
+    r"(^|[^a-z])(y|ys|yb|yi|y_?true|y_?tr(ain)?|y_?te(st)?|y_?va(l)?|y_?all|t|target(s)?|label(s)?|expected|truth|actual|desired|answer|d|out(put)?s?|yhot|onehot"
     r"|y_?batch|batch_?y|train_?y)([^a-z]|$)|target|label|expect|onehot|one_hot|y_?true|truth"
 )
 # What returns a loss, if a number.

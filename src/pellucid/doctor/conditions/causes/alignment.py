@@ -231,7 +231,7 @@ def _ordered(case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
         first.sort()
         found.append((inputs[first], labels[first]))
     excluded = frozenset(case.session.found.groups)
-    x = probe.holders(case.session.scope, inputs.shape[1], excluded)
+    x = probe.holders(case.session.scope, inputs.shape[1], excluded, rows=inputs)
     held = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x})
     for group in x:
         for label in (label for label in held if label.shape[0] == group.shape[0]):

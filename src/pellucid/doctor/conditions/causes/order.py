@@ -111,7 +111,7 @@ def _shuffled(case: Case, data: SeenData) -> tuple[Remedy, dict[str, Holder]] | 
         return None
     excluded = frozenset(case.session.found.groups)
     width = inputs.shape[1]
-    x = [by_rows(holder, width) for holder in probe.holders(case.session.scope, width, excluded, deep=True)]
+    x = [by_rows(holder, width) for holder in probe.holders(case.session.scope, width, excluded, True, inputs)]
     y = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x}, columns=True)
     pairs = [(a, b) for a in x for b in y if a.shape[0] == b.shape[0] and a.shape[0] >= 20]
     if not pairs:
