@@ -31,7 +31,8 @@ def clicks(torn: bool) -> None:
     table = nn.Embedding(110, 1)
     optimizer = optim.SGD(table.parameters(), lr=0.1)
     for _ in range(2):
-        x = ids[torch.randperm(1500)] if torn else ids
+        order = torch.randperm(1500)
+        x = ids[order] if torn else ids
         for rows in torch.randperm(1500).split(50):
             optimizer.zero_grad()
             F.binary_cross_entropy_with_logits(table(x[rows]).sum(1).squeeze(1), y[rows]).backward()

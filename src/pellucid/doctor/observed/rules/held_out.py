@@ -165,7 +165,10 @@ def renumbered(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     if reached(record) < LEARNS:
         return
+    meant = {int(kind): int(np.bincount(said[labels == kind]).argmax()) for kind in kinds}
     for by in (-1, 1):
+        if any(place != kind + by for kind, place in meant.items() if 0 <= kind + by < classes):
+            continue  # as of one class that is said of all
         within = (labels + by >= 0) & (labels + by < classes)
         would = float((said == labels + by)[within].mean()) if within.sum() > len(labels) / 2 else 0.0
         if would > SHIFTED and would - right > MOVED and (compared or not within.all()):
@@ -175,7 +178,6 @@ def renumbered(record: ProgramRecord) -> Iterator[Suspicion]:
                 trained,
             )
             return
-    meant = {int(kind): int(np.bincount(said[labels == kind]).argmax()) for kind in kinds}
     would = float(np.mean([meant[int(label)] == answer for label, answer in zip(labels, said, strict=True)]))
     if len(set(meant.values())) < len(kinds) or would < SHIFTED or would - right < MOVED:
         return
