@@ -223,7 +223,7 @@ def test_a_finding_is_not_said_to_be_without_slopes_where_the_time_is_up(monkeyp
         raise OutOfTime
 
     monkeypatch.setattr(examination, "facts_of", lambda _: {})
-    session = cast("Any", SimpleNamespace(returned=False))
+    session = cast("Any", SimpleNamespace(returned=False, told=[]))
     reasons: list[str] = []
     for work in (found, nothing):
         monkeypatch.setattr(examination.Examination, "report", work)

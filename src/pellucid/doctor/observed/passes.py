@@ -346,16 +346,14 @@ class PassNotes:
         behind: dict[int, SeenOp] = {}
         for seen in self.seen:
             given = [behind[id(a)] for a in criterion.tensors(seen.args) if id(a) in behind]
-            name, shape, dim = seen.key[0], tuple(seen.output.shape), seen.kwargs.get("dim")
-            over_one = name in ("softmax", "log_softmax") and isinstance(dim, int) and len(shape) and shape[dim] == 1
-            if name in criterion.WEIGHTED:
-                for soft in given:
-                    behind = {key: value for key, value in behind.items() if value is not soft}
-            elif given or (over_one and seen.output.numel() > 1 and seen.output.requires_grad):
+            if seen.key[0] in criterion.WEIGHTED:
+                for other in given:
+                    behind = {key: value for key, value in behind.items() if value is not other}
+            elif given or (_is_over_one(seen) and seen.output.numel() > 1 and seen.output.requires_grad):
                 behind[id(seen.output)] = given[0] if given else seen
-        for soft in behind.values():
-            if soft.place is not None:
-                self.record.lines.setdefault("softmax over one", soft.place)
+        for found in behind.values():
+            if found.place is not None:
+                self.record.lines.setdefault("softmax over one", found.place)
 
     def _note_factor(self, last: SeenOp) -> None:
         """Where the loss is multiplied, or its sign turned, before backward() is called on it."""
@@ -457,6 +455,14 @@ class PassNotes:
                 record.first_bad = f"backward of {self.edge[0]}"
                 if self.edge[1] is not None:
                     record.lines["first bad"] = self.edge[1]
+
+
+def _is_over_one(seen: SeenOp) -> bool:
+    """Whether an op is a softmax over an axis of one number, which is not the batch: that may be one of one row."""
+    shape, dim = tuple(seen.output.shape), seen.kwargs.get("dim")
+    if seen.key[0] not in ("softmax", "log_softmax") or not isinstance(dim, int) or not shape:
+        return False
+    return shape[dim] == 1 and (len(shape) == 1 or dim % len(shape) > 0)
 
 
 def _norm(parameters: list[Any]) -> float:
