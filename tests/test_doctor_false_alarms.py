@@ -17,7 +17,7 @@ from pellucid.doctor.proof import as_note, at_ties, changes_nothing, hardly_told
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import moves_any
 from pellucid.doctor.rules.cells import TensorCell, _at_full_length, table
-from pellucid.doctor.rules.gradient import Judgement, _exact
+from pellucid.doctor.rules.gradient import Judgement, _exact, of_some_rows
 from pellucid.doctor.standing import doubted, is_guess
 
 HEAD = """
@@ -709,3 +709,24 @@ def test_a_bias_that_moves_by_one_number_is_not_cut_where_it_keeps_to_the_rate()
 def test_within_the_margin_labels_of_two_signs_suggest_a_hinge_before_an_absolute_error() -> None:
     kinds = list(USUAL)
     assert kinds.index("hinge") < kinds.index("absolute")
+
+
+@pytest.mark.parametrize(
+    ("kind", "off", "others", "found"),
+    [
+        ("log", {3, 4}, {3, 4}, True),  # as where rows of a rare class count more, and few batches have one
+        ("log", {3, 4}, {3}, False),
+        ("log", {3, 4}, set(), False),  # one tensor alone is wrong there
+        ("seen", {3, 4}, {3, 4}, False),
+    ],
+)
+def test_a_guessed_loss_that_is_another_one_in_some_passes(
+    kind: str, off: set[int], others: set[int], found: bool
+) -> None:
+    def row(wrong: set[int]) -> list[TensorCell]:
+        return [TensorCell("across", 0.03) if i in wrong else TensorCell("along", 0.1) for i in range(6)]
+
+    cells = {"w": row(off), "v": row(others), "b": [TensorCell("along", -0.1 if i in off else 0.1) for i in range(6)]}
+    verdicts = dict.fromkeys(["w", "v", "b"], "partly")
+    judgement = Judgement(Candidate(kind, ("", "o"), ("", "y")), 0.5, 0.1, [0.1] * 6, verdicts, cells=cells)
+    assert of_some_rows(judgement) is found

@@ -170,7 +170,7 @@ def sure(finding: Finding, judgement: gradient.Judgement, by_name: bool) -> bool
         return True
     asked = by_name and judgement.candidate.is_seen
     doubtful = DISAGREES in finding.notes or not gradient.accuses(judgement.candidate) or gradient.passes_by(judgement)
-    if (doubtful and not asked) or _slopeless(finding, judgement):
+    if (doubtful and not asked) or _slopeless(finding, judgement) or gradient.of_some_rows(judgement):
         return False
     if _trusted(judgement):
         return True

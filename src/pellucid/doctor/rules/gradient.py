@@ -19,6 +19,7 @@ HARDLY = 0.999  # the cosine of a direction that is nearly that of the slope
 CLOSE = 1e-4  # a residual of what follows the slope of a loss that is a guess, and not nearly that of another
 SEVERAL = 4  # passes in which a single number has one ratio by no chance
 ALONG = 0.4  # the cosine of updates that go along with a slope; of a slope and its signs it is 0.8, or a little less
+AT_ONE_RATE = 0.02  # of a rate, by which two of them are the same
 
 
 @dataclass
@@ -197,6 +198,23 @@ def explains_some(found: Judgement) -> bool:
         if along > len(telling) / 2 and (name not in found.single or _is_steady(found, telling)):
             agreeing += along
     return agreeing > 1
+
+
+def of_some_rows(judgement: Judgement) -> bool:
+    """Whether a guessed loss explains all of most passes, and of the others no tensor that can be compared, whatever
+    layer it is of: then it is the loss that is another one there, as where some rows count more."""
+    wrong = {judgement.verdicts[name] for name in judgement.wrong}
+    if judgement.candidate.is_seen or wrong != {"partly"}:
+        return False
+    rows = [row for row in judgement.cells.values() if any(cell.state != "silent" for cell in row)]
+    passes = [[cell for cell in cells if cell.state != "silent"] for cells in zip(*rows, strict=False)]
+    follows = [[_is_along(cell, judgement.ratio) for cell in cells] for cells in passes if cells]
+    return len(rows) > 1 and all(all(each) or not any(each) for each in follows) and not all(map(all, follows))
+
+
+def _is_along(cell: TensorCell, ratio: float) -> bool:
+    """Whether a tensor is moved as far as the others are: a single number is always moved along its slope."""
+    return cell.state == "along" and abs(cell.ratio - ratio) <= AT_ONE_RATE * abs(ratio)
 
 
 def _at_any_rate(found: Judgement) -> bool:
