@@ -117,6 +117,31 @@ def test_a_sample_that_is_seen_often_in_one_pass_was_drawn_once():
     assert coverage.repeated_rows(again, 120) is not None
 
 
+@pytest.mark.parametrize(
+    ("kept", "held", "causes"), [(0, 90, ["low-coverage"]), (60, 90, []), (40, 150, ["low-coverage"])]
+)
+def test_rows_that_another_array_holds_alone_are_kept_back(kept: int, held: int, causes: list[str]) -> None:
+    table = np.random.default_rng(0).normal(size=(held, 3))
+    names = {"X": table, "Xtr": table[:30], "Xva": table[held - kept :]}
+    loops = SimpleNamespace(loops=[SimpleNamespace(file="train.py", line=1, last_line=2)])
+    session = SimpleNamespace(
+        found=SimpleNamespace(groups={}),
+        scope=Scope(None, {"__main__": names}),
+        number=0,
+        program=SimpleNamespace(loops=loops),
+    )
+    data = SeenData(Keys(("", "Xtr"), None, None), [Batch(inputs=table[:30])] * 50)
+    found = coverage._of_holders(cast("Any", SimpleNamespace(session=session, sources={})), data)
+    assert [finding.cause for finding in (found,) if finding is not None] == causes
+    tried = cast("Any", SimpleNamespace(session=SimpleNamespace(left=lambda: 0.0)))
+    few = SeenData(data.keys, data.batches[:24])
+    if found is not None:  # a function may be called again, with other rows
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(coverage, "together", lambda *_, **__: None)
+            assert coverage._tried(tried, data, found) is found
+            assert coverage._tried(tried, few, found) is None
+
+
 def test_all_rows_are_no_batch_of_as_many_as_they_have_columns():
     rng = np.random.default_rng(0)
     seen = {

@@ -16,6 +16,7 @@ from pellucid.doctor.process import orders, places
 from pellucid.doctor.report import Finding
 
 SHARE = 0.4  # of the rows: who sees less, and sees them again and again, leaves most of the data out
+MANY = 40  # passes, that say by themselves what a training sees
 
 
 def find(case: Case) -> Finding | None:
@@ -31,7 +32,7 @@ def _tried(case: Case, data: SeenData, finding: Finding) -> Finding | None:
     """
     held = together(case, data, more=True)
     if held is None or case.session.left() < 6:
-        return finding
+        return finding if len(data.batches) >= MANY else None  # a function may be called again, with other rows
     remedy = Remedy("low-coverage", "with rows drawn from all of the data", each=(redrawn(held),))
     passes = max(60, min(case.as_is.passes, 3000))
     inputs = data.all("inputs")
@@ -93,7 +94,7 @@ def _are_rows(base: object, data: SeenData) -> bool:
 
 def _of_holders(case: Case, data: SeenData) -> Finding | None:
     """Where no statement shows what the batches are cut out of: arrays that hold all of the rows that were seen, and
-    none of which was seen nearly whole."""
+    none of which was seen nearly whole, but for rows that another array holds alone."""
     inputs = data.all("inputs")
     if inputs is None:
         return None
@@ -102,8 +103,13 @@ def _of_holders(case: Case, data: SeenData) -> Finding | None:
     batch_size = len(inputs) // len(data.batches)
     counts: dict[str, int] = {}
     loop = case.session.program.loops.loops[case.session.number]
-    for name, rows in probe.stores(case.session.scope, inputs.shape[1], excluded).items():
-        held = {row.tobytes() for row in rows}
+    stores = {
+        name: (rows, {row.tobytes() for row in rows})
+        for name, rows in probe.stores(case.session.scope, inputs.shape[1], excluded).items()
+    }
+    others = set().union(*(held for _, held in stores.values() if not held & seen))  # kept back for an evaluation
+    for name, (rows, whole) in stores.items():
+        held = whole - others
         cut_here = orders.made_between(case.sources, name.split(".")[-1], loop.file, loop.line, loop.last_line)
         of_pass = len(rows) == batch_size and (name == called(data.keys.inputs) or "." in name or cut_here)
         if not of_pass and seen <= held:
