@@ -658,6 +658,22 @@ def test_a_softmax_over_the_layers_of_a_recurrence() -> None:
     assert said.cause == "softmax-wrong-axis" and "(1, 24, 3)" in said.evidence and "leave the softmax out" in said.fix
 
 
+def test_the_share_of_a_mixture_of_one_is_no_output() -> None:
+    x = torch.linspace(-2, 2, 60).unsqueeze(1)
+    layer, share, mean = nn.Linear(1, 16), nn.Linear(16, 1), nn.Linear(16, 1)
+
+    def program() -> None:
+        optimizer = optim.Adam([*layer.parameters(), *share.parameters(), *mean.parameters()], lr=0.02)
+        for _ in range(80):
+            units = layer(x).tanh()
+            likely = F.softmax(share(units), dim=-1) * torch.exp(-((x**2 - mean(units)) ** 2) / 2)
+            optimizer.zero_grad()
+            (-torch.log(likely.sum(1) + 1e-9).mean()).backward()
+            optimizer.step()
+
+    assert list(of_loss.normalised_twice(watched(program))) == []
+
+
 @pytest.mark.parametrize(("classes", "found"), [(10, ["softmax-wrong-axis"]), (2, [])])
 def test_a_row_at_a_time_by_a_product_with_ones(classes: int, found: list[str]) -> None:
     x = torch.randn(12, 4)

@@ -84,8 +84,8 @@ def _said(findings: list[Finding], wrong: list[Finding], made: list[Change], ses
 
 def _put(finding: Finding, change: Change, session: TrainingSession) -> None:
     at = (change.file, change.line)
-    if finding.mistake in UNNAMED or (finding.file, finding.line) not in (at, *change.others):
-        finding.mistake = finding.mistake if finding.mistake not in UNNAMED else MISTAKES.get(change.kind, "unknown")
+    if finding.mistake in UNNAMED:
+        finding.mistake = MISTAKES.get(change.kind, "unknown")
     finding.file, finding.line = at
     finding.code = session.program.loops.line(*at)
     finding.fix = change.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,6 @@ class Change:
     text: str
     tensors: list[str]
     whole: bool = False  # whether no tensor is wrong any more, with those before it
-    others: list[tuple[str, int]] = field(default_factory=list)  # where else one change does as much
 
 
 Line = tuple[str, int]
@@ -178,11 +177,7 @@ class _Pass:
         self.wrong -= mended
         self.right |= mended
         self.plain = self._run() or self.plain
-        others = [(v.file, v.line) for _, v, m in mending[1:] if m == mended and v.kind != "scale"]
-        return Change(
-            variant.kind, variant.file, variant.line, variant.text, sorted(mended), not self.wrong,
-            list(dict.fromkeys(others)),
-        )  # fmt: skip
+        return Change(variant.kind, variant.file, variant.line, variant.text, sorted(mended), not self.wrong)
 
     def with_all(self, changed: Sequence[Variant]) -> StudiedPass | None:
         """This pass with these changes."""

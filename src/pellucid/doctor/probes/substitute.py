@@ -128,7 +128,7 @@ def _meant(
     """The product, what it takes, and what makes of it a gradient that is computed nowhere else."""
     node = step.nodes[0]
     found: list[tuple[TapeNode, TapeNode]] = []
-    told = _gradients(right)
+    told = _gradients(right) if products is MULTIPLY else {}
     for position, taken in enumerate(node.inputs):
         if products is MULTIPLY and taken.index not in right.forward:
             continue

@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.doctor.probes.neighbours import MOST, nearest
 
-from ..compare import does_well
+from ..compare import does_well, is_still
 from ..criterion import BINARY, DISTANCES, SHAPING
 from ..fits import in_a_row
 from ..record import LossRecord, OpRecord, ProgramRecord
@@ -64,7 +64,8 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
         yield _single(loss.place, "cross entropy of one logit")
         return
     if soft is None:
-        one = record.lines.get("softmax over one") if not loss.kind else None
+        # One of several heads may say a share of 1 on purpose, as of a mixture of one: then the rest learns.
+        one = record.lines.get("softmax over one") if not loss.kind and is_still(record) else None
         yield from _other_axes(loss) if one is None else [_single(one, "softmax over an axis of one number")]
         return
     dim = axis_of(soft)
